@@ -1,0 +1,301 @@
+"""All settings of Heliox, read from the environment; a bad value stops the start with a sentence.
+
+HELIOX_DEBUG=1 is for developers, HELIOX_DEMO=1 is what `make run` sets, anything else is production.
+"""
+
+import os
+import secrets
+import tempfile
+from datetime import UTC, datetime, time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def switch(name: str) -> bool:
+    value = text(name, "0").lower()
+    if value not in {"0", "1", "false", "true", "no", "yes", "off", "on"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected 1 or 0.")
+    return value in {"1", "true", "yes", "on"}
+
+
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """One of `allowed`, the first of them when nothing is set."""
+    value = text(name, allowed[0])
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected one of: {', '.join(allowed)}.")
+    return value
+
+
+def time_zone(name: str) -> str:
+    value = text(name, "UTC")
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected a zone such as Europe/Berlin.") from None
+    return value
+
+
+def fixed_now(name: str, zone: str) -> datetime | None:
+    """An aware moment; a bare date means its first moment in the display zone."""
+    value = text(name)
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment and moment.tzinfo is None and moment.time() == time() and len(value) == len("2025-01-31"):
+        moment = moment.replace(tzinfo=ZoneInfo(zone))
+    if moment is None or moment.tzinfo is None:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}, expected a date (2025-01-31) "
+            "or a time with its zone (2025-01-31T12:00+00:00)."
+        )
+    return moment.astimezone(UTC)
+
+
+def local_secret_key() -> str:
+    """Made once and kept in var/, so that sign-ins on this machine survive a restart."""
+    path = VAR_DIR / "secret_key"
+    VAR_DIR.mkdir(exist_ok=True)
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def secret_key() -> str:
+    value = text("HELIOX_SECRET_KEY")
+    if value:
+        if len(value) < 32:
+            raise ImproperlyConfigured("HELIOX_SECRET_KEY is too short: give at least 32 random characters.")
+        return value
+    if TESTING:
+        return "for-tests-only-" + "never-in-production-" * 3
+    if LOCAL:
+        return local_secret_key()
+    raise ImproperlyConfigured(
+        "HELIOX_SECRET_KEY is missing. Production needs a secret of at least 32 random characters, "
+        "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    )
+
+
+def allowed_hosts() -> list[str]:
+    hosts = [host.strip() for host in text("HELIOX_ALLOWED_HOSTS").split(",") if host.strip()]
+    for host in hosts:
+        if "/" in host or " " in host:
+            raise ImproperlyConfigured(
+                f"HELIOX_ALLOWED_HOSTS holds {host!r}, "
+                "expected names such as heliox.example.com, with commas between."
+            )
+    if LOCAL:
+        return [*hosts, "localhost", "127.0.0.1", "[::1]"]
+    if not hosts:
+        raise ImproperlyConfigured(
+            "HELIOX_ALLOWED_HOSTS is missing. Production needs the host names it serves, "
+            "with commas between, for example HELIOX_ALLOWED_HOSTS=heliox.example.com"
+        )
+    return hosts
+
+
+def database(url: str) -> dict:
+    if not url:
+        VAR_DIR.mkdir(exist_ok=True)
+        return sqlite({"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "heliox.sqlite3"})
+    try:
+        config = dict(dj_database_url.parse(url))
+    except ValueError:
+        config = {}
+    if config.get("ENGINE") == "django.db.backends.sqlite3":
+        return sqlite(config)
+    if config.get("ENGINE") == "django.db.backends.postgresql":
+        return postgresql(config, url)
+    # The value is not repeated here: it may hold a password.
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not understood, expected postgres://user:password@host:5432/name "
+        "or sqlite:///path/to/file (special characters in a password or a socket path are percent-encoded)."
+    )
+
+
+def sqlite(config: dict) -> dict:
+    options = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000",
+    }
+    config["OPTIONS"] = options | config.get("OPTIONS", {})
+    # A file, not memory: the live server's threads then have connections of their own, as in service.
+    config["TEST"] = {"NAME": f"{tempfile.gettempdir()}/heliox-test-{os.getpid()}.sqlite3"}
+    return config
+
+
+def postgresql(config: dict, url: str) -> dict:
+    host = unquote(urlsplit(url).netloc.rpartition("@")[2])
+    if host.startswith("/"):  # a socket directory, whose capitals the URL parser would lower
+        config["HOST"] = host.partition(":")[0]
+    config["CONN_MAX_AGE"] = 0
+    config["CONN_HEALTH_CHECKS"] = True
+    # No pool under test: it would hold connections to a database that is to be dropped.
+    if not TESTING:
+        pool = {"min_size": 1, "max_size": 8, "timeout": 10, "max_idle": 300}
+        config["OPTIONS"] = {"pool": pool} | config.get("OPTIONS", {})
+    return config
+
+
+# pytest sets this for the length of its run, before Django is loaded.
+TESTING = "PYTEST_VERSION" in os.environ
+DEBUG = switch("HELIOX_DEBUG")
+HELIOX_DEMO = switch("HELIOX_DEMO")
+LOCAL = DEBUG or HELIOX_DEMO or TESTING
+
+SECRET_KEY = secret_key()
+ALLOWED_HOSTS = allowed_hosts()
+
+USE_TZ = True
+TIME_ZONE = time_zone("HELIOX_TIME_ZONE")
+HELIOX_COST_BASIS = choice("HELIOX_COST_BASIS", ("effective", "billed"))
+HELIOX_FISCAL_MONTH = int(choice("HELIOX_FISCAL_MONTH", tuple(str(month) for month in range(1, 13))))
+HELIOX_AS_OF = fixed_now("HELIOX_AS_OF", TIME_ZONE)
+if HELIOX_AS_OF and not LOCAL:
+    raise ImproperlyConfigured(
+        "HELIOX_AS_OF fixes the clock and is for demonstrations, debugging and tests: unset it in production."
+    )
+
+DATABASES = {"default": database(text("DATABASE_URL"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# SQLite cannot keep the columns' comments, and would say so on every migrate.
+SILENCED_SYSTEM_CHECKS = ["fields.W163", "models.W046"]
+
+ROOT_URLCONF = "heliox_site.urls"
+WSGI_APPLICATION = "heliox_site.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_tables2",
+    "django_filters",
+    "auditlog",
+    "csp",
+    "dashboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "auditlog.middleware.AuditlogMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = ["heliox_site.formats"]
+USE_THOUSAND_SEPARATOR = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+PLAIN_STATIC = DEBUG or TESTING
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if PLAIN_STATIC
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = PLAIN_STATIC
+
+MEDIA_ROOT = VAR_DIR / "uploads"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # Bootstrap's style sheet draws its form icons from data: addresses
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+if not LOCAL:
+    # Only set HELIOX_BEHIND_PROXY where a proxy removes this header from what clients send.
+    if switch("HELIOX_BEHIND_PROXY"):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^health"]  # probes come without TLS
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_SECURE = True
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+}
