@@ -1,0 +1,17 @@
+"""The one source of "now", which HELIOX_AS_OF can hold still."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+
+def now() -> datetime:
+    return getattr(settings, "HELIOX_AS_OF", None) or timezone.now()
+
+
+def today() -> date:
+    """Today by the bill's default clock, UTC."""
+    return now().astimezone(UTC).date()

@@ -1,0 +1,22 @@
+"""A day, provider and GPU type has one cost and one usage row; a database that holds more is told which."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("dashboard", "0003_imports_ledger_and_names")]
+
+    operations = [
+        migrations.AddConstraint(
+            model_name="costsnapshot",
+            constraint=models.UniqueConstraint(
+                fields=("date", "provider", "gpu_type"), name="cost_snapshots_cell"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagesnapshot",
+            constraint=models.UniqueConstraint(
+                fields=("date", "provider", "gpu_type"), name="usage_snapshots_cell"
+            ),
+        ),
+    ]

@@ -1,0 +1,28 @@
+"""The four entities, and around them the ledger, the names and the imports that the domain asks for."""
+
+from .calendar import BillDay
+from .entities import CostSnapshot, Job, Team, UsageSnapshot
+from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
+from .ledger import BillLine, Delivery
+from .mappings import AccountMapping, ClusterMapping, SpendMapping
+from .names import NameAlias, Provider
+
+__all__ = [
+    "AccountMapping",
+    "BillDay",
+    "BillLine",
+    "ClusterMapping",
+    "CostSnapshot",
+    "Delivery",
+    "ImportChange",
+    "ImportRun",
+    "Job",
+    "LogSpan",
+    "NameAlias",
+    "Provider",
+    "SpendMapping",
+    "Team",
+    "Upload",
+    "UploadPart",
+    "UsageSnapshot",
+]

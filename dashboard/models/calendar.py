@@ -1,0 +1,57 @@
+"""The days of each bill clock as instants, so that plain SQL cuts jobs into days on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import models, transaction
+
+FIRST_DAY = date(2000, 1, 1)
+LAST_DAY = date(2099, 12, 31)
+
+
+def midnight(day: date, clock: str) -> datetime:
+    """The instant at which `day` begins by that clock, in UTC."""
+    return datetime.combine(day, time(), ZoneInfo(clock)).astimezone(UTC)
+
+
+def day_bounds(clock: str, first: date, last: date) -> Iterator[tuple[date, datetime, datetime]]:
+    """(day, its first instant, the next day's first instant); 23 or 25 hours apart where clocks change."""
+    starts_at = midnight(first, clock)
+    for n in range((last - first).days + 1):
+        ends_at = midnight(first + timedelta(days=n + 1), clock)
+        yield first + timedelta(days=n), starts_at, ends_at
+        starts_at = ends_at
+
+
+class BillDayManager(models.Manager["BillDay"]):
+    @transaction.atomic
+    def ensure(self, clock: str) -> None:
+        """Days 2000–2099 of that clock; does nothing when they are there."""
+        if self.filter(clock=clock).exists():
+            return
+        days = (
+            BillDay(clock=clock, day=day, starts_at=starts_at, ends_at=ends_at)
+            for day, starts_at, ends_at in day_bounds(clock, FIRST_DAY, LAST_DAY)
+        )
+        self.bulk_create(days, batch_size=5000)
+
+
+class BillDay(models.Model):
+    clock = models.CharField(max_length=64, db_comment="IANA zone at whose midnight a provider's day begins")
+    day = models.DateField(db_comment="The day by that clock")
+    starts_at = models.DateTimeField(db_comment="First instant of the day")
+    ends_at = models.DateTimeField(db_comment="First instant of the next day")
+
+    objects = BillDayManager()
+
+    class Meta:
+        db_table = "bill_days"
+        db_table_comment = "Days of each bill clock as instants"
+        constraints = [models.UniqueConstraint(fields=["clock", "day"], name="bill_days_clock_day")]
+        indexes = [models.Index(fields=["clock", "starts_at"], name="bill_days_clock_start_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.clock}"

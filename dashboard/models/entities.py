@@ -1,0 +1,289 @@
+"""The four entities. Writers who know only their original columns and speak plain SQL keep working."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Count, F, Q
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from ..scope import Span
+from .exact import CentSum, RandomUUID
+
+KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
+
+
+class Stamped(models.Model):
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid.uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="Key of the row; of an imported job derived from its cluster and external id",
+    )
+    created_at = models.DateTimeField(
+        auto_now_add=True, db_default=Now(), db_comment="When the row was written first"
+    )
+    updated_at = models.DateTimeField(
+        auto_now=True, db_default=Now(), db_comment="When the row was written last"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class TeamQuerySet(models.QuerySet["Team"]):
+    def with_running_jobs(self) -> TeamQuerySet:
+        return self.filter(pk__in=Job.objects.running().values("team_id"))
+
+
+class Team(Stamped):
+    name = models.CharField(
+        max_length=255, unique=True, db_comment="Name of the team, as shown and as imported"
+    )
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        db_table = "teams"
+        db_table_comment = "Teams that run jobs on GPUs"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("team", args=[self.pk])
+
+    def clean(self) -> None:
+        self.name = " ".join(self.name.split())
+        if not self.name:
+            raise ValidationError({"name": "Give the team a name."})
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def of_team(self, *teams: Any) -> JobQuerySet:
+        return self.filter(team__in=teams)
+
+    def with_status(self, *statuses: str) -> JobQuerySet:
+        return self.filter(status__in=statuses)
+
+    def running(self) -> JobQuerySet:
+        return self.filter(status="running", end_time__isnull=True, start_time__isnull=False)
+
+    def on(self, providers: Iterable[str] = (), gpu_types: Iterable[str] = ()) -> JobQuerySet:
+        """Jobs on hardware stored under these spellings; an empty list of either means any."""
+        providers, gpu_types = list(providers), list(gpu_types)
+        jobs = self.filter(provider__in=providers) if providers else self
+        return jobs.filter(gpu_type__in=gpu_types) if gpu_types else jobs
+
+    def overlapping(self, starts_at: datetime, ends_at: datetime) -> JobQuerySet:
+        """Jobs of which some time may lie in [starts_at, ends_at)."""
+        return self.filter(Q(end_time__isnull=True) | Q(end_time__gt=starts_at), start_time__lt=ends_at)
+
+    def per_team(self) -> dict[uuid.UUID, int]:
+        return dict(self.order_by().values_list("team_id").annotate(Count("pk")))
+
+    def newest_first(self) -> JobQuerySet:
+        return self.order_by(F("start_time").desc(nulls_last=True), "-pk")
+
+
+class Job(Stamped):
+    team = models.ForeignKey(
+        Team, on_delete=models.CASCADE, related_name="jobs", db_comment="Team that ran the job"
+    )
+    model_name = models.CharField(max_length=255, db_comment="Model that was trained or served")
+    gpu_type = models.CharField(max_length=100, db_comment="GPU type, as the bill names it")
+    provider = models.CharField(max_length=100, db_comment="Provider that bills the GPUs")
+    start_time = models.DateTimeField(
+        null=True, blank=True, db_index=True, db_comment="When the job began to run"
+    )
+    end_time = models.DateTimeField(
+        null=True, blank=True, db_comment="When the job ended; empty while it runs"
+    )
+    status = models.CharField(
+        max_length=50,
+        default="pending",
+        db_default="pending",
+        db_comment="pending, running, completed, failed, cancelled, or what the log said",
+    )
+
+    gpu_count = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        default=Decimal(1),
+        db_default=Decimal(1),
+        validators=[MinValueValidator(Decimal("0.000001"))],
+        db_comment="GPUs held for the whole run; fractions exist",
+    )
+    submit_time = models.DateTimeField(
+        null=True, blank=True, db_comment="When the job was handed to the scheduler"
+    )
+    external_id = models.CharField(
+        max_length=255, null=True, blank=True, db_comment="The scheduler's id; a requeued attempt is id#2"
+    )
+    cluster = models.CharField(
+        max_length=255, null=True, blank=True, db_comment="Cluster whose log named the job"
+    )
+    account = models.CharField(max_length=255, null=True, blank=True, db_comment="The scheduler's account")
+    partition = models.CharField(
+        max_length=255, null=True, blank=True, db_comment="The scheduler's partition"
+    )
+    raw_gpu_type = models.CharField(
+        max_length=255, null=True, blank=True, db_comment="GPU type as the scheduler wrote it"
+    )
+    raw_gpu_count = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        db_comment="GPUs as the scheduler counted them, before a mapping's factor",
+    )
+    submitted_by = models.CharField(max_length=255, null=True, blank=True, db_comment="The scheduler's user")
+    team_set_by_hand = models.BooleanField(
+        default=False, db_default=False, db_comment="The team was chosen by a person; mappings keep it"
+    )
+    imported_by = models.ForeignKey(
+        "ImportRun",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="jobs",
+        db_comment="Import that wrote the row last",
+    )
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "jobs"
+        db_table_comment = "Jobs that ran, run or wait on GPUs"
+        indexes = [
+            models.Index(fields=["team", "status"], name="jobs_team_status_idx"),
+            models.Index(fields=["provider", "gpu_type"], name="jobs_provider_gpu_type_idx"),
+        ]
+        constraints = [models.CheckConstraint(condition=Q(gpu_count__gt=0), name="jobs_gpu_count_positive")]
+
+    def __str__(self) -> str:
+        return f"{self.external_id or self.pk} · {self.model_name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("job", args=[self.pk])
+
+    def clean(self) -> None:
+        if self.start_time and self.end_time and self.end_time < self.start_time:
+            raise ValidationError({"end_time": "The job cannot end before it starts."})
+
+
+class SnapshotQuerySet(models.QuerySet[Any]):
+    def within(self, span: Span | None) -> Any:
+        return self if span is None else self.filter(date__gte=span.start, date__lt=span.end)
+
+    def of(self, providers: Iterable[str] = (), gpu_types: Iterable[str] = ()) -> Any:
+        """Rows stored under these spellings; an empty list of either means any."""
+        providers, gpu_types = list(providers), list(gpu_types)
+        rows = self.filter(provider__in=providers) if providers else self
+        return rows.filter(gpu_type__in=gpu_types) if gpu_types else rows
+
+
+class CostQuerySet(SnapshotQuerySet):
+    def total(self) -> Decimal | None:
+        return self.aggregate(total=CentSum("cost_usd"))["total"]
+
+    def total_per_provider(self) -> dict[str, Decimal]:
+        return dict(self.order_by().values_list("provider").annotate(CentSum("cost_usd")))
+
+    def over_time(self) -> Any:
+        """(date, cost) of each day with rows, oldest first."""
+        return self.order_by("date").values_list("date").annotate(CentSum("cost_usd"))
+
+
+class UsageQuerySet(SnapshotQuerySet):
+    def total(self) -> Decimal | None:
+        return self.aggregate(total=CentSum("gpu_hours"))["total"]
+
+    def hours_per_provider(self) -> dict[str, Decimal]:
+        return dict(self.order_by().values_list("provider").annotate(CentSum("gpu_hours")))
+
+    def peak_days(self, count: int = 10) -> Any:
+        """(date, hours) of the days with most metered GPU-hours, the busiest first."""
+        hours = CentSum("gpu_hours")
+        return self.values_list("date").annotate(hours=hours).order_by("-hours", "date")[:count]
+
+
+class Snapshot(Stamped):
+    date = models.DateField(db_index=True, db_comment="The bill's own day; never shifted")
+    provider = models.CharField(max_length=100, db_comment="Provider that bills")
+    gpu_type = models.CharField(max_length=100, db_comment="GPU type that is billed")
+    from_lines = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        db_comment="The amount is the rounded sum of bill lines",
+    )
+    imported_by = models.ForeignKey(
+        "ImportRun",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="%(class)ss",
+        db_comment="Import that wrote the row last",
+    )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.provider} {self.gpu_type}"
+
+
+class CostSnapshot(Snapshot):
+    cost_usd = models.DecimalField(
+        max_digits=12, decimal_places=2, db_comment="Cost of the day in USD; credits are negative"
+    )
+    basis = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        db_comment="billed or effective where the amount comes from bill lines",
+    )
+
+    objects = CostQuerySet.as_manager()
+
+    class Meta:
+        db_table = "cost_snapshots"
+        db_table_comment = "Cost per day, provider and GPU type"
+        indexes = [models.Index(fields=["date", "provider", "gpu_type"], name="cost_date_provider_gpu_idx")]
+        constraints = [
+            models.UniqueConstraint(fields=["date", "provider", "gpu_type"], name="cost_snapshots_cell")
+        ]
+
+
+class UsageSnapshot(Snapshot):
+    gpu_hours = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        validators=[MinValueValidator(Decimal(0))],
+        db_comment="GPU-hours that the provider metered",
+    )
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        db_table = "usage_snapshots"
+        db_table_comment = "Metered GPU-hours per day, provider and GPU type"
+        indexes = [models.Index(fields=["date", "provider", "gpu_type"], name="usage_date_provider_gpu_idx")]
+        constraints = [
+            models.UniqueConstraint(fields=["date", "provider", "gpu_type"], name="usage_snapshots_cell")
+        ]

@@ -1,0 +1,123 @@
+"""Which names are the same provider or GPU type, and what pages call them.
+
+Rows keep the spelling they came with. Display names, clocks and lags are looked up when a page is
+read, so an alias added later applies to what is stored, and one taken away leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from .models import CostSnapshot, NameAlias, Provider, UsageSnapshot
+from .models.names import name_key
+
+DEFAULT_CLOCK = "UTC"
+DEFAULT_LAG = 1
+
+# A loose index scan: one index probe per pair of names instead of a pass over all jobs.
+JOB_PAIRS = """
+WITH RECURSIVE pairs(provider, gpu_type) AS (
+    SELECT provider, gpu_type FROM (
+        SELECT provider, gpu_type FROM jobs ORDER BY provider, gpu_type LIMIT 1) AS first_pair
+    UNION ALL
+    SELECT
+        (SELECT j.provider FROM jobs j WHERE (j.provider, j.gpu_type) > (pairs.provider, pairs.gpu_type)
+         ORDER BY j.provider, j.gpu_type LIMIT 1),
+        (SELECT j.gpu_type FROM jobs j WHERE (j.provider, j.gpu_type) > (pairs.provider, pairs.gpu_type)
+         ORDER BY j.provider, j.gpu_type LIMIT 1)
+    FROM pairs WHERE pairs.provider IS NOT NULL
+)
+SELECT provider, gpu_type FROM pairs WHERE provider IS NOT NULL
+"""
+
+
+def stored_pairs() -> set[tuple[str, str]]:
+    """Every (provider, GPU type) that a snapshot or a job carries, as stored."""
+    pairs: set[tuple[str, str]] = set()
+    for model in (CostSnapshot, UsageSnapshot):
+        pairs.update(model.objects.order_by().values_list("provider", "gpu_type").distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(JOB_PAIRS)
+        pairs.update(cursor.fetchall())
+    return pairs
+
+
+@dataclass(frozen=True)
+class Names:
+    """display names by key, per kind; the spellings that are stored; clock and lag by provider key."""
+
+    providers: dict[str, str] = field(default_factory=dict)
+    gpu_types: dict[str, str] = field(default_factory=dict)
+    pairs: frozenset[tuple[str, str]] = frozenset()
+    clocks: dict[str, str] = field(default_factory=dict)
+    lags: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> Names:
+        pairs = stored_pairs()
+        known = list(Provider.objects.all())
+        aliases = list(NameAlias.objects.all())
+        providers = shown_names((p for p, _ in pairs), [p.name for p in known], aliases, "provider")
+        gpu_types = shown_names((g for _, g in pairs), [], aliases, "gpu_type")
+        return cls(
+            providers,
+            gpu_types,
+            frozenset(pairs),
+            {p.key: p.bill_clock for p in known},
+            {p.key: p.lag_days for p in known},
+        )
+
+    def provider(self, stored: str) -> str:
+        return self.providers.get(name_key(stored), stored)
+
+    def gpu_type(self, stored: str) -> str:
+        return self.gpu_types.get(name_key(stored), stored)
+
+    def clock(self, provider: str) -> str:
+        return self.clocks.get(name_key(self.provider(provider)), DEFAULT_CLOCK)
+
+    def lag(self, provider: str) -> int:
+        return self.lags.get(name_key(self.provider(provider)), DEFAULT_LAG)
+
+    def provider_spellings(self, shown: Iterable[str]) -> list[str]:
+        """What is stored for these display names; names that nobody stored stand for themselves."""
+        return spellings(shown, {p for p, _ in self.pairs}, self.provider)
+
+    def gpu_spellings(self, shown: Iterable[str]) -> list[str]:
+        return spellings(shown, {g for _, g in self.pairs}, self.gpu_type)
+
+    def provider_choices(self) -> list[str]:
+        return sorted({self.provider(p) for p, _ in self.pairs}, key=str.casefold)
+
+    def gpu_choices(self) -> list[str]:
+        return sorted({self.gpu_type(g) for _, g in self.pairs}, key=str.casefold)
+
+    def spellings_by_clock(self) -> dict[str, list[str]]:
+        """The stored providers of each bill clock in use."""
+        by_clock: dict[str, list[str]] = {}
+        for stored in sorted({p for p, _ in self.pairs}):
+            by_clock.setdefault(self.clock(stored), []).append(stored)
+        return by_clock
+
+
+def shown_names(
+    stored: Iterable[str], known: Iterable[str], aliases: Iterable[NameAlias], kind: str
+) -> dict[str, str]:
+    shown = {name_key(name): name for name in known}
+    of_kind = [alias for alias in aliases if alias.kind == kind]
+    for alias in of_kind:
+        shown.setdefault(name_key(alias.name), alias.name)
+    for name in sorted(set(stored)):
+        shown.setdefault(name_key(name), " ".join(name.split()))
+    for alias in of_kind:
+        shown[alias.alias_key] = shown[name_key(alias.name)]
+    return shown
+
+
+def spellings(shown: Iterable[str], stored: set[str], display: Callable[[str], str]) -> list[str]:
+    wanted = {display(name) for name in shown}
+    found = {name for name in stored if display(name) in wanted}
+    return sorted(found | (wanted if wanted and not found else set()))
