@@ -1,0 +1,119 @@
+"""How figures, form fields and the menu look in templates."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+
+register = template.Library()
+
+PAGES = [
+    ("overview", "Overview"),
+    ("costs", "Costs"),
+    ("usage", "Usage"),
+    ("jobs", "Jobs"),
+    ("teams", "Teams"),
+    ("help", "Help"),
+]
+STAFF_PAGES = [("mappings", "Mappings"), ("imports", "Imports"), ("admin:index", "Admin")]
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "n/a"
+
+
+@register.filter
+def usd(amount) -> str:
+    return _figure(amount, places=2, before="$")
+
+
+@register.filter
+def hours(amount) -> str:
+    return _figure(amount, places=1, after=" h")
+
+
+@register.filter
+def percent(share) -> str:
+    """A share of one: 0.456 is "45.6 %"."""
+    return NOTHING if share is None else _figure(_exact(share) * 100, places=1, after=" %")
+
+
+@register.filter
+def rate(amount) -> str:
+    """US dollars per hour: cents, and up to four decimals where cents would hide the price."""
+    if amount is None:
+        return NOTHING
+    price = _exact(amount)
+    places = 2 if price == round(price, 2) or abs(price) >= 100 else 4
+    return _figure(price, places, before="$", after="/h")
+
+
+@register.filter
+def count(number) -> str:
+    return _figure(number, places=0)
+
+
+def _figure(amount, places: int, before: str = "", after: str = "") -> str:
+    if amount is None:
+        return NOTHING
+    rounded = _exact(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    sign = MINUS if rounded < 0 else ""
+    return f"{sign}{before}{abs(rounded):,}{after}"
+
+
+def _exact(amount) -> Decimal:
+    if isinstance(amount, float):
+        raise TypeError(f"{amount!r} is a float: figures are Decimal until they are shown")
+    return Decimal(amount)
+
+
+@register.simple_tag(takes_context=True)
+def nav_links(context) -> list[dict]:
+    request = context["request"]
+    pages = [*PAGES, *(STAFF_PAGES if request.user.is_staff else [])]
+    return [link for name, label in pages if (link := _link(name, label, request.path))]
+
+
+def _link(name: str, label: str, path: str) -> dict | None:
+    try:
+        url = reverse(name)
+    except NoReverseMatch:
+        return None
+    current = path == url or (url != "/" and path.startswith(url))
+    return {"url": url, "label": label, "current": current, "opens_group": name == STAFF_PAGES[0][0]}
+
+
+@register.filter
+def kind(field) -> str:
+    """What a bound field looks like: hidden, many, select, date, check, file, password or text."""
+    widget = field.field.widget
+    if widget.is_hidden:
+        return "hidden"
+    if getattr(widget, "allow_multiple_selected", False):
+        return "many"
+    shape = getattr(widget, "input_type", None) or "text"
+    return "check" if shape == "checkbox" else shape
+
+
+@register.filter
+def control(field):
+    """The field's widget in Bootstrap's clothes."""
+    look = {"select": "form-select", "check": "form-check-input"}.get(kind(field), "form-control")
+    given = field.field.widget.attrs.get("class", "")
+    state = "is-invalid" if field.errors else ""
+    return field.as_widget(attrs={"class": " ".join(filter(None, [given, look, state]))})
+
+
+@register.filter
+def options(field) -> list[dict]:
+    """The choices of a field that takes many, those chosen first to catch the eye when there are many."""
+    chosen = {str(value) for value in field.value() or []}
+    found = [
+        {"value": str(value), "label": str(label), "checked": str(value) in chosen, "id": f"{field.auto_id}_{place}"}
+        for place, (value, label) in enumerate(field.field.choices)
+    ]
+    return sorted(found, key=lambda option: not option["checked"]) if len(found) > 12 else found
+
+
+@register.filter
+def chosen(options: list[dict]) -> int:
+    return sum(option["checked"] for option in options)
