@@ -11,8 +11,6 @@ from django.contrib.auth.models import Group, User
 
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
 
-pytest_plugins = ["dashboard.tests.browser"]
-
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(__file__).parent / "samples"
 REAL = PROJECT.parent / "shared" / "data"
