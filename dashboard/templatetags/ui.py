@@ -105,15 +105,38 @@ def control(field):
 
 @register.filter
 def options(field) -> list[dict]:
-    """The choices of a field that takes many, those chosen first to catch the eye when there are many."""
+    """The choices of a field that takes many; the chosen ones come first where the list is long."""
     chosen = {str(value) for value in field.value() or []}
     found = [
-        {"value": str(value), "label": str(label), "checked": str(value) in chosen, "id": f"{field.auto_id}_{place}"}
-        for place, (value, label) in enumerate(field.field.choices)
+        {"value": str(value), "label": str(label), "checked": str(value) in chosen}
+        for value, label in field.field.choices
+        if value != ""
     ]
-    return sorted(found, key=lambda option: not option["checked"]) if len(found) > 12 else found
+    if len(found) > 12:
+        found.sort(key=lambda option: not option["checked"])
+    return [option | {"id": f"{field.auto_id}_{place}"} for place, option in enumerate(found)]
 
 
 @register.filter
-def chosen(options: list[dict]) -> int:
-    return sum(option["checked"] for option in options)
+def chosen(options: list[dict]) -> list[dict]:
+    return [option for option in options if option["checked"]]
+
+
+@register.filter
+def joined(items: list[dict], key: str) -> str:
+    return ", ".join(item[key] for item in items)
+
+
+@register.filter
+def table_headers(table: dict) -> list[dict]:
+    """A chart's headers, each aligned like the first cell below it."""
+    first = table["rows"][0] if table["rows"] else [{} for _ in table["headers"]]
+    return [
+        {"text": text, "numeric": cell.get("numeric", False)}
+        for text, cell in zip(table["headers"], first, strict=False)
+    ]
+
+
+@register.filter
+def cell_text(cell) -> str:
+    return cell["text"] if isinstance(cell, dict) else cell

@@ -1,0 +1,315 @@
+"use strict";
+// Draws every <canvas data-chart="ID"> from the JSON in <script id="ID-data">; the shape is described in
+// templates/dashboard/_chart.html. Colours come from the theme's custom properties.
+
+{
+  const dollars = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const tenths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const prices = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+  const whole = new Intl.NumberFormat("en-US");
+  const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const plain = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
+
+  const signed = (number, text) => (number < 0 ? `\u2212${text}` : text);
+  const tick = (number) => (Math.abs(number) < 10000 ? plain : short).format(Math.abs(number));
+  const UNITS = {
+    usd: { title: "US dollars", full: (n) => `$${dollars.format(Math.abs(n))}`, tick: (n) => `$${tick(n)}` },
+    hours: { title: "GPU-hours", full: (n) => `${tenths.format(Math.abs(n))} h`, tick },
+    percent: { title: "Per cent", full: (n) => `${tenths.format(Math.abs(n))} %`, tick: (n) => `${tick(n)} %` },
+    usd_per_hour: { title: "US dollars per GPU-hour", full: (n) => `$${prices.format(Math.abs(n))}/h`, tick: (n) => `$${tick(n)}` },
+    count: { title: "Count", full: (n) => whole.format(Math.abs(n)), tick },
+  };
+  const worded = (unit, number) => signed(number, UNITS[unit].full(number));
+
+  // 2026-11-03 is "3 Nov" on the axis and "Tue 3 Nov 2026" in the tooltip; 2026-11 is a month; other labels stay.
+  const utc = (format) => new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...format });
+  const dayShort = utc({ day: "numeric", month: "short" });
+  const dayLong = utc({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
+  const month = utc({ month: "short", year: "numeric" });
+  const label = (text, day) => {
+    if (/^\d{4}-\d\d-\d\d$/.test(text)) return day.format(new Date(`${text}T00:00Z`));
+    if (/^\d{4}-\d\d$/.test(text)) return month.format(new Date(`${text}-01T00:00Z`));
+    return text;
+  };
+
+  // A probe turns var(--…) with light-dark() into the colour that holds now.
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const colour = (name) => {
+    probe.style.color = `var(--hx-${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const seriesColour = (series) =>
+    colour(`series-${typeof series.colour === "number" ? series.colour % 8 : (series.colour ?? "other")}`);
+  const faded = (rgb, alpha) => rgb.replace(/^rgb\((.*)\)$/, (_, parts) => `rgba(${parts}, ${alpha})`);
+
+  function hatched(rgb) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 6;
+    const pen = tile.getContext("2d");
+    pen.fillStyle = faded(rgb, 0.25);
+    pen.fillRect(0, 0, 6, 6);
+    pen.strokeStyle = rgb;
+    pen.lineWidth = 1.25;
+    pen.beginPath();
+    for (const x of [-6, 0, 6]) {
+      pen.moveTo(x, 6);
+      pen.lineTo(x + 6, 0);
+    }
+    pen.stroke();
+    return pen.createPattern(tile, "repeat");
+  }
+
+  const lonely = (values, i) => values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
+
+  function dataset(series, place, data) {
+    const rgb = seriesColour(series);
+    const values = series.values.map((value) => (value === null ? null : Number(value)));
+    const isOpen = (i) => Boolean(data.open?.[i]);
+    const common = {
+      label: series.name,
+      data: values,
+      yAxisID: series.axis ?? "left",
+      stack: series.stack ?? `alone-${place}`,
+      unit: data.axes[series.axis ?? "left"],
+      links: series.links ?? [],
+    };
+    if (series.kind === "bar") {
+      const open = hatched(rgb);
+      return {
+        ...common,
+        type: "bar",
+        order: 2,
+        backgroundColor: values.map((_, i) => (isOpen(i) ? open : rgb)),
+        hoverBackgroundColor: values.map((_, i) => (isOpen(i) ? open : faded(rgb, 0.8))),
+        maxBarThickness: 48,
+        categoryPercentage: 0.86,
+        barPercentage: 0.96,
+      };
+    }
+    return {
+      ...common,
+      type: "line",
+      order: 1,
+      spanGaps: false,
+      borderColor: rgb,
+      backgroundColor: series.kind === "area" ? faded(rgb, series.stack ? 0.75 : 0.2) : rgb,
+      fill: series.kind === "area" ? (series.stack ? "stack" : "origin") : false,
+      borderWidth: 2,
+      segment: { borderDash: (at) => (isOpen(at.p1DataIndex) ? [4, 4] : undefined) },
+      pointRadius: (at) => (lonely(values, at.dataIndex) || values.length <= 31 ? 2.5 : 0),
+      pointHoverRadius: 4,
+      pointHitRadius: 8,
+      pointBackgroundColor: rgb,
+      pointBorderWidth: 0,
+    };
+  }
+
+  function axis(side, unit, data, narrow) {
+    const here = data.series.filter((series) => (series.axis ?? "left") === side);
+    const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 100)));
+    return {
+      position: side,
+      stacked: here.some((series) => series.stack),
+      beginAtZero: true,
+      suggestedMax: shares ? 100 : undefined,
+      grace: here.every((series) => series.kind === "bar") ? 0 : "5%",
+      border: { display: false },
+      grid: {
+        drawOnChartArea: side === "left",
+        drawTicks: false,
+        color: (at) => colour(at.tick?.value === 0 ? "line-strong" : "line"),
+      },
+      title: { display: true, text: UNITS[unit].title, color: colour("ink-soft"), font: { size: narrow ? 11 : 12 } },
+      ticks: {
+        color: colour("ink-soft"),
+        padding: 6,
+        maxTicksLimit: narrow ? 5 : 7,
+        font: { size: narrow ? 11 : 12 },
+        callback: (number) => signed(number, UNITS[unit].tick(number)),
+      },
+    };
+  }
+
+  function tooltip(data) {
+    const marks = (i) => (data.marks ?? []).filter((mark) => mark.label === data.labels[i]).map((mark) => mark.text);
+    const total = (items) => {
+      const stacked = items.filter((item) => data.series[item.datasetIndex].stack);
+      if (stacked.length < 2) return [];
+      const unit = stacked[0].dataset.unit;
+      if (stacked.some((item) => item.dataset.unit !== unit)) return [];
+      return [`Total: ${worded(unit, stacked.reduce((sum, item) => sum + item.raw, 0))}`];
+    };
+    return {
+      backgroundColor: colour("raised"),
+      borderColor: colour("line-strong"),
+      borderWidth: 1,
+      titleColor: colour("ink"),
+      bodyColor: colour("ink"),
+      footerColor: colour("ink-soft"),
+      padding: 10,
+      cornerRadius: 6,
+      boxPadding: 4,
+      usePointStyle: true,
+      filter: (item) => item.raw !== null,
+      callbacks: {
+        title: (items) => (items.length ? label(items[0].label, dayLong) : ""),
+        label: (item) => `${item.dataset.label}: ${worded(item.dataset.unit, item.raw)}`,
+        labelColor: (item) => {
+          const rgb = seriesColour(data.series[item.datasetIndex]);
+          return { borderColor: rgb, backgroundColor: rgb };
+        },
+        labelPointStyle: () => ({ pointStyle: "rectRounded", rotation: 0 }),
+        footer: (items) => {
+          if (!items.length) return [];
+          const i = items[0].dataIndex;
+          return [...total(items), ...(data.open?.[i] ? ["open day, not complete"] : []), ...marks(i)];
+        },
+      },
+    };
+  }
+
+  // A dashed line with a number at each mark; the list under the chart says what the numbers mean.
+  const marksPlugin = {
+    id: "marks",
+    afterDatasetsDraw(chart, _, { data }) {
+      const { ctx: pen, chartArea: area, scales } = chart;
+      (data?.marks ?? []).forEach((mark, place) => {
+        const i = data.labels.indexOf(mark.label);
+        if (i < 0) return;
+        const x = scales.x.getPixelForValue(i);
+        pen.save();
+        pen.strokeStyle = colour("ink-soft");
+        pen.setLineDash([3, 3]);
+        pen.beginPath();
+        pen.moveTo(x, area.top);
+        pen.lineTo(x, area.bottom);
+        pen.stroke();
+        pen.fillStyle = colour("ink");
+        pen.fillRect(x - 8, area.top - 16, 16, 15);
+        pen.fillStyle = colour("surface");
+        pen.font = `600 11px ${Chart.defaults.font.family}`;
+        pen.textAlign = "center";
+        pen.textBaseline = "middle";
+        pen.fillText(String(place + 1), x, area.top - 8);
+        pen.restore();
+      });
+    },
+  };
+
+  function options(data, width) {
+    const narrow = width < 480;
+    const scales = {
+      x: {
+        stacked: data.series.some((series) => series.stack),
+        grid: { display: false },
+        border: { color: colour("line-strong") },
+        ticks: {
+          color: colour("ink-soft"),
+          maxRotation: 0,
+          autoSkipPadding: narrow ? 14 : 22,
+          font: { size: narrow ? 11 : 12 },
+          callback: (i) => label(data.labels[i], dayShort),
+        },
+      },
+    };
+    for (const side of ["left", "right"])
+      if (data.axes[side]) scales[side] = axis(side, data.axes[side], data, narrow);
+    return {
+      animation: false,
+      maintainAspectRatio: false,
+      layout: { padding: { top: data.marks?.length ? 18 : 4 } },
+      interaction: { mode: "index", intersect: false },
+      scales,
+      plugins: { legend: { display: false }, tooltip: tooltip(data), marks: { data } },
+      onHover: (event, _, chart) => chart.canvas.classList.toggle("leads", Boolean(linkAt(chart, event))),
+      onClick: (event, _, chart) => {
+        const link = linkAt(chart, event);
+        if (link) window.location.assign(link);
+      },
+    };
+  }
+
+  function linkAt(chart, event) {
+    const [hit] = chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, false);
+    return hit && chart.data.datasets[hit.datasetIndex].links[hit.index];
+  }
+
+  function legend(chart, data) {
+    const box = document.querySelector(`[data-legend="${chart.canvas.id}"]`);
+    if (!box) return;
+    const swatch = (...names) => {
+      const mark = document.createElement("span");
+      mark.className = ["swatch", ...names.map((name) => `swatch-${name}`)].join(" ");
+      return mark;
+    };
+    data.series.forEach((series, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-pressed", "true");
+      button.append(
+        swatch(typeof series.colour === "number" ? series.colour % 8 : (series.colour ?? "other"), series.kind),
+        series.name,
+      );
+      button.addEventListener("click", () => {
+        const shown = !chart.isDatasetVisible(i);
+        chart.setDatasetVisibility(i, shown);
+        button.setAttribute("aria-pressed", String(shown));
+        chart.update();
+      });
+      box.append(button);
+    });
+    if (data.open?.some(Boolean)) {
+      const note = document.createElement("span");
+      note.className = "open-note";
+      note.append(swatch("open"), "open days, not complete");
+      box.append(note);
+    }
+  }
+
+  function draw(canvas) {
+    const data = JSON.parse(document.getElementById(`${canvas.dataset.chart}-data`).textContent);
+    const chart = new Chart(canvas, {
+      data: { labels: data.labels, datasets: data.series.map((series, i) => dataset(series, i, data)) },
+      options: options(data, canvas.parentElement.clientWidth),
+      plugins: [marksPlugin],
+    });
+    legend(chart, data);
+    return { chart, data };
+  }
+
+  function redraw({ chart, data }) {
+    data.series.forEach((series, i) => Object.assign(chart.data.datasets[i], dataset(series, i, data)));
+    chart.options = options(data, chart.width);
+    chart.update("none");
+  }
+
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  const drawn = [...document.querySelectorAll("canvas[data-chart]")].map(draw);
+  const redrawAll = () => drawn.forEach(redraw);
+
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+  new MutationObserver(redrawAll).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+
+  // Paper is light and as wide as a page. Both events come, in either order.
+  const PAPER = { width: 690, height: 245 };
+  let screenTheme = null;
+  function toPaper() {
+    if (screenTheme !== null) return;
+    screenTheme = document.documentElement.dataset.bsTheme;
+    document.documentElement.dataset.bsTheme = "light";
+    redrawAll();
+    drawn.forEach(({ chart }) => chart.resize(PAPER.width, PAPER.height));
+  }
+  function toScreen() {
+    if (screenTheme === null) return;
+    document.documentElement.dataset.bsTheme = screenTheme;
+    screenTheme = null;
+    redrawAll();
+    drawn.forEach(({ chart }) => chart.resize());
+  }
+  window.addEventListener("beforeprint", toPaper);
+  window.addEventListener("afterprint", toScreen);
+  window.matchMedia("print").addEventListener("change", (paper) => (paper.matches ? toPaper() : toScreen()));
+}
