@@ -1,3 +1,9 @@
 from __future__ import annotations
 
-urlpatterns: list = []
+from django.urls import path
+
+from .views import accounts
+
+urlpatterns: list = [
+    path("theme", accounts.theme, name="theme"),
+]
