@@ -247,6 +247,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+if HELIOX_DEMO:
+    AUTHENTICATION_BACKENDS.append("dashboard.demo.DemoBackend")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

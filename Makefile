@@ -1,0 +1,68 @@
+PYTHON ?= python3
+PORT ?= 8000
+PYTEST_WORKERS ?= 2
+BIN := .venv/bin
+
+# Without production's secret key, commands work on the local demonstration's database.
+LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
+# Checks and tests bring their own settings.
+CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HELIOX_DEMO -u HELIOX_TIME_ZONE \
+	-u HELIOX_COST_BASIS -u HELIOX_FISCAL_MONTH -u HELIOX_AS_OF -u HELIOX_BEHIND_PROXY HELIOX_DEBUG=1
+PYTEST := $(CLEAN) -u HELIOX_DEBUG $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types format migration migrate migrate-down lock parquet installed installed-dev
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: installed ## Serve a local demonstration on 127.0.0.1:$PORT, with demo data in an empty database
+	@PORT=$(PORT) $(BIN)/python bin/run
+
+test: installed-dev ## Check everything: style, types, and the tests on SQLite and on PostgreSQL
+	@$(BIN)/python bin/browser
+	@$(MAKE) --no-print-directory lint types
+	@$(CLEAN) $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "The tests, on SQLite"
+	@$(PYTEST)
+	@echo "The tests, on PostgreSQL"
+	@$(BIN)/python bin/with_postgres $(PYTEST)
+
+lint: installed-dev ## Check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +
+
+types: installed-dev ## Check types
+	@$(CLEAN) $(BIN)/mypy
+
+format: installed-dev ## Put the code and the templates in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} +
+
+migration: installed ## Write a migration for changed models: make migration MSG="what changed"
+	@name=$$(printf %s "$(MSG)" | tr '[:upper:]' '[:lower:]' | tr -cs 'a-z0-9' '_' | sed 's/^_*//; s/_*$$//'); \
+	if [ -z "$$name" ]; then echo 'Say what changed: make migration MSG="add a budget per team"' >&2; exit 2; fi; \
+	$(LOCAL) $(BIN)/python manage.py makemigrations dashboard --name "$$name"
+
+migrate: installed ## Bring the database up to date; tables that another tool made are adopted
+	@$(LOCAL) $(BIN)/python manage.py migrate --fake-initial
+
+migrate-down: installed ## Take back the newest migration
+	@$(LOCAL) $(BIN)/python bin/migrate_down
+
+lock: installed-dev ## Write the lock files anew; make lock UPGRADE=--upgrade takes newer versions
+	@for name in requirements requirements-dev requirements-parquet; do \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+			--generate-hashes --no-annotate --no-emit-index-url $(UPGRADE) -o $$name.txt $$name.in || exit 1; \
+	done
+
+parquet: installed ## Install the extra that reads FOCUS exports in Parquet
+	@$(PYTHON) bin/install requirements-parquet.txt
+
+installed:
+	@$(PYTHON) bin/install requirements.txt
+
+installed-dev:
+	@$(PYTHON) bin/install requirements-dev.txt requirements-parquet.txt

@@ -1,0 +1,1 @@
+pytest_plugins = ["dashboard.tests.browser"]
