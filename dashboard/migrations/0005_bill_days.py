@@ -6,14 +6,9 @@ NEWEST = "jobs_newest_idx"
 
 
 def add_days(apps, schema_editor):
-    from dashboard.models.calendar import FIRST_DAY, LAST_DAY, day_bounds
+    from dashboard.models.calendar import write_days
 
-    day_model = apps.get_model("dashboard", "BillDay")
-    days = (
-        day_model(clock="UTC", day=day, starts_at=starts_at, ends_at=ends_at)
-        for day, starts_at, ends_at in day_bounds("UTC", FIRST_DAY, LAST_DAY)
-    )
-    day_model.objects.bulk_create(days, batch_size=5000)
+    write_days(schema_editor.connection, "UTC")
 
 
 def add_index(apps, schema_editor):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
 
 FIRST_DAY = date(2000, 1, 1)
 LAST_DAY = date(2099, 12, 31)
@@ -26,17 +27,25 @@ def day_bounds(clock: str, first: date, last: date) -> Iterator[tuple[date, date
         starts_at = ends_at
 
 
+def write_days(connection: Any, clock: str) -> None:
+    """All days of that clock, past the ORM: it would take seconds."""
+    adapt = connection.ops.adapt_datetimefield_value
+    rows = [
+        (clock, day.isoformat(), adapt(starts_at), adapt(ends_at))
+        for day, starts_at, ends_at in day_bounds(clock, FIRST_DAY, LAST_DAY)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bill_days (clock, day, starts_at, ends_at) VALUES (%s, %s, %s, %s)", rows
+        )
+
+
 class BillDayManager(models.Manager["BillDay"]):
     @transaction.atomic
     def ensure(self, clock: str) -> None:
         """Days 2000–2099 of that clock; does nothing when they are there."""
-        if self.filter(clock=clock).exists():
-            return
-        days = (
-            BillDay(clock=clock, day=day, starts_at=starts_at, ends_at=ends_at)
-            for day, starts_at, ends_at in day_bounds(clock, FIRST_DAY, LAST_DAY)
-        )
-        self.bulk_create(days, batch_size=5000)
+        if not self.filter(clock=clock).exists():
+            write_days(connections[self.db], clock)
 
 
 class BillDay(models.Model):

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from ..scope import Span
+from .calendar import midnight
 from .exact import CentSum, RandomUUID
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
@@ -69,6 +70,14 @@ class Team(Stamped):
             raise ValidationError({"name": "Give the team a name."})
 
 
+def overlap_of_instants(starts_at: datetime, ends_at: datetime) -> Q:
+    return Q(start_time__lt=ends_at) & (Q(end_time__isnull=True) | Q(end_time__gt=starts_at))
+
+
+def overlap(span: Span, clock: str) -> Q:
+    return overlap_of_instants(midnight(span.start, clock), midnight(span.end, clock))
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def of_team(self, *teams: Any) -> JobQuerySet:
         return self.filter(team__in=teams)
@@ -88,6 +97,17 @@ class JobQuerySet(models.QuerySet["Job"]):
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> JobQuerySet:
         """Jobs of which some time may lie in [starts_at, ends_at)."""
         return self.filter(Q(end_time__isnull=True) | Q(end_time__gt=starts_at), start_time__lt=ends_at)
+
+    def within(self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None) -> JobQuerySet:
+        """Jobs that overlap the days, each by the bill clock of its provider (UTC where none is named)."""
+        if span is None:
+            return self
+        named = {c: p for c, p in (providers_by_clock or {}).items() if c != "UTC"}
+        rest = ~Q(provider__in=[name for names in named.values() for name in names]) if named else Q()
+        picked = rest & overlap(span, "UTC")
+        for clock, providers in named.items():
+            picked |= Q(provider__in=providers) & overlap(span, clock)
+        return self.filter(picked)
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))

@@ -1,0 +1,176 @@
+"""GPU time of jobs, cut into days at midnight of the provider's bill clock.
+
+A job's piece of a day is its running microseconds × gpu_count, rounded half up to a whole
+microsecond, so that sums are exact integers on both databases. Whoever needs hours divides once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
+from django.db.models.functions import Least
+
+from .clock import now
+from .models import Job
+from .models.calendar import midnight
+from .naming import DEFAULT_CLOCK, Names
+from .scope import Span
+
+MICROSECOND = timedelta(microseconds=1)
+HOUR = Decimal(3_600_000_000)
+
+COLUMNS = {
+    "day": "d.day",
+    "team": "j.team_id",
+    "provider": "j.provider",
+    "gpu_type": "j.gpu_type",
+    "model": "j.model_name",
+    "status": "j.status",
+    "job": "j.id",
+}
+# No day of any clock is longer than 26 hours: this bounds the calendar rows that one job looks at.
+SINCE = {"postgresql": "j.start_time - interval '26 hours'", "sqlite": "datetime(j.start_time, '-26 hours')"}
+LATER = {"postgresql": "GREATEST(j.start_time, d.starts_at)", "sqlite": "MAX(j.start_time, d.starts_at)"}
+SOONER = {"postgresql": "LEAST(j.ended, d.ends_at)", "sqlite": "MIN(j.ended, d.ends_at)"}
+
+
+def hours(microseconds: int) -> Decimal:
+    return Decimal(microseconds) / HOUR
+
+
+def gpu_microseconds(elapsed: timedelta, gpu_count: Decimal) -> int:
+    exact = Decimal(elapsed // MICROSECOND) * gpu_count
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def split_by_day(start: datetime, end: datetime, gpu_count: Decimal, clock: str) -> list[tuple[date, int]]:
+    """(day, GPU microseconds) of [start, end) by that clock; nothing when end is not after start."""
+    pieces, day = [], start.astimezone(ZoneInfo(clock)).date()
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    while start < end:
+        until = min(end, midnight(day + timedelta(days=1), clock))
+        pieces.append((day, gpu_microseconds(until - start, gpu_count)))
+        start, day = until, day + timedelta(days=1)
+    return pieces
+
+
+def end_of_run(job: Job, at: datetime | None = None) -> datetime | None:
+    """Until when the job's hours count, never later than now; None where they count not at all."""
+    at = at or now()
+    if job.start_time is None or job.status == "pending" or job.start_time > at:
+        return None
+    if job.end_time is None:
+        return at if job.status == "running" else None
+    return min(job.end_time, at) if job.end_time >= job.start_time else None
+
+
+def job_gpu_hours(job: Job, span: Span | None = None, clock: str = DEFAULT_CLOCK) -> Decimal:
+    """Hours of one job, clipped to the span by its provider's clock."""
+    start, end = job.start_time, end_of_run(job)
+    if start is None or end is None:
+        return Decimal(0)
+    if span is not None:
+        start, end = max(start, midnight(span.start, clock)), min(end, midnight(span.end, clock))
+    return hours(gpu_microseconds(end - start, job.gpu_count)) if end > start else Decimal(0)
+
+
+def counted(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """The jobs whose hours count, with `ended`: their end, or now while they run."""
+    at = Value(now(), output_field=DateTimeField())
+    ended = Case(
+        When(end_time__isnull=False, then=Least("end_time", at)),
+        When(status="running", then=at),
+        output_field=DateTimeField(),
+    )
+    began = Q(start_time__isnull=False) & ~Q(status="pending")
+    return jobs.filter(began).annotate(ended=ended).filter(ended__gte=F("start_time"))
+
+
+def by(
+    keys: Sequence[str], jobs: QuerySet[Job], names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds, jobs) for the jobs' time within the span.
+
+    Keys are those of COLUMNS. Providers and GPU types come as stored; fold them by `names`.
+    A job counts once in every group that it has time in.
+    """
+    if span is not None:
+        jobs = jobs.overlapping(*bounds(span, names))  # type: ignore[attr-defined]
+    fields = ("id", "team_id", "provider", "gpu_type", "model_name", "status", "gpu_count", "start_time")
+    picked, params = counted(jobs.order_by()).values(*fields, "ended").query.sql_with_params()
+    clock, clock_params = clock_of_provider(names)
+    columns = ", ".join(COLUMNS[key] for key in keys)
+    within = "AND d.day >= %s AND d.day < %s" if span else ""
+    vendor = connection.vendor
+    jobs_counted = "COUNT(DISTINCT j.id)" if "day" not in keys else "COUNT(*)"
+    sql = f"""
+        WITH j AS ({picked})
+        SELECT {columns + "," if columns else ""} SUM({piece(vendor)}), {jobs_counted}
+        FROM j JOIN bill_days d ON d.clock = {clock}
+            AND d.starts_at > {SINCE[vendor]} AND d.starts_at <= j.ended AND d.ends_at > j.start_time
+            AND (d.starts_at < j.ended OR j.ended = j.start_time) {within}
+        {"GROUP BY " + columns if columns else ""}
+    """
+    days = (span.start.isoformat(), span.end.isoformat()) if span else ()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, (*params, *clock_params, *days))
+        return [tuple(map(plain, keys, row)) + (int(row[-2] or 0), row[-1]) for row in cursor.fetchall()]
+
+
+def gpu_hours(jobs: QuerySet[Job], names: Names | None = None, span: Span | None = None) -> Decimal:
+    [(microseconds, _)] = by([], jobs, names or Names(), span)
+    return hours(microseconds)
+
+
+def bounds(span: Span, names: Names) -> tuple[datetime, datetime]:
+    """The first and the last instant that belongs to the span by any clock in use."""
+    clocks = {DEFAULT_CLOCK, *names.clocks.values()}
+    starts = min(midnight(span.start, clock) for clock in clocks)
+    return starts, max(midnight(span.end, clock) for clock in clocks)
+
+
+def clock_of_provider(names: Names) -> tuple[str, list[str]]:
+    """SQL that gives the bill clock of j.provider, and its parameters."""
+    others = {c: p for c, p in names.spellings_by_clock().items() if c != DEFAULT_CLOCK}
+    if not others:
+        return "%s", [DEFAULT_CLOCK]
+    whens, params = [], []
+    for clock, providers in others.items():
+        whens.append(f"WHEN j.provider IN ({', '.join(['%s'] * len(providers))}) THEN %s")
+        params += [*providers, clock]
+    return f"CASE {' '.join(whens)} ELSE %s END", [*params, DEFAULT_CLOCK]
+
+
+def piece(vendor: str) -> str:
+    """SQL for the GPU microseconds that job j has in day d."""
+    start, end = LATER[vendor], SOONER[vendor]
+    if vendor == "postgresql":
+        return f"ROUND(EXTRACT(EPOCH FROM {end} - {start}) * 1000000 * j.gpu_count)"
+    elapsed = f"({sqlite_microseconds(end)} - {sqlite_microseconds(start)})"
+    whole = "CAST(j.gpu_count AS INTEGER)"
+    # Whole GPUs and millionths apart: a product of the two would not fit 64 bits.
+    millionths = f"CAST(ROUND((j.gpu_count - {whole}) * 1000000) AS INTEGER)"
+    return f"{elapsed} * {whole} + ({elapsed} * {millionths} + 500000) / 1000000"
+
+
+def sqlite_microseconds(instant: str) -> str:
+    # Only whole seconds: SQLite would round 59.999999 up to the next minute.
+    seconds = f"CAST(STRFTIME('%%s', SUBSTR({instant}, 1, 19)) AS INTEGER)"
+    fraction = f"CAST(SUBSTR(SUBSTR({instant}, 21) || '000000', 1, 6) AS INTEGER)"
+    return f"({seconds} * 1000000 + {fraction})"
+
+
+def plain(key: str, value: Any) -> Any:
+    """What SQLite gives as text, as the value that PostgreSQL gives."""
+    if key == "day" and isinstance(value, str):
+        return date.fromisoformat(value)
+    if key in ("team", "job") and isinstance(value, str):
+        return UUID(value)
+    return value
