@@ -1,9 +1,11 @@
 """How figures, form fields and the menu look in templates."""
 
+import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils.dateformat import format as date_in_words
 
 register = template.Library()
 
@@ -135,6 +137,15 @@ def table_headers(table: dict) -> list[dict]:
         {"text": text, "numeric": cell.get("numeric", False)}
         for text, cell in zip(table["headers"], first, strict=False)
     ]
+
+
+@register.filter
+def day_in_words(label: str) -> str:
+    """2026-11-03 is "3 Nov 2026"; a label that is no day stays."""
+    try:
+        return date_in_words(datetime.date.fromisoformat(label), "j M Y")
+    except ValueError:
+        return label
 
 
 @register.filter

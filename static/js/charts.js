@@ -63,6 +63,12 @@
 
   const lonely = (values, i) => values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
 
+  // An area reaches down to the one before it in its stack, the first to zero.
+  function floor(series, place, data) {
+    const below = data.series.findLastIndex((other, i) => i < place && series.stack && other.stack === series.stack);
+    return below < 0 ? "origin" : below;
+  }
+
   function dataset(series, place, data) {
     const rgb = seriesColour(series);
     const values = series.values.map((value) => (value === null ? null : Number(value)));
@@ -95,7 +101,7 @@
       spanGaps: false,
       borderColor: rgb,
       backgroundColor: series.kind === "area" ? faded(rgb, series.stack ? 0.75 : 0.2) : rgb,
-      fill: series.kind === "area" ? (series.stack ? "stack" : "origin") : false,
+      fill: series.kind === "area" ? floor(series, place, data) : false,
       borderWidth: 2,
       segment: { borderDash: (at) => (isOpen(at.p1DataIndex) ? [4, 4] : undefined) },
       pointRadius: (at) => (lonely(values, at.dataIndex) || values.length <= 31 ? 2.5 : 0),
@@ -113,8 +119,9 @@
       position: side,
       stacked: here.some((series) => series.stack),
       beginAtZero: true,
+      bounds: "data",
       suggestedMax: shares ? 100 : undefined,
-      grace: here.every((series) => series.kind === "bar") ? 0 : "5%",
+      grace: shares ? 0 : "4%",
       border: { display: false },
       grid: {
         drawOnChartArea: side === "left",

@@ -1,0 +1,64 @@
+"""How figures, fields and the menu are worded."""
+
+from decimal import Decimal
+
+import pytest
+from django import forms
+
+from dashboard.templatetags import ui
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (ui.usd(Decimal("1234.565")), "$1,234.57"),
+        (ui.usd(Decimal("-25")), "−$25.00"),
+        (ui.usd(Decimal("-0.001")), "$0.00"),
+        (ui.usd(None), "n/a"),
+        (ui.hours(Decimal("1234.45")), "1,234.5 h"),
+        (ui.hours(0), "0.0 h"),
+        (ui.percent(Decimal("0.4565")), "45.7 %"),
+        (ui.percent(None), "n/a"),
+        (ui.rate(Decimal("2.45674")), "$2.4567/h"),
+        (ui.rate(Decimal("3")), "$3.00/h"),
+        (ui.rate(None), "n/a"),
+        (ui.count(12751), "12,751"),
+        (ui.day_in_words("2026-11-03"), "3 Nov 2026"),
+        (ui.day_in_words("Q4 2026"), "Q4 2026"),
+    ],
+)
+def test_figures_in_words(shown, words):
+    assert shown == words
+
+
+def test_a_float_is_no_figure():
+    with pytest.raises(TypeError, match="float"):
+        ui.usd(0.1)
+
+
+class Filters(forms.Form):
+    day = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    gpu_type = forms.MultipleChoiceField(choices=[(str(n), f"GPU {n}") for n in range(20)])
+    sort = forms.CharField(widget=forms.HiddenInput)
+
+
+def test_chosen_options_lead_a_long_list():
+    form = Filters({"gpu_type": ["7", "3"]})
+    assert [option["label"] for option in ui.options(form["gpu_type"])][:3] == ["GPU 3", "GPU 7", "GPU 0"]
+    assert ui.joined(ui.chosen(ui.options(form["gpu_type"])), "label") == "GPU 3, GPU 7"
+
+
+def test_a_wrong_field_is_marked_and_points_to_its_error():
+    html = ui.control(Filters({"day": "2026-13-01"})["day"])
+    assert 'class="form-control is-invalid"' in html
+    assert 'aria-describedby="id_day_error"' in html
+
+
+def test_fields_are_told_apart():
+    assert [ui.kind(field) for field in Filters()] == ["date", "many", "hidden"]
+
+
+def test_headers_align_like_the_cells_below_them():
+    table = {"headers": ["Day", "AWS"], "rows": [[{"text": "1 Nov"}, {"text": "$1.00", "numeric": True}]]}
+    assert [header["numeric"] for header in ui.table_headers(table)] == [False, True]
+    assert len(ui.table_headers(table | {"rows": []})) == 2
