@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from .conftest import PROJECT
+
+SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
+PRODUCTION = {"HELIOX_SECRET_KEY": SECRET, "HELIOX_ALLOWED_HOSTS": "heliox.example.com"}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The settings as they come out of an environment with nothing else set."""
+
+    def read(**environment: str) -> dict[str, Any]:
+        for name in list(os.environ):
+            if name.startswith("HELIOX_") or name in {"DATABASE_URL", "PYTEST_VERSION"}:
+                monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(PROJECT / "heliox_site" / "settings.py"))
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"HELIOX_SECRET_KEY": ""}, "HELIOX_SECRET_KEY is missing"),
+        ({"HELIOX_SECRET_KEY": "short"}, "HELIOX_SECRET_KEY is too short"),
+        ({"HELIOX_ALLOWED_HOSTS": ""}, "HELIOX_ALLOWED_HOSTS is missing"),
+        ({"HELIOX_ALLOWED_HOSTS": "http://a"}, "'http://a', expected names"),
+        ({"HELIOX_AS_OF": "2025-01-01"}, "unset it in production"),
+        ({"HELIOX_DEBUG": "maybe"}, "HELIOX_DEBUG is 'maybe', expected 1 or 0"),
+        ({"HELIOX_TIME_ZONE": "Mars/Base"}, "HELIOX_TIME_ZONE is 'Mars/Base', expected a zone"),
+        ({"HELIOX_TIME_ZONE": "../etc/passwd"}, "expected a zone"),
+        ({"HELIOX_COST_BASIS": "list"}, "HELIOX_COST_BASIS is 'list', expected one of: effective, billed"),
+        ({"HELIOX_FISCAL_MONTH": "13"}, "HELIOX_FISCAL_MONTH is '13'"),
+        ({"DATABASE_URL": "mysql://u@h/d"}, "DATABASE_URL is not understood"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_a_sentence(read: Any, changes: dict, sentence: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        read(**PRODUCTION | changes)
+    assert sentence in str(stopped.value)
+
+
+def test_a_bad_database_url_does_not_show_its_password(read: Any) -> None:
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        read(**PRODUCTION, DATABASE_URL="postgres://me:hunter2@host:port/name")
+    assert "hunter2" not in str(stopped.value)
+
+
+def test_production_is_strict(read: Any) -> None:
+    settings = read(**PRODUCTION)
+    assert settings["ALLOWED_HOSTS"] == ["heliox.example.com"]
+    assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
+    assert settings["AUTHENTICATION_BACKENDS"] == ["django.contrib.auth.backends.ModelBackend"]
+    assert not settings["DEBUG"]
+
+
+def test_a_proxy_is_trusted_only_where_there_is_one(read: Any) -> None:
+    assert "SECURE_PROXY_SSL_HEADER" not in read(**PRODUCTION)
+    assert "SECURE_PROXY_SSL_HEADER" in read(**PRODUCTION, HELIOX_BEHIND_PROXY="1")
+
+
+def test_a_fixed_now_is_a_moment(read: Any) -> None:
+    berlin = {"HELIOX_DEBUG": "1", "HELIOX_SECRET_KEY": SECRET, "HELIOX_TIME_ZONE": "Europe/Berlin"}
+    midnight = read(**berlin, HELIOX_AS_OF="2025-01-31")["HELIOX_AS_OF"]
+    assert midnight == datetime(2025, 1, 30, 23, tzinfo=UTC)
+    noon = read(**berlin, HELIOX_AS_OF="2025-01-31T12:00Z")["HELIOX_AS_OF"]
+    assert noon == datetime(2025, 1, 31, 12, tzinfo=UTC)
+    with pytest.raises(ImproperlyConfigured, match="a time with its zone"):
+        read(**berlin, HELIOX_AS_OF="2025-01-31T12:00")
+
+
+def test_sqlite_writers_wait_for_each_other(read: Any) -> None:
+    options = read(**PRODUCTION)["DATABASES"]["default"]["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in options["init_command"]
+
+
+def test_postgresql_is_pooled_in_service(read: Any) -> None:
+    url = "postgres://me@%2Ftmp%2FSocket/heliox?sslmode=disable"
+    database = read(**PRODUCTION, DATABASE_URL=url)["DATABASES"]["default"]
+    assert database["OPTIONS"]["pool"]["max_size"] == 8
+    assert database["OPTIONS"]["sslmode"] == "disable"
+    assert database["CONN_HEALTH_CHECKS"]
+    assert database["HOST"] == "/tmp/Socket"
+
+
+def test_djangos_deployment_check_finds_nothing() -> None:
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]} | PRODUCTION,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-parquet.txt"])
+def test_a_lock_file_names_no_host_and_hashes_everything(name: str) -> None:
+    lines = (PROJECT / name).read_text().splitlines()
+    assert not [line for line in lines if "://" in line or line.startswith("-")]
+    assert all(
+        following.lstrip().startswith("--hash=sha256:")
+        for line, following in zip(lines, lines[1:], strict=False)
+        if "==" in line
+    )
+
+
+def test_a_private_postgresql_lives_as_long_as_its_command() -> None:
+    show = "import os; print(os.environ['DATABASE_URL']); raise SystemExit(7)"
+    done = subprocess.run(
+        [sys.executable, "bin/with_postgres", sys.executable, "-c", show],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 7, done.stderr
+    folder = done.stdout.strip().partition("@")[2].partition("/")[0].replace("%2F", "/")
+    assert folder.startswith("/")
+    assert not os.path.exists(folder)
