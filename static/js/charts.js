@@ -11,12 +11,12 @@
   const plain = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   const signed = (number, text) => (number < 0 ? `\u2212${text}` : text);
-  const tick = (number) => (Math.abs(number) < 10000 ? plain : short).format(Math.abs(number));
+  const tick = (number, most = number) => (most < 10000 ? plain : short).format(Math.abs(number));
   const UNITS = {
-    usd: { title: "US dollars", full: (n) => `$${dollars.format(Math.abs(n))}`, tick: (n) => `$${tick(n)}` },
+    usd: { title: "US dollars", full: (n) => `$${dollars.format(Math.abs(n))}`, tick: (n, most) => `$${tick(n, most)}` },
     hours: { title: "GPU-hours", full: (n) => `${tenths.format(Math.abs(n))} h`, tick },
-    percent: { title: "Per cent", full: (n) => `${tenths.format(Math.abs(n))} %`, tick: (n) => `${tick(n)} %` },
-    usd_per_hour: { title: "US dollars per GPU-hour", full: (n) => `$${prices.format(Math.abs(n))}/h`, tick: (n) => `$${tick(n)}` },
+    percent: { title: "Per cent", full: (n) => `${tenths.format(Math.abs(n))} %`, tick: (n, most) => `${tick(n, most)} %` },
+    usd_per_hour: { title: "US dollars per GPU-hour", full: (n) => `$${prices.format(Math.abs(n))}/h`, tick: (n, most) => `$${tick(n, most)}` },
     count: { title: "Count", full: (n) => whole.format(Math.abs(n)), tick },
   };
   const worded = (unit, number) => signed(number, UNITS[unit].full(number));
@@ -112,6 +112,16 @@
     };
   }
 
+  // Round steps from zero, also where the axis ends between two of them.
+  function roundTicks(scale, most) {
+    const least = (scale.max - scale.min) / most;
+    const power = 10 ** Math.floor(Math.log10(least));
+    const step = [1, 2, 5, 10].map((times) => times * power).find((candidate) => candidate >= least * 0.999);
+    const first = Math.ceil(scale.min / step);
+    const count = Math.floor(scale.max / step) - first + 1;
+    return Array.from({ length: count }, (_, i) => ({ value: Number(((first + i) * step).toPrecision(12)) }));
+  }
+
   function axis(side, unit, data, narrow) {
     const here = data.series.filter((series) => (series.axis ?? "left") === side);
     const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 100)));
@@ -122,6 +132,7 @@
       bounds: "data",
       suggestedMax: shares ? 100 : undefined,
       grace: shares ? 0 : "4%",
+      afterBuildTicks: (scale) => (scale.ticks = roundTicks(scale, narrow ? 4 : 6)),
       border: { display: false },
       grid: {
         drawOnChartArea: side === "left",
@@ -132,9 +143,10 @@
       ticks: {
         color: colour("ink-soft"),
         padding: 6,
-        maxTicksLimit: narrow ? 5 : 7,
         font: { size: narrow ? 11 : 12 },
-        callback: (number) => signed(number, UNITS[unit].tick(number)),
+        callback(number) {
+          return signed(number, UNITS[unit].tick(number, Math.max(this.max, -this.min)));
+        },
       },
     };
   }

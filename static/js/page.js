@@ -4,6 +4,21 @@
 {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+  // On a phone a filter form shows its range and a button for the rest.
+  function folding(form) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-quiet unfold";
+    const fold = (folded) => {
+      form.toggleAttribute("data-folded", folded);
+      button.setAttribute("aria-expanded", String(!folded));
+      button.textContent = folded ? "All filters" : "Fewer filters";
+    };
+    button.addEventListener("click", () => fold(!form.hasAttribute("data-folded")));
+    form.querySelector(".filters-row").append(button);
+    return fold;
+  }
+
   // A filter form submits itself, and leaves empty fields out of the address.
   for (const form of all("form[data-autosubmit]")) {
     const preset = form.querySelector("select[name=preset]");
@@ -17,11 +32,14 @@
     };
     const wrong = dates.some((box) => box.querySelector(".is-invalid"));
     if (preset && !wrong) showDates();
+    const fold = preset && folding(form);
+    fold?.(!form.querySelector(".field-error") && !(dates.length && isCustom()));
 
     form.addEventListener("change", (event) => {
       if (event.target === preset && dates.length) {
         showDates();
         if (isCustom()) {
+          fold?.(false);
           dates[0].querySelector("input").focus();
           return;
         }
