@@ -1,3 +1,43 @@
-"""The formats that Heliox reads, each one module with LABEL, NAME, recognises(header) and read(table, options)."""
+"""The formats that Heliox reads: one module each, in one list.
+
+A format has NAME, LABEL, recognises(header) and read(table, options, notes), which yields one
+record per row of the file and adds to `notes` what the person who imports should know.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from dashboard.ingest.formats import costs, focus, jobs, slurm, teams, usage
+from dashboard.ingest.records import FileRefused, Options, Record
+from dashboard.ingest.source import Table
+from dashboard.ingest.values import listed
+
+
+class Format(Protocol):
+    NAME: str
+    LABEL: str
+
+    def recognises(self, header: tuple[str, ...]) -> bool: ...
+
+    def read(self, table: Table, options: Options, notes: list[str]) -> Iterator[Record]: ...
+
+
+FORMATS: tuple[Format, ...] = (focus, slurm, jobs, costs, usage, teams)
+
+
+def recognise(header: tuple[str, ...]) -> Format:
+    """The format that this header belongs to, whatever the file is called."""
+    for known in FORMATS:
+        if known.recognises(header):
+            return known
+    labels = "; ".join(known.LABEL for known in FORMATS)
+    raise FileRefused(f"Unknown format: the header has {listed(header)}. Known are: {labels}.")
+
+
+def named(name: str) -> Format:
+    for known in FORMATS:
+        if name == known.NAME:
+            return known
+    raise FileRefused(f"There is no format {name!r}; there are {', '.join(known.NAME for known in FORMATS)}.")

@@ -1,0 +1,33 @@
+"""Daily cost per provider and GPU type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dashboard.ingest import values
+from dashboard.ingest.formats.columns import Cells, lowered
+from dashboard.ingest.formats.snapshots import read_cells
+from dashboard.ingest.records import CostRow, Options, Record
+from dashboard.ingest.source import Table
+
+NAME = "costs"
+LABEL = "daily cost CSV (date,provider,gpu_type,cost_usd)"
+MOST = Decimal("9999999999.99")
+
+
+def recognises(header: tuple[str, ...]) -> bool:
+    names = set(lowered(header))
+    return "cost_usd" in names and "metered_gpu_hours" not in names
+
+
+def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
+    return read_cells(table, LABEL, "cost_usd", _row, notes)
+
+
+def _row(line: int, day, provider: str, gpu_type: str, cells: Cells) -> CostRow:
+    return CostRow(line, day, provider, gpu_type, cells.get("cost_usd", _cost))
+
+
+def _cost(value: str) -> Decimal:
+    return values.decimal(value, places=2, low=-MOST, high=MOST)

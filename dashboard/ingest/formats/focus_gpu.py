@@ -1,0 +1,211 @@
+"""Is this usage row GPU time, of what kind, and how many GPU-hours?
+
+A GPU row was used (ChargeCategory Usage) in compute or AI by units of time, and names an instance
+type or a SKU that the catalogue knows. Searching for "GPU" in the text would not do: SKU ids and
+storage rows contain it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from functools import lru_cache
+
+from dashboard.ingest import catalogue, values
+from dashboard.ingest.catalogue import Gpu
+from dashboard.ingest.formats.columns import in_column
+
+SERVICES = frozenset({"compute", "ai and machine learning"})
+Usage = tuple[str, Gpu | None, Decimal | None]
+NON_GPU: Usage = ("non_gpu", None, None)
+
+
+def usage(fields, provider: str) -> Usage:
+    """(kind, GPU, GPU-hours) of a row whose ChargeCategory is Usage, of one of SERVICES."""
+    if _is_host(fields.ChargeDescription):
+        return "host", None, None
+    gpu = find(provider, fields.SkuId, *named_in(fields))
+    if gpu is None:
+        return NON_GPU
+    quantity, column, unit = _quantity(fields)
+    if unit is None:
+        return NON_GPU
+    kind = _kind(fields)
+    if kind == "unused_commitment" or quantity is None or unit.hours is None:
+        return kind, gpu, None
+    amount = in_column(column, lambda value: values.decimal(value, exponent=True), quantity)
+    return kind, gpu, amount * unit.hours[0] * (1 if unit.per_gpu else gpu.count) / unit.hours[1]
+
+
+# What the row names
+
+
+def named_in(fields) -> tuple[str, str, str, str]:
+    return fields.ChargeDescription, fields.SkuPriceDetails, fields.x_SkuDetails, fields.x_UsageType
+
+
+@lru_cache(16384)
+def find(
+    provider: str, sku_id: str, description: str, details: str, sku_details: str, usage_type: str
+) -> Gpu | None:
+    by_sku = catalogue.of_sku(sku_id) or catalogue.of_sku(_sku_head(description))
+    if by_sku or _is_surcharge(description, details, sku_details, usage_type):
+        return by_sku
+    for name in instance_names(details, sku_details, usage_type):
+        if gpu := catalogue.of_instance(name):
+            return gpu
+    return _of_aws_description(description) if values.key(provider) in AWS_NAMES else None
+
+
+def instance_names(details: str, sku_details: str, usage_type: str) -> list[str]:
+    """Where FOCUS 1.1 and later, Azure's 1.0 and AWS say the instance type, in this order."""
+    priced, described = _json(details), _json(sku_details)
+    names = [priced.get("InstanceType"), priced.get("x_ServiceType"), described.get("ServiceType")]
+    names.append(usage_type.rpartition(":")[2] if ":" in usage_type else None)  # USE1-BoxUsage:p4d.24xlarge
+    return [name for name in names if isinstance(name, str) and name.strip()]
+
+
+@lru_cache(16384)
+def unknown(description: str, details: str, sku_details: str, usage_type: str) -> str | None:
+    """The name of what looks like a GPU and is not in the catalogue."""
+    head = _sku_head(description)
+    if re.match(r"(?:\w+ )?nvidia .*\bgpu\b", head, re.IGNORECASE) and catalogue.of_sku(head) is None:
+        return head
+    return next(filter(catalogue.looks_like_gpu, instance_names(details, sku_details, usage_type)), None)
+
+
+def _json(text: str) -> dict:
+    if not text.startswith("{"):
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+_SKU_END = re.compile(r" (?:running in|attached to|in) ", re.IGNORECASE)
+_SKU_PREFIX = re.compile(r"(?:reserved|spot preemptible|spot) ", re.IGNORECASE)
+
+
+def _sku_head(description: str) -> str:
+    """Of GCP's `Nvidia Tesla A100 GPU attached to Spot Preemptible VMs running in …` the first words."""
+    return _SKU_PREFIX.sub("", _SKU_END.split(description.strip(), maxsplit=1)[0], count=1)
+
+
+# Fees by the hour beside an instance: they name its type, and its hours are on another row.
+_SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits"})
+_SURCHARGE_WORDS = re.compile(r"\b(?:EBS|software|marketplace|Mbps)\b", re.IGNORECASE)
+
+
+def _is_surcharge(description: str, details: str, sku_details: str, usage_type: str) -> bool:
+    operation = usage_type.partition(":")[0].rpartition("-")[2]
+    azure = _json(sku_details).get("UsageType") or _json(details).get("x_UsageType") or ""
+    return (
+        operation in _SURCHARGE_USAGE
+        or str(azure).endswith("_SW")  # Azure's licences: ComputeHR_SW
+        or _SURCHARGE_WORDS.search(description) is not None
+    )
+
+
+AWS_NAMES = frozenset({"aws", "amazon", "amazon web services", "amazon web services, inc."})
+
+
+def _of_aws_description(description: str) -> Gpu | None:
+    """`$1.624 per On Demand Linux g5.4xlarge Instance Hour`: AWS 1.0 says it nowhere else."""
+    tokens = re.split(r"[^\w.-]+", description)
+    found = (catalogue.of_instance(token) for token in tokens if "." in token)
+    return next((gpu for gpu in found if gpu and gpu.provider == "AWS"), None)
+
+
+_HOST = re.compile(
+    r"(?!Commitment\b).*\b(?:A[234]\w*|G[24]\w*) (?:\w+ )?Instance (?:Core|Ram|Memory)\b", re.IGNORECASE
+)
+
+
+@lru_cache(16384)
+def _is_host(description: str) -> bool:
+    """Cores and memory that GCP bills beside the GPU: `A2 Instance Core running in Americas`."""
+    return _HOST.match(description) is not None
+
+
+# Kinds
+
+
+def _kind(fields) -> str:
+    status = fields.CommitmentDiscountStatus.strip().lower()
+    pricing = fields.PricingCategory.strip().lower()
+    if status == "unused":
+        return "unused_commitment"
+    if status == "used" or pricing == "committed":
+        return "committed"
+    if pricing == "dynamic" or _is_spot(fields.ChargeDescription, fields.x_UsageType):
+        return "spot"
+    return "on_demand"
+
+
+_SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
+
+
+@lru_cache(16384)
+def _is_spot(description: str, usage_type: str) -> bool:
+    return "SpotUsage:" in usage_type or _SPOT.search(description) is not None
+
+
+# Hours
+
+
+class Unit:
+    """hours: one unit as a fraction (numerator, denominator) of hours, None where it has no fixed length."""
+
+    __slots__ = ("hours", "per_gpu")
+
+    def __init__(self, hours: tuple[int, int] | None, per_gpu: bool):
+        self.hours = hours
+        self.per_gpu = per_gpu
+
+
+_TIME_UNITS: dict[str, tuple[int, int] | None] = {
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), (1, 1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), (1, 60)),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), (1, 3600)),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), (1, 3_600_000)),
+    **dict.fromkeys(("d", "day", "days"), (24, 1)),
+    **dict.fromkeys(("mo", "month", "months", "year", "years"), None),
+}
+_BY_THING = frozenset({"instance", "instances", "vm", "vms", "unit", "units", "node", "nodes", "per"})
+_GPUS = frozenset({"gpu", "gpus"})
+
+
+@lru_cache(1024)
+def unit_of(text: str) -> Unit | None:
+    """`Hours`, `Hrs`, `100 Hours`, `GPU-Hours`, `Units/Hour`; None for what is not time, `vCPU-Hours` too."""
+    words = re.split(r"[\s_/-]+", text.strip().lower())
+    times = 1
+    if words[0].isascii() and words[0].isdigit() and len(words[0]) < 8:
+        times = int(words.pop(0))
+    per_gpu = not _GPUS.isdisjoint(words)
+    rest = [word for word in words if word not in _BY_THING and word not in _GPUS]
+    if len(rest) != 1 or rest[0] not in _TIME_UNITS:
+        return None
+    length = _TIME_UNITS[rest[0]]
+    return Unit(length and (length[0] * times, length[1]), per_gpu)
+
+
+NO_UNIT = Unit(None, per_gpu=False)
+
+
+def _quantity(fields) -> tuple[str | None, str, Unit | None]:
+    """(amount, its column, its unit). The unit is None where the row is measured in something but time."""
+    for amount, unit in (("Consumed", "ConsumedUnit"), ("Pricing", "PricingUnit")):
+        column = f"{amount}Quantity"
+        value, name = getattr(fields, column), getattr(fields, unit)
+        if not _null(value) and not _null(name):
+            return value, column, unit_of(name)
+    said = [name for name in (fields.ConsumedUnit, fields.PricingUnit) if not _null(name)]
+    return None, "", unit_of(said[0]) if said else NO_UNIT
+
+
+def _null(value: str) -> bool:
+    return not value or value.strip().upper() in ("", "NULL")

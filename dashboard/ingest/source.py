@@ -1,0 +1,358 @@
+"""From the bytes that somebody sent to a header and lazy rows, with every limit that a hostile file needs.
+
+Memory stays flat: one chunk, one record. What cannot be read is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from dashboard.ingest.records import FileRefused
+from dashboard.ingest.values import listed
+
+CHUNK = 256 * 1024
+MOST_BYTES = 16 * 1024**3  # unpacked
+MOST_RATIO = 300  # text packs 5 to 50 times; a bomb about 1,000 times
+RATIO_FROM = 32 * 1024**2  # small files may pack as well as they like
+MOST_RECORD = 1024**2  # characters of one row, line breaks in quotes included
+MOST_COLUMNS = 1000
+
+Progress = Callable[[int], None]
+Header = tuple[str, ...]
+Rows = Iterator[tuple[int, list[str]]]
+
+PARQUET_EXTRA = "Reading Parquet needs an extra package: pip install -r requirements-parquet.txt"
+
+
+@dataclass
+class Table:
+    """A header and rows that are read as they are asked for, each with the line on which it begins."""
+
+    name: str
+    header: Header
+    rows: Rows
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+
+def open_table(file: BinaryIO | Path, name: str, progress: Progress | None = None) -> Table:
+    """The table in a CSV, a sacct log or a Parquet file, gzipped or not.
+
+    progress is called with the bytes of the file, as it was sent, that have been read so far.
+    """
+    with ExitStack() as opened:
+        stream = opened.enter_context(file.open("rb")) if isinstance(file, Path) else file
+        header, rows = _read(stream, progress or (lambda read: None), opened)
+        return Table(name, header, rows, opened.pop_all().close)
+
+
+def _read(stream: BinaryIO, progress: Progress, opened: ExitStack) -> tuple[Header, Rows]:
+    chunks = _counted(stream, progress)
+    first = _filled(chunks)
+    if first.startswith(b"\x1f\x8b"):
+        chunks = _unzipped(_chain(first, chunks))
+        first = _filled(chunks)
+    if first.startswith(b"PAR1"):
+        return _parquet(_chain(first, chunks), opened)
+    _refuse_binary(first)
+    lines = _Lines(_text_lines(_chain(first.removeprefix(b"\xef\xbb\xbf"), chunks)))
+    return _text_table(lines)
+
+
+# Bytes
+
+
+def _counted(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+    read = 0
+    while chunk := stream.read(CHUNK):
+        read += len(chunk)
+        progress(read)
+        yield chunk
+
+
+def _filled(chunks: Iterator[bytes]) -> bytes:
+    """The first bytes, enough of them to tell what the file is."""
+    first = b""
+    while len(first) < 512 and (chunk := next(chunks, b"")):
+        first += chunk
+    return first
+
+
+def _chain(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from chunks
+
+
+def _unzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    packed = unpacked = 0
+    for chunk in chunks:
+        packed += len(chunk)
+        while chunk:
+            if member.eof:
+                chunk = chunk.lstrip(b"\0")  # padding between members
+                if not chunk:
+                    break
+                member = zlib.decompressobj(wbits=31)
+            try:
+                part = member.decompress(chunk, CHUNK)
+            except zlib.error:
+                raise FileRefused("The gzip file is damaged: what it holds cannot be unpacked.") from None
+            chunk = member.unconsumed_tail or member.unused_data
+            unpacked += len(part)
+            _refuse_bomb(packed, unpacked)
+            if part:
+                yield part
+    if not member.eof:
+        raise FileRefused("The gzip file is cut off: its end is missing. Send it again, whole.")
+
+
+def _refuse_bomb(packed: int, unpacked: int) -> None:
+    if unpacked > MOST_BYTES:
+        raise FileRefused(f"The file unpacks to more than {MOST_BYTES // 1024**3} GiB. Split it.")
+    if unpacked > RATIO_FROM and unpacked > MOST_RATIO * packed:
+        raise FileRefused(f"The file unpacks to more than {MOST_RATIO} times its size: no bill or log does.")
+
+
+_OTHER_FILES = (
+    (b"PK\x03\x04", "an Excel workbook or another zip file. Save the sheet as CSV (UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook. Save the sheet as CSV (UTF-8)"),
+    (b"%PDF", "a PDF. Ask the provider for the CSV"),
+    (b"\x1f\x8b", "a gzip file inside a gzip file. Unpack it once"),
+    (b"BZh", "a bzip2 file. Unpack it, or pack it with gzip"),
+    (b"\xfd7zXZ", "an xz file. Unpack it, or pack it with gzip"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file. Unpack it, or pack it with gzip"),
+    (b"SQLite format 3", "a SQLite database"),
+    (b"\xff\xfe", "UTF-16 text. Save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text. Save it as UTF-8"),
+)
+_UNPRINTED = bytes(set(range(32)) - set(b"\t\n\r\f\0"))
+
+
+def _refuse_binary(first: bytes) -> None:
+    if not first.removeprefix(b"\xef\xbb\xbf").strip():
+        raise FileRefused("The file is empty.")
+    for magic, words in _OTHER_FILES:
+        if first.startswith(magic):
+            raise FileRefused(f"The file is {words}.")
+    head = first[:4096]
+    unprinted = len(head) - len(head.translate(None, _UNPRINTED))
+    if unprinted > len(head) // 20 or head.count(b"\0") > len(head) // 5:
+        raise FileRefused("The file is binary: expected text, that is CSV or a sacct log, or Parquet.")
+
+
+# Lines
+
+
+def _text_lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Lines with their line breaks. Only \\n ends a line: str.splitlines knows many more."""
+    number, rest = 1, b""
+    for chunk in chunks:
+        whole, newline, rest_of_chunk = chunk.rpartition(b"\n")
+        if not newline:
+            rest += chunk
+            if len(rest) > MOST_RECORD * 4:
+                raise _too_long(number)
+            continue
+        block = rest + whole + newline
+        yield from io.StringIO(_decoded(block, number), newline="\n")
+        number += block.count(b"\n")
+        rest = rest_of_chunk
+    if rest:
+        yield _decoded(rest, number)
+
+
+def _decoded(block: bytes, number: int) -> str:
+    if (nul := block.find(b"\0")) >= 0:
+        line = number + block.count(b"\n", 0, nul)
+        raise FileRefused(f"Line {line} holds a NUL byte: the file is damaged or binary.")
+    try:
+        return block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = number + block.count(b"\n", 0, error.start)
+        byte = f"0x{block[error.start]:02X}"
+        raise FileRefused(f"Line {line} is not UTF-8 text (byte {byte}). Save the file as UTF-8.") from None
+
+
+def _too_long(line: int) -> FileRefused:
+    return FileRefused(
+        f"Line {line}: the row is longer than {MOST_RECORD:,} characters. Is a quotation mark not closed?"
+    )
+
+
+class _Lines:
+    """Lines for one reader, which says by `begin` where the record starts that it asks for next."""
+
+    def __init__(self, lines: Iterator[str]):
+        self.lines = lines
+        self.begin = 1
+        self.length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.length += len(line)
+        if self.length > MOST_RECORD:
+            raise _too_long(self.begin)
+        return line
+
+    def next_record(self, begin: int) -> None:
+        self.begin = begin
+        self.length = 0
+
+
+# Records
+
+
+def _text_table(lines: _Lines) -> tuple[Header, Rows]:
+    first = next((line for line in _skipping_blank(lines)), None)
+    if first is None:
+        raise FileRefused("The file is empty.")
+    begin = lines.begin
+    if first.count("|") > first.count(","):
+        header = tuple(first.rstrip("\r\n").split("|"))
+        rows = _pipe_rows(lines, header)
+        header = header[:-1] if header[-1] == "" else header  # sacct --parsable ends lines with |
+    else:
+        rows = _csv_rows(lines, first)
+        header = tuple(next(rows)[1])
+    return _checked(header, begin), rows
+
+
+def _skipping_blank(lines: _Lines) -> Iterator[str]:
+    for line in lines:
+        if line.strip():
+            yield line
+        lines.next_record(lines.begin + 1)
+
+
+def _checked(header: Header, line: int) -> Header:
+    names = tuple(column.strip() for column in header)
+    if len(names) > MOST_COLUMNS:
+        raise FileRefused(f"Line {line}: the header has {len(names):,} columns, more than {MOST_COLUMNS:,}.")
+    if "" in names:
+        raise FileRefused(f"Line {line}: column {names.index('') + 1} of the header has no name.")
+    times = Counter(column.casefold() for column in names)
+    if twice := list(dict.fromkeys(column for column in names if times[column.casefold()] > 1)):
+        raise FileRefused(f"Line {line}: the header names {listed(twice)} more than once.")
+    return names
+
+
+def _csv_rows(lines: _Lines, first: str) -> Rows:
+    """The header comes as the first row. Blank lines are no rows."""
+    before = lines.begin - 1
+    reader = csv.reader(_put_back(first, lines), strict=True)
+    try:
+        for row in reader:
+            begin = lines.begin
+            lines.next_record(before + reader.line_num + 1)
+            if row:
+                yield begin, row
+    except csv.Error as error:
+        raise FileRefused(f"Line {lines.begin}: {_csv_words(error)}") from None
+
+
+def _put_back(first: str, lines: _Lines) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _csv_words(error: csv.Error) -> str:
+    words = str(error)
+    if "field larger" in words:
+        limit = csv.field_size_limit()
+        return f"a field is longer than {limit:,} characters. Is a quotation mark not closed?"
+    if "unexpected end" in words:
+        return "a quotation mark is opened here and never closed. Is the file cut off?"
+    if "expected after" in words:
+        return "text stands behind a closing quotation mark. Quotation marks inside a field are doubled."
+    if "new-line character" in words:
+        return "a carriage return stands inside the line. Lines end with LF or CR LF."
+    return f"the row cannot be read as CSV ({words})."
+
+
+def _pipe_rows(lines: _Lines, header: Header) -> Rows:
+    """sacct quotes nothing, so a JobName may hold the delimiter: what is too much belongs to it."""
+    width, trailing = len(header), header[-1] == ""
+    job_name = header.index("JobName") if "JobName" in header else None
+    number = lines.begin
+    lines.next_record(number + 1)
+    for line in lines:
+        number += 1
+        lines.next_record(number + 1)
+        fields = line.rstrip("\r\n").split("|")
+        surplus = len(fields) - width
+        if surplus > 0 and job_name is not None:
+            end = job_name + surplus + 1
+            fields[job_name:end] = ["|".join(fields[job_name:end])]
+        if trailing and len(fields) == width:
+            del fields[-1]
+        if line.strip():
+            yield number, fields
+
+
+# Parquet
+
+
+_DUCKDB = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "TimeZone": "UTC"}
+
+
+def _parquet(chunks: Iterator[bytes], opened: ExitStack) -> tuple[Header, Rows]:
+    try:
+        import duckdb
+    except ImportError:
+        raise FileRefused(PARQUET_EXTRA) from None
+    path = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "bill.parquet"
+    with path.open("wb") as copy:
+        copy.writelines(chunks)
+    source = f"read_parquet('{path}')"  # a path that tempfile made up
+    try:
+        connection = opened.enter_context(duckdb.connect(config=_DUCKDB))
+        columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        header = _checked(tuple(column[0] for column in columns), 1)
+        picked = ", ".join(_as_text(column[0], column[1]) for column in columns)
+        answer = connection.execute(f"SELECT {picked} FROM {source}")
+    except duckdb.Error as error:
+        raise FileRefused(f"The Parquet file cannot be read: {_first_line(error)}") from None
+    return header, _parquet_rows(answer, duckdb.Error)
+
+
+def _as_text(column: str, kind: str) -> str:
+    quoted = '"' + column.replace('"', '""') + '"'
+    if re.match(r"(MAP|STRUCT|.*\[\])", kind):
+        return f"CAST(to_json({quoted}) AS VARCHAR)"
+    return f"CAST({quoted} AS VARCHAR)"
+
+
+def _parquet_rows(answer, duckdb_error: type[Exception]) -> Rows:
+    """Rows count as if the header were line 1, so that line numbers match the same file as CSV."""
+    number = 1
+    try:
+        while rows := answer.fetchmany(2000):
+            for row in rows:
+                number += 1
+                yield number, ["" if value is None else value for value in row]
+    except duckdb_error as error:
+        raise FileRefused(f"The Parquet file cannot be read: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    """duckdb's reason without our own temporary path."""
+    return re.sub(r"'?/\S*bill\.parquet'?", "the file", str(error).split("\n")[0])[:200]
