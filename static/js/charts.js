@@ -1,6 +1,6 @@
 "use strict";
-// Draws every <canvas data-chart="ID"> from the JSON in <script id="ID-data">; the shape is described in
-// templates/dashboard/_chart.html. Colours come from the theme's custom properties.
+// Draws every <canvas data-chart="ID"> from the JSON in <script id="ID-data">, which charts.py writes.
+// A null value is a gap, a percent is a share of one, a colour is a place in the theme's series, "other" or "muted".
 
 {
   const dollars = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -71,7 +71,8 @@
 
   function dataset(series, place, data) {
     const rgb = seriesColour(series);
-    const values = series.values.map((value) => (value === null ? null : Number(value)));
+    const times = data.axes[series.axis ?? "left"] === "percent" ? 100 : 1;
+    const values = series.values.map((value) => (value === null ? null : Number(value) * times));
     const isOpen = (i) => Boolean(data.open?.[i]);
     const common = {
       label: series.name,
@@ -124,7 +125,7 @@
 
   function axis(side, unit, data, narrow) {
     const here = data.series.filter((series) => (series.axis ?? "left") === side);
-    const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 100)));
+    const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 1)));
     return {
       position: side,
       stacked: here.some((series) => series.stack),
