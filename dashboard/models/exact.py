@@ -26,7 +26,7 @@ class CentSum(models.Aggregate):
         return super().as_sql(compiler, connection, template=template, **extra)
 
     def convert_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
-        if value is None or isinstance(value, Decimal):
+        if value is None or connection.vendor != "sqlite":
             return value
         return Decimal(value).scaleb(-2)
 
