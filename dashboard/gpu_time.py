@@ -34,6 +34,7 @@ COLUMNS = {
     "model": "j.model_name",
     "status": "j.status",
     "job": "j.id",
+    "begins": "(j.start_time >= d.starts_at)",
 }
 # No day of any clock is longer than 26 hours: this bounds the calendar rows that one job looks at.
 SINCE = {"postgresql": "j.start_time - interval '26 hours'", "sqlite": "datetime(j.start_time, '-26 hours')"}
@@ -96,10 +97,11 @@ def counted(jobs: QuerySet[Job]) -> QuerySet[Job]:
 def by(
     keys: Sequence[str], jobs: QuerySet[Job], names: Names, span: Span | None = None
 ) -> list[tuple[Any, ...]]:
-    """(one value per key …, GPU microseconds, jobs) for the jobs' time within the span.
+    """(one value per key …, GPU microseconds, job-days) for the jobs' time within the span.
 
-    Keys are those of COLUMNS. Providers and GPU types come as stored; fold them by `names`.
-    A job counts once in every group that it has time in.
+    Keys are those of COLUMNS; "begins" tells a job's first day from its later ones.
+    Providers and GPU types come as stored; fold them by `names`.
+    A job counts once on every day that it overlaps.
     """
     if span is not None:
         jobs = jobs.overlapping(*bounds(span, names))  # type: ignore[attr-defined]
@@ -109,11 +111,11 @@ def by(
     columns = ", ".join(COLUMNS[key] for key in keys)
     within = "AND d.day >= %s AND d.day < %s" if span else ""
     vendor = connection.vendor
-    jobs_counted = "COUNT(DISTINCT j.id)" if "day" not in keys else "COUNT(*)"
     sql = f"""
         WITH j AS ({picked})
-        SELECT {columns + "," if columns else ""} SUM({piece(vendor)}), {jobs_counted}
-        FROM j JOIN bill_days d ON d.clock = {clock}
+        SELECT {columns + "," if columns else ""} SUM({piece(vendor)}), COUNT(*)
+        FROM j CROSS JOIN bill_days d  -- in this order: from each job to its few days
+        WHERE d.clock = {clock}
             AND d.starts_at > {SINCE[vendor]} AND d.starts_at <= j.ended AND d.ends_at > j.start_time
             AND (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {"GROUP BY " + columns if columns else ""}
@@ -173,4 +175,4 @@ def plain(key: str, value: Any) -> Any:
         return date.fromisoformat(value)
     if key in ("team", "job") and isinstance(value, str):
         return UUID(value)
-    return value
+    return bool(value) if key == "begins" else value

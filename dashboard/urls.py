@@ -2,8 +2,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import accounts
+from .views import accounts, costs, glossary, jobs, overview, teams, usage
 
 urlpatterns: list = [
+    path("", overview.page, name="overview"),
+    path("costs/", costs.page, name="costs"),
+    path("usage/", usage.page, name="usage"),
+    path("jobs/", jobs.page, name="jobs"),
+    path("jobs/<uuid:pk>/", jobs.one, name="job"),
+    path("teams/", teams.page, name="teams"),
+    path("teams/<uuid:pk>/", teams.one, name="team"),
+    path("help/", glossary.page, name="help"),
     path("theme", accounts.theme, name="theme"),
 ]

@@ -183,8 +183,8 @@ SILENCED_SYSTEM_CHECKS = ["fields.W163", "models.W046"]
 ROOT_URLCONF = "heliox_site.urls"
 WSGI_APPLICATION = "heliox_site.wsgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
-    "django.contrib.auth",
+    "heliox_site.apps.HelioxAdminConfig",
+    "heliox_site.apps.PeopleConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -197,6 +197,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.edge.refuse_unreadable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -216,6 +217,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.context.site",
             ],
         },
     },

@@ -96,9 +96,11 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> JobQuerySet:
         """Jobs of which some time may lie in [starts_at, ends_at)."""
-        return self.filter(Q(end_time__isnull=True) | Q(end_time__gt=starts_at), start_time__lt=ends_at)
+        return self.filter(overlap_of_instants(starts_at, ends_at))
 
-    def within(self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None) -> JobQuerySet:
+    def within(
+        self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None
+    ) -> JobQuerySet:
         """Jobs that overlap the days, each by the bill clock of its provider (UTC where none is named)."""
         if span is None:
             return self

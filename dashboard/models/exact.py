@@ -14,6 +14,45 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
 
+class FullPrecisionField(models.DecimalField):
+    """A decimal of up to 18 integer and 18 fraction digits; text on SQLite, numeric on PostgreSQL."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["max_digits"], kwargs["decimal_places"] = 36, 18
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["max_digits"], kwargs["decimal_places"]
+        return name, path, args, kwargs
+
+    def get_internal_type(self) -> str:
+        # Not DecimalField: SQLite's converter for that one takes only floats.
+        return "FullPrecisionField"
+
+    def db_type(self, connection: Any) -> str:
+        return (
+            "text" if connection.vendor == "sqlite" else f"numeric({self.max_digits}, {self.decimal_places})"
+        )
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        value = self.to_python(value)
+        if connection.vendor == "sqlite":
+            return None if value is None else format(value, "f")
+        return value
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if hasattr(value, "as_sql"):
+            return value
+        return self.get_db_prep_value(value, connection)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+    def get_db_converters(self, connection: Any) -> list[Any]:
+        return [self.from_db_value]
+
+
 class CentSum(models.Aggregate):
     """Sum of a numeric(12,2) column, exact on both databases; None over no rows."""
 
@@ -36,46 +75,13 @@ class PreciseSum(models.Aggregate):
 
     function = "SUM"
     name = "PreciseSum"
-    output_field = models.DecimalField(max_digits=54, decimal_places=18)
+    output_field = FullPrecisionField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return super().as_sql(compiler, connection, function="heliox_sum", **extra)
 
     def convert_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
         return None if value is None else Decimal(value)
-
-
-class FullPrecisionField(models.DecimalField):
-    """A decimal of up to 18 integer and 18 fraction digits; text on SQLite, numeric on PostgreSQL."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["max_digits"], kwargs["decimal_places"] = 36, 18
-        super().__init__(*args, **kwargs)
-
-    def deconstruct(self) -> Any:
-        name, path, args, kwargs = super().deconstruct()
-        del kwargs["max_digits"], kwargs["decimal_places"]
-        return name, path, args, kwargs
-
-    def db_type(self, connection: Any) -> str | None:
-        return "text" if connection.vendor == "sqlite" else super().db_type(connection)
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        value = self.to_python(value)
-        if connection.vendor == "sqlite":
-            return None if value is None else format(value, "f")
-        return value
-
-    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        if hasattr(value, "as_sql"):
-            return value
-        return self.get_db_prep_value(value, connection)
-
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
-        return None if value is None else Decimal(value)
-
-    def get_db_converters(self, connection: Any) -> list[Any]:
-        return [self.from_db_value]
 
 
 class RandomUUID(models.Func):

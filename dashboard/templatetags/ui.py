@@ -151,3 +151,12 @@ def day_in_words(label: str) -> str:
 @register.filter
 def cell_text(cell) -> str:
     return cell["text"] if isinstance(cell, dict) else cell
+
+
+@register.filter
+def exact(amount) -> str:
+    """Every digit of a full-precision amount, and at least two."""
+    if amount is None:
+        return NOTHING
+    places = max(2, -_exact(amount).normalize().as_tuple().exponent)
+    return _figure(amount, places)

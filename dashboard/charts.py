@@ -1,0 +1,135 @@
+"""A chart is a title in words, labels and series of amounts; the table below it is the same numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from .templatetags.ui import count, hours, percent, rate, usd
+
+SHOWN = {"usd": usd, "hours": hours, "percent": percent, "usd_per_hour": rate, "count": count}
+# What a drawn point needs; files and tables keep every digit.
+DIGITS = {"usd": 2, "hours": 3, "percent": 5, "usd_per_hour": 5, "count": 0}
+MOST_SERIES = 7
+OTHER = "Other"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One amount, or None for a gap, per label of the chart; links likewise."""
+
+    name: str
+    values: Sequence[Decimal | None]
+    unit: str = "usd"
+    kind: str = "bar"
+    axis: str = "left"
+    stack: str | None = None
+    colour: int | str = 0
+    links: Sequence[str | None] = ()
+
+    @property
+    def total(self) -> Decimal:
+        return sum((v for v in self.values if v is not None), Decimal(0))
+
+
+@dataclass(frozen=True)
+class Chart:
+    id: str
+    title: str
+    labels: Sequence[str]
+    series: Sequence[Series]
+    caption: str = ""
+    first_header: str = "Day"
+    open: Sequence[bool] = ()
+    links: Sequence[str | None] = ()
+    with_totals: bool = True
+
+    @property
+    def empty(self) -> bool:
+        return not any(v is not None for s in self.series for v in s.values)
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        axes = {s.axis: s.unit for s in reversed(self.series)}
+        return {
+            "title": self.title,
+            "labels": list(self.labels),
+            "axes": {"left": axes.get("left", "count"), "right": axes.get("right")},
+            "series": [drawn(s, self.links) for s in self.series],
+            "open": list(self.open),
+            "marks": [],
+        }
+
+    @property
+    def as_table(self) -> dict[str, Any]:
+        rows = [self.table_row(place, label) for place, label in enumerate(self.labels)]
+        headers = [self.first_header, *(s.name for s in self.series)]
+        adds_up = self.with_totals and not any(s.unit in ("percent", "usd_per_hour") for s in self.series)
+        totals = ["Total", *(shown(s.total, s.unit) for s in self.series)] if adds_up else []
+        return {"headers": headers, "rows": rows, "totals": totals}
+
+    def table_row(self, place: int, label: str) -> list[dict[str, Any]]:
+        mark = " (open)" if place < len(self.open) and self.open[place] else ""
+        link = self.links[place] if place < len(self.links) else None
+        cells = [{"text": label + mark, "url": link, "numeric": False}]
+        for s in self.series:
+            url = s.links[place] if place < len(s.links) else None
+            value = s.values[place]
+            text = "–" if value is None else shown(value, s.unit)
+            cells.append({"text": text, "url": url if value is not None else None, "numeric": True})
+        return cells
+
+
+def shown(value: Decimal, unit: str) -> str:
+    return SHOWN[unit](value)
+
+
+def drawn(series: Series, links: Sequence[str | None]) -> dict[str, Any]:
+    step = Decimal(1).scaleb(-DIGITS[series.unit])
+    values = [None if v is None else float(v.quantize(step, ROUND_HALF_UP)) for v in series.values]
+    return {
+        "name": series.name,
+        "kind": series.kind,
+        "axis": series.axis,
+        "stack": series.stack,
+        "colour": series.colour,
+        "values": values,
+        "links": list(series.links or links),
+    }
+
+
+@dataclass
+class Grid:
+    """Amounts by (label, series name), gathered and then drawn as stacked series, the largest first."""
+
+    labels: Sequence[Any]
+    amounts: defaultdict[str, dict[Any, Decimal]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, label: Any, name: str, amount: Decimal) -> None:
+        row = self.amounts[name]
+        row[label] = row.get(label, Decimal(0)) + amount
+
+    def stacked(self, unit: str, link: Callable[[Any, str], str | None], kind: str = "bar") -> list[Series]:
+        names = sorted(self.amounts, key=lambda name: (-abs(sum(self.amounts[name].values())), name))
+        kept = names if len(names) <= MOST_SERIES else names[: MOST_SERIES - 1]
+        series = [
+            self.series(name, [name], unit, place, kind, [link(label, name) for label in self.labels])
+            for place, name in enumerate(kept)
+        ]
+        if rest := names[len(kept) :]:
+            series.append(self.series(f"{OTHER} ({len(rest)})", rest, unit, "other", kind, ()))
+        return series
+
+    def series(
+        self, name: str, names: Iterable[str], unit: str, colour: int | str, kind: str, links: Sequence[Any]
+    ) -> Series:
+        rows = [self.amounts[one] for one in names]
+        values = [total_of([row[label] for row in rows if label in row]) for label in self.labels]
+        return Series(name, values, unit, kind, stack=unit, colour=colour, links=links)
+
+
+def total_of(amounts: list[Decimal]) -> Decimal | None:
+    return sum(amounts, Decimal(0)) if amounts else None

@@ -1,0 +1,21 @@
+"""What every page prints: zone, basis and the moment it speaks of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from .clock import now
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "")
+    return {
+        "zone": settings.TIME_ZONE,
+        "basis": settings.HELIOX_COST_BASIS,
+        "as_of": now(),
+        "demo": getattr(settings, "HELIOX_DEMO", False),
+        "theme": theme if theme in ("light", "dark") else "auto",
+    }

@@ -1,0 +1,239 @@
+"""The filters that all pages share, read from the query string into one Scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+import django_filters
+from django import forms
+from django.conf import settings
+from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
+from django.http import QueryDict
+
+from .clock import today
+from .models import Job, Team
+from .models.calendar import FIRST_DAY, LAST_DAY
+from .models.entities import KNOWN_STATUSES
+from .naming import Names
+from .periods import PRESETS, in_words, preset_span
+from .reports.freshness import Freshness
+from .reports.usage import jobs_of
+from .scope import BUCKETS, Scope, Span
+
+MOST_MODELS = 200
+GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
+BASES = {"effective": "Effective (amortised)", "billed": "Billed (invoice)"}
+
+
+class AnyOf(forms.MultipleChoiceField):
+    """Offers choices and accepts others: a bookmarked name without rows gives an empty page, not an error."""
+
+    def valid_value(self, value: Any) -> bool:
+        check_text(value)
+        return True
+
+
+class AnyOfFilter(django_filters.MultipleChoiceFilter):
+    field_class = AnyOf
+
+
+def check_text(value: str) -> None:
+    ProhibitNullCharactersValidator()(value)
+    MaxLengthValidator(255)(value)
+
+
+def check_day(day: date) -> None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise forms.ValidationError(f"Give a day between {FIRST_DAY} and {LAST_DAY}.")
+
+
+def day_field(label: str) -> django_filters.DateFilter:
+    widget = forms.DateInput(
+        attrs={"type": "date", "min": str(FIRST_DAY), "max": str(LAST_DAY)}, format="%Y-%m-%d"
+    )
+    return django_filters.DateFilter(
+        label=label, method="leave", widget=widget, input_formats=["%Y-%m-%d"], validators=[check_day]
+    )
+
+
+class ScopeFilter(django_filters.FilterSet):
+    """The form of every page. `scope` is what it asks for; `qs` are the jobs within it."""
+
+    preset = django_filters.ChoiceFilter(
+        label="Range", method="leave", choices=list(PRESETS.items()), empty_label=None
+    )
+    start = day_field("From")
+    end = day_field("To")
+    provider = AnyOfFilter(label="Provider", method="leave")
+    gpu_type = AnyOfFilter(label="GPU type", method="leave")
+    team = django_filters.ModelMultipleChoiceFilter(label="Team", method="leave", queryset=Team.objects.all())
+    status = AnyOfFilter(label="Status", method="leave", choices=[(s, s) for s in KNOWN_STATUSES])
+    model = AnyOfFilter(label="Model", method="leave")
+    q = django_filters.CharFilter(label="Search", method="leave", max_length=200)
+    bucket = django_filters.ChoiceFilter(
+        label="Per", method="leave", choices=[(b, b) for b in BUCKETS], empty_label=None
+    )
+    group_by = django_filters.ChoiceFilter(
+        label="Grouped by", method="leave", choices=list(GROUPS.items()), empty_label=None
+    )
+    basis = django_filters.ChoiceFilter(
+        label="Basis", method="leave", choices=list(BASES.items()), empty_label=None
+    )
+
+    class Meta:
+        model = Job
+        fields: list[str] = []
+
+    def __init__(
+        self,
+        data: QueryDict,
+        *,
+        uses: Iterable[str],
+        names: Names,
+        freshness: Freshness,
+        preset: str,
+        bucket: str = "day",
+    ) -> None:
+        self.names, self.freshness = names, freshness
+        self.default_preset, self.default_bucket = preset, bucket
+        super().__init__(data, queryset=Job.objects.all())
+        uses = {"preset", "start", "end", *uses}
+        self.filters = {name: one for name, one in self.filters.items() if name in uses}
+        self.unused = [
+            name for name in self.base_filters if name not in uses and data.getlist(name) not in ([], [""])
+        ]
+        if "provider" in uses:
+            self.filters["provider"].extra["choices"] = pairs(names.provider_choices())
+        if "gpu_type" in uses:
+            self.filters["gpu_type"].extra["choices"] = pairs(names.gpu_choices())
+        if "model" in uses:
+            self.filters["model"].extra["choices"] = pairs(model_names())
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        clocks = self.names.spellings_by_clock()
+        return jobs_of(self.scope, self.names).within(self.scope.span, clocks)
+
+    def leave(self, queryset: Any, name: str, value: Any) -> Any:
+        return queryset
+
+    @cached_property
+    def form(self) -> forms.Form:
+        form = super().form
+        form.initial = self.defaults()
+        form.data = self.data_with_defaults()
+        for name, field in form.fields.items():
+            field.help_text = ""
+            field.required = False
+            if name in ("preset", "bucket", "group_by", "basis"):
+                field.choices = [choice for choice in field.choices if choice[0]]
+        form.is_valid()
+        self.check_order(form)
+        return form
+
+    def defaults(self) -> dict[str, str]:
+        return {
+            "preset": self.default_preset,
+            "bucket": self.default_bucket,
+            "group_by": "provider",
+            "basis": settings.HELIOX_COST_BASIS,
+        }
+
+    def data_with_defaults(self) -> QueryDict:
+        data = self.data.copy()
+        free_dates = any(data.get(name) for name in ("start", "end"))
+        for name, value in self.defaults().items():
+            if not data.get(name) and not (name == "preset" and free_dates):
+                data[name] = value
+        return data
+
+    def check_order(self, form: forms.Form) -> None:
+        start, end = form.cleaned_data.get("start"), form.cleaned_data.get("end")
+        if start and end and end < start:
+            form.add_error("end", f"This day lies before {start}, the first of the range.")
+
+    @cached_property
+    def cleaned(self) -> dict[str, Any]:
+        """What was understood; a field with an error counts as not given."""
+        form = self.form
+        return {name: value for name, value in form.cleaned_data.items() if value not in (None, "", [])}
+
+    @property
+    def preset_in_force(self) -> str:
+        """The preset in force; empty where free dates are given."""
+        if self.cleaned.get("start") or self.cleaned.get("end"):
+            return ""
+        return self.cleaned.get("preset") or self.default_preset
+
+    @cached_property
+    def scope(self) -> Scope:
+        got = self.cleaned
+        return Scope(
+            span=self.span(),
+            providers=tuple(got.get("provider", ())),
+            gpu_types=tuple(got.get("gpu_type", ())),
+            teams=tuple(team.pk for team in got.get("team", ())),
+            statuses=tuple(got.get("status", ())),
+            models=tuple(got.get("model", ())),
+            q=" ".join(got.get("q", "").split()),
+            bucket=got.get("bucket", self.default_bucket),
+            group_by=got.get("group_by", "provider"),
+            basis=got.get("basis", settings.HELIOX_COST_BASIS),
+        )
+
+    def span(self) -> Span | None:
+        start, end = self.cleaned.get("start"), self.cleaned.get("end")
+        through = self.freshness.through(tuple(self.cleaned.get("provider", ())))
+        if not (start or end):
+            return preset_span(self.preset_in_force, today(), through, settings.HELIOX_FISCAL_MONTH)
+        known = self.freshness.span()
+        start = start or min(end, known.start if known else end)
+        end = end or max(start, known.last if known else start)
+        return Span.inclusive(start, end)
+
+    def in_words(self) -> list[dict[str, Any]]:
+        """The active filters, each with the URL query that takes it off again."""
+        found = []
+        for name, field in self.form.fields.items():
+            if name in ("preset", "start", "end", "bucket", "group_by", "basis") or not self.cleaned.get(
+                name
+            ):
+                continue
+            values = self.cleaned[name]
+            for value in values if name != "q" else [values]:
+                raw = str(value.pk) if isinstance(value, Team) else str(value)
+                text = f"“{value}” in names" if name == "q" else f"{field.label}: {value}"
+                found.append({"text": text, "remove_url": "?" + self.without(name, raw)})
+        return found
+
+    def without(self, name: str, value: str) -> str:
+        data = self.data.copy()
+        data.setlist(name, [kept for kept in data.getlist(name) if kept.strip() != value])
+        return data.urlencode()
+
+    def not_applied(self) -> list[str]:
+        return [f"{self.base_filters[name].label} does not apply here" for name in self.unused]
+
+    @property
+    def span_in_words(self) -> str:
+        label = PRESETS.get(self.preset_in_force, "")
+        words = in_words(self.scope.span)
+        return f"{label}: {words}" if label and self.scope.span else words
+
+
+def pairs(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [(value, value) for value in values]
+
+
+def model_names() -> list[str]:
+    names = Job.objects.order_by("model_name").values_list("model_name", flat=True).distinct()
+    return list(names[:MOST_MODELS])
+
+
+def query(**parameters: Any) -> str:
+    """A query string; empty values are left out, tuples repeat their key."""
+    given = {key: value for key, value in parameters.items() if value not in (None, "", (), [])}
+    return "?" + urlencode(given, doseq=True)

@@ -1,0 +1,128 @@
+"""The list of jobs: what it can be sorted by, its pages and its rows for a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db.models import (
+    Case,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Greatest, Least
+
+from .gpu_time import end_of_run, job_gpu_hours
+from .models import Job
+from .models.calendar import midnight
+from .naming import DEFAULT_CLOCK, Names
+from .scope import Span
+
+NEWEST = "-start"
+COLUMNS = {
+    "team": "team__name",
+    "model": "model_name",
+    "gpu_type": "gpu_type",
+    "gpus": "gpu_count",
+    "provider": "provider",
+    "status": "status",
+    "start": "start_time",
+    "end": "end_time",
+}
+SORTS = (*COLUMNS, "duration", "gpu_hours")
+MICROHOUR = Decimal("0.000001")
+
+
+def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:
+    """The jobs annotated with `sort_value`; running ones are measured at `at`."""
+    name = sort.lstrip("-")
+    if name in COLUMNS:
+        return jobs.annotate(sort_value=F(COLUMNS[name]))
+    moment = Value(at, output_field=DateTimeField())
+    ended = Case(
+        When(Q(start_time__gt=at) | Q(status="pending"), then=None),
+        When(end_time__gte=F("start_time"), then=Least("end_time", moment)),
+        When(end_time__isnull=True, status="running", then=moment),
+        output_field=DateTimeField(),
+    )
+    if name == "duration":
+        return jobs.annotate(sort_value=elapsed(F("start_time"), ended))
+    start: Any = F("start_time")
+    if span is not None:
+        start, ended = Greatest(start, edge(span, names, "start")), Least(ended, edge(span, names, "end"))
+    gpu_time = ExpressionWrapper(elapsed(start, ended) * F("gpu_count"), output_field=DurationField())
+    return jobs.annotate(sort_value=gpu_time)
+
+
+def elapsed(start: Any, end: Any) -> ExpressionWrapper:
+    return ExpressionWrapper(end - start, output_field=DurationField())
+
+
+def edge(span: Span, names: Names, side: str) -> Case:
+    """The instant at which the span starts or ends by the clock of each job's provider."""
+    whens = [
+        When(provider__in=stored, then=Value(midnight(getattr(span, side), clock)))
+        for clock, stored in names.spellings_by_clock().items()
+        if clock != DEFAULT_CLOCK
+    ]
+    default = Value(midnight(getattr(span, side), DEFAULT_CLOCK))
+    return Case(*whens, default=default, output_field=DateTimeField())
+
+
+def duration(job: Job) -> timedelta | None:
+    end = end_of_run(job)
+    return None if end is None or job.start_time is None else end - job.start_time
+
+
+def rounded_hours(job: Job, names: Names, span: Span | None) -> Decimal:
+    exact = job_gpu_hours(job, span, names.clock(job.provider))
+    return exact.quantize(MICROHOUR, ROUND_HALF_UP)
+
+
+EXPORT_COLUMNS = (
+    "id",
+    "job_id",
+    "team",
+    "model_name",
+    "gpu_type",
+    "gpu_count",
+    "provider",
+    "status",
+    "start_time",
+    "end_time",
+    "duration_seconds",
+    "job_gpu_hours",
+)
+
+
+def export_rows(jobs: QuerySet[Job], names: Names, span: Span | None) -> Iterator[tuple[Any, ...]]:
+    for job in jobs.select_related("team").iterator(chunk_size=2000):
+        ran = duration(job)
+        yield (
+            str(job.pk),
+            job.external_id,
+            job.team.name,
+            job.model_name,
+            names.gpu_type(job.gpu_type),
+            plain_number(job.gpu_count),
+            names.provider(job.provider),
+            job.status,
+            job.start_time,
+            job.end_time,
+            None if ran is None else plain_number(Decimal(ran // timedelta(microseconds=1)).scaleb(-6)),
+            rounded_hours(job, names, span),
+        )
+
+
+def plain_number(number: Decimal) -> Decimal:
+    """2.500000 as 2.5, 100 as 100 and never 1E+2."""
+    short = number.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short

@@ -1,0 +1,137 @@
+"""What each team's jobs used: hours, jobs, success rate and models."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count
+
+from .. import gpu_time
+from ..models import Job, Team
+from ..naming import Names
+from ..scope import Scope
+from .usage import jobs_of
+
+ENDED = ("completed", "failed", "cancelled")
+
+
+@dataclass
+class TeamUse:
+    """GPU microseconds and jobs (those that overlap the scope's days) of one team; running: right now."""
+
+    id: UUID
+    name: str
+    microseconds: int = 0
+    jobs: int = 0
+    running: int = 0
+    models: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+    @property
+    def success(self) -> Decimal | None:
+        return success_rate(self.by_status)
+
+
+def success_rate(by_status: Counter[str]) -> Decimal | None:
+    """Completed among completed and failed jobs (cancelling is a choice); None without either."""
+    ended = by_status["completed"] + by_status["failed"]
+    return Decimal(by_status["completed"]) / ended if ended else None
+
+
+def team_use(scope: Scope, names: Names) -> list[TeamUse]:
+    """Teams with jobs in the scope or running now, most hours first."""
+    jobs = jobs_of(scope, names)
+    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
+    use: dict[UUID, TeamUse] = {}
+    names_of_teams = dict(Team.objects.values_list("pk", "name"))
+
+    def of(team: UUID) -> TeamUse:
+        return use.setdefault(team, TeamUse(team, names_of_teams[team]))
+
+    for team, microseconds, _ in gpu_time.by(["team"], jobs, names, scope.span):
+        of(team).microseconds = microseconds
+    for team, status, count in within.values_list("team_id", "status").annotate(Count("pk")):
+        of(team).by_status[status] = count
+        of(team).jobs += count
+    for team, count in within.values_list("team_id").annotate(Count("model_name", distinct=True)):
+        of(team).models = count
+    for team, count in jobs.running().per_team().items():
+        of(team).running = count
+    return sorted(use.values(), key=lambda t: (-t.microseconds, t.name.casefold()))
+
+
+@dataclass(frozen=True, slots=True)
+class TeamDay:
+    day: date
+    team: str
+    provider: str
+    gpu_type: str
+    microseconds: int
+    jobs: int
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+
+def team_days(scope: Scope, names: Names, bucket: Callable[[date], date] | None = None) -> list[TeamDay]:
+    """Hours and overlapping jobs of every day, team, provider and GPU type, oldest first.
+
+    With `bucket`, days are gathered under the first day that it gives, and a job counts once in each.
+    """
+    teams = dict(Team.objects.values_list("pk", "name"))
+    cells: defaultdict[tuple[date, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    keys = ["day", "team", "provider", "gpu_type", "begins"]
+    rows = gpu_time.by(keys, jobs_of(scope, names), names, scope.span)
+    for day, team, provider, gpu_type, begins, microseconds, jobs in rows:
+        first = bucket(day) if bucket else day
+        cell = cells[first, teams[team], names.provider(provider), names.gpu_type(gpu_type)]
+        cell[0] += microseconds
+        if begins or day == (max(first, scope.span.start) if scope.span else first):
+            cell[1] += jobs
+    return [TeamDay(*key, *cell) for key, cell in sorted(cells.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    name: str
+    microseconds: int
+    jobs: int
+    success: Decimal | None
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+
+def model_use(scope: Scope, names: Names) -> list[ModelUse]:
+    jobs = jobs_of(scope, names)
+    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
+    statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for model, status, count in within.values_list("model_name", "status").annotate(Count("pk")):
+        statuses[model][status] = count
+    spent = {model: us for model, us, _ in gpu_time.by(["model"], jobs, names, scope.span)}
+    rows = [
+        ModelUse(model, spent.get(model, 0), sum(by_status.values()), success_rate(by_status))
+        for model, by_status in statuses.items()
+    ]
+    return sorted(rows, key=lambda m: (-m.microseconds, m.name.casefold()))
+
+
+def running_now(scope: Scope, names: Names) -> int:
+    return jobs_of(scope, names).running().count()
+
+
+def newest_and_longest(scope: Scope, names: Names, most: int = 5) -> tuple[list[Job], list[Job]]:
+    """Running jobs: those that began last, and those that began first."""
+    running = jobs_of(scope, names).running().select_related("team")
+    return list(running.newest_first()[:most]), list(running.order_by("start_time", "pk")[:most])

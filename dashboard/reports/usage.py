@@ -1,0 +1,118 @@
+"""Metered and job GPU-hours, their ratio and the price of an hour; each is summed alone, then joined."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from .. import gpu_time
+from ..models import Job, UsageSnapshot
+from ..models.entities import JobQuerySet
+from ..naming import Names
+from ..scope import Scope
+from .spend import costs, narrowed
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """One day, provider and GPU type: metered GPU-hours and cost (None: no row), job GPU microseconds."""
+
+    day: date
+    provider: str
+    gpu_type: str
+    metered: Decimal | None = None
+    job_microseconds: int = 0
+    usd: Decimal | None = None
+
+    @property
+    def job_hours(self) -> Decimal:
+        return gpu_time.hours(self.job_microseconds)
+
+
+def metered(scope: Scope, names: Names) -> list[Hours]:
+    rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
+    cells: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: ZERO)
+    for day, provider, gpu_type, amount in rows.values_list("date", "provider", "gpu_type", "gpu_hours"):
+        cells[day, names.provider(provider), names.gpu_type(gpu_type)] += amount
+    return [Hours(*cell, metered=amount) for cell, amount in sorted(cells.items())]
+
+
+def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
+    """The jobs that the scope narrows to, but for its days."""
+    jobs = Job.objects.on(
+        names.provider_spellings(scope.providers) if scope.providers else (),
+        names.gpu_spellings(scope.gpu_types) if scope.gpu_types else (),
+    )
+    if scope.teams:
+        jobs = jobs.of_team(*scope.teams)
+    if scope.statuses:
+        jobs = jobs.with_status(*scope.statuses)
+    if scope.models:
+        jobs = jobs.filter(model_name__in=scope.models)
+    return jobs.filter(model_name__icontains=scope.q) if scope.q else jobs
+
+
+def job_hours(scope: Scope, names: Names) -> list[Hours]:
+    cells: defaultdict[tuple[date, str, str], int] = defaultdict(int)
+    rows = gpu_time.by(["day", "provider", "gpu_type"], jobs_of(scope, names), names, scope.span)
+    for day, provider, gpu_type, microseconds, _ in rows:
+        cells[day, names.provider(provider), names.gpu_type(gpu_type)] += microseconds
+    return [Hours(*cell, job_microseconds=us) for cell, us in sorted(cells.items()) if us]
+
+
+def cells(scope: Scope, names: Names) -> list[Hours]:
+    """Every cell with cost, metered or job hours, oldest first."""
+    joined = {(h.day, h.provider, h.gpu_type): h for h in metered(scope, names)}
+    for h in job_hours(scope, names):
+        cell = (h.day, h.provider, h.gpu_type)
+        joined[cell] = replace(joined.get(cell, Hours(*cell)), job_microseconds=h.job_microseconds)
+    for c in costs(scope, names):
+        cell = (c.day, c.provider, c.gpu_type)
+        joined[cell] = replace(joined.get(cell, Hours(*cell)), usd=c.usd)
+    return [joined[cell] for cell in sorted(joined)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Sums over cells. None: no row at all, which is not the same as nought."""
+
+    metered: Decimal | None
+    job_microseconds: int
+    usd: Decimal | None
+
+    @property
+    def job_hours(self) -> Decimal:
+        return gpu_time.hours(self.job_microseconds)
+
+    @property
+    def utilisation(self) -> Decimal | None:
+        return self.job_hours / self.metered if self.metered else None
+
+    @property
+    def unit_price(self) -> Decimal | None:
+        """USD per metered GPU-hour; None (n/a) where hours or net cost are not above zero."""
+        if not self.metered or self.metered <= 0 or self.usd is None or self.usd <= 0:
+            return None
+        return self.usd / self.metered
+
+
+def total(cells: Iterable[Hours]) -> Sum:
+    metered = usd = None
+    microseconds = 0
+    for cell in cells:
+        if cell.metered is not None:
+            metered = (metered or ZERO) + cell.metered
+        if cell.usd is not None:
+            usd = (usd or Decimal("0.00")) + cell.usd
+        microseconds += cell.job_microseconds
+    return Sum(metered, microseconds, usd)
+
+
+def idle_hours(cells: Iterable[Hours]) -> Decimal:
+    """max(metered − job, 0) of each cell: one cell's overuse never fills another's idleness."""
+    return sum((max(c.metered - c.job_hours, ZERO) for c in cells if c.metered is not None), ZERO)

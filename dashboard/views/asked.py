@@ -1,0 +1,202 @@
+"""What a request asks for, in one value: the scope, the words for it, its links and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+
+from ..access import check_export, may_export
+from ..exports import FORMATS, Export, file_name
+from ..filters import BASES, ScopeFilter, query
+from ..naming import Names
+from ..paging import MOST_PER_PAGE, PER_PAGE
+from ..periods import in_words
+from ..reports.freshness import Freshness
+from ..scope import Scope, Span, bucket_end, bucket_start, buckets
+
+# Bars narrower than a few pixels say nothing: longer spans are drawn per week, then per month.
+DAYS_DRAWN, WEEKS_DRAWN = 130, 420
+
+
+@dataclass(frozen=True)
+class Asked:
+    request: HttpRequest
+    names: Names
+    freshness: Freshness
+    filter: ScopeFilter
+
+    @classmethod
+    def of(cls, request: HttpRequest, uses: Iterable[str], preset: str = "last30") -> Asked:
+        names = Names.load()
+        freshness = Freshness.load(names)
+        form = ScopeFilter(request.GET, uses=uses, names=names, freshness=freshness, preset=preset)
+        return cls(request, names, freshness, form)
+
+    @property
+    def scope(self) -> Scope:
+        return self.filter.scope
+
+    @cached_property
+    def days(self) -> Span | None:
+        """The days to draw: the scope's, or all that have data."""
+        return self.scope.span or self.freshness.span()
+
+    @property
+    def drawn_bucket(self) -> str:
+        """The grain of charts: as chosen, else coarse enough to be seen."""
+        if self.filter.cleaned.get("bucket") and self.request.GET.get("bucket"):
+            return self.scope.bucket
+        length = self.days.length if self.days else 0
+        return "day" if length <= DAYS_DRAWN else "week" if length <= WEEKS_DRAWN else "month"
+
+    def bucket_of(self, day: date, bucket: str | None = None) -> date:
+        return bucket_start(day, bucket or self.scope.bucket, settings.HELIOX_FISCAL_MONTH)
+
+    def buckets_drawn(self) -> list[date]:
+        if self.days is None:
+            return []
+        return buckets(self.days, self.drawn_bucket, settings.HELIOX_FISCAL_MONTH)
+
+    def open_buckets(self) -> list[bool]:
+        """Whether a drawn bucket holds days that are not closed yet."""
+        through = self.freshness.through(self.scope.providers)
+        ends = (bucket_end(start, self.drawn_bucket) for start in self.buckets_drawn())
+        last = self.days.end if self.days else None
+        return [
+            through is not None and last is not None and (min(end, last) - through).days > 1 for end in ends
+        ]
+
+    def days_of(self, start: date, bucket: str) -> dict[str, str]:
+        """start and end parameters of a bucket, clipped to the range on the page."""
+        span = Span(start, bucket_end(start, bucket))
+        span = span.clipped(self.days) if self.days else span
+        return {"start": span.start.isoformat(), "end": span.last.isoformat()}
+
+    def link(self, page: str, bar: date | None = None, **parameters: Any) -> str:
+        """The rows behind a bar: another page with this one's filters, narrowed to the bucket."""
+        kept = {"provider": self.scope.providers, "gpu_type": self.scope.gpu_types}
+        if bar is not None:
+            kept |= self.days_of(bar, self.drawn_bucket)
+        elif "start" not in parameters:
+            kept |= self.range_parameters()
+        return reverse(page) + query(**(kept | parameters))
+
+    def range_parameters(self) -> dict[str, str]:
+        got = self.request.GET
+        return {name: got[name] for name in ("preset", "start", "end") if got.get(name)} or {
+            "preset": self.filter.preset_in_force
+        }
+
+    def here(self, **changes: Any) -> str:
+        """This page's own address with some parameters changed; an empty value takes one off."""
+        data = self.request.GET.copy()
+        for name, value in changes.items():
+            data.pop(name, None)
+            if value not in (None, ""):
+                data[name] = value
+        return "?" + data.urlencode()
+
+    def bucket_label(self, start: date) -> str:
+        return bucket_label(start, self.scope.bucket)
+
+    @property
+    def per_page(self) -> int:
+        return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
+
+    def context(self, **extra: Any) -> dict[str, Any]:
+        return {
+            "form": self.filter.form,
+            "filters": self.filter.in_words(),
+            "not_applied": self.filter.not_applied(),
+            "span": self.filter.span_in_words,
+            "complete": [
+                {"provider": p.provider, "through": p.through, "late": p.late}
+                for p in self.freshness.providers
+            ],
+            "exports": self.export_links(),
+            "nothing_stored": self.freshness.last is None,
+            "basis": self.scope.basis,
+            **extra,
+        }
+
+    def export_links(self) -> list[dict[str, str]]:
+        if not may_export(self.request.user):
+            return []
+        return [
+            {"label": f"Download {label}", "url": self.here(_export=kind, after="", before="")}
+            for kind, label in FORMATS.items()
+        ]
+
+    def export(
+        self, page: str, columns: Sequence[str], rows: Callable[[], Iterable[Sequence[Any]]], control: str
+    ) -> HttpResponseBase | None:
+        """The file that `_export` asks for, None where it asks for none. control: the total on the page."""
+        kind = self.request.GET.get("_export")
+        if not kind:
+            return None
+        check_export(self.request.user)
+        if kind not in FORMATS:
+            return refusal(f"“{kind[:20]}” is not a file format here. Ask for {' or '.join(FORMATS)}.")
+        if self.filter.form.errors:
+            return refusal(errors_in_words(self.filter.form))
+        about = [*self.about(), ("Total", control)]
+        return Export(self.file_name(page), columns, rows(), about).response(kind)
+
+    def about(self) -> list[tuple[str, str]]:
+        filters = "; ".join(chip["text"] for chip in self.filter.in_words())
+        return [
+            ("Range", in_words(self.scope.span)),
+            ("Filters", filters or "none"),
+            ("Per", self.scope.bucket),
+            ("Cost basis", BASES[self.scope.basis]),
+            ("Display zone", settings.TIME_ZONE),
+            ("Days", "those of each provider's bill clock"),
+            ("Complete through", "; ".join(f"{p.provider} {p.through}" for p in self.freshness.providers)),
+        ]
+
+    def file_name(self, page: str) -> str:
+        span = self.scope.span
+        days = f"{span.start}_{span.last}" if span else "all"
+        filters = "_".join(file_name(chip["text"]) for chip in self.filter.in_words())
+        zone = settings.TIME_ZONE.replace("/", "-")
+        return "_".join(filter(None, ["heliox", page, days, filters, self.scope.basis, zone]))
+
+
+def clamped(text: str, default: int, most: int) -> int:
+    """A whole number between 1 and most; the default for anything that is none."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return default
+    return max(1, min(int(text), most))
+
+
+def bucket_label(start: date, bucket: str) -> str:
+    if bucket == "month":
+        return f"{start:%b %Y}"
+    if bucket == "quarter":
+        return f"{start:%b %Y} quarter"
+    return f"week of {start}" if bucket == "week" else start.isoformat()
+
+
+def refusal(text: str) -> HttpResponse:
+    return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+
+
+def errors_in_words(form: Any) -> str:
+    return "\n".join(
+        f"{form.fields[name].label}: {' '.join(map(str, errors))}" for name, errors in form.errors.items()
+    )
+
+
+def figure(label: str, value: str, sub: str = "", **more: Any) -> dict[str, Any]:
+    return {"label": label, "value": value, "sub": sub, "delta": None, "help_url": None, "link": None} | more
+
+
+def help_link(term: str) -> str:
+    return f"{reverse('help')}#{term}"
