@@ -2,8 +2,10 @@
 
 from django.db import migrations
 
+from dashboard.schema import adopt
+
 
 class Migration(migrations.Migration):
     dependencies = [("dashboard", "0001_the_four_entities")]
 
-    operations = []
+    operations = [migrations.RunPython(adopt, migrations.RunPython.noop)]

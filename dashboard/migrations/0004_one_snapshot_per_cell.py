@@ -2,11 +2,14 @@
 
 from django.db import migrations, models
 
+from dashboard.schema import refuse_repeated_cells
+
 
 class Migration(migrations.Migration):
     dependencies = [("dashboard", "0003_imports_ledger_and_names")]
 
     operations = [
+        migrations.RunPython(refuse_repeated_cells, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name="costsnapshot",
             constraint=models.UniqueConstraint(

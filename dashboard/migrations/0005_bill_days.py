@@ -11,6 +11,10 @@ def add_days(apps, schema_editor):
     write_days(schema_editor.connection, "UTC")
 
 
+def drop_days(apps, schema_editor):
+    schema_editor.execute("DELETE FROM bill_days WHERE clock = 'UTC'")
+
+
 def add_index(apps, schema_editor):
     # SQLite sorts nulls last in a descending index by itself and refuses the words.
     nulls = " NULLS LAST" if schema_editor.connection.vendor == "postgresql" else ""
@@ -25,6 +29,6 @@ class Migration(migrations.Migration):
     dependencies = [("dashboard", "0004_one_snapshot_per_cell")]
 
     operations = [
-        migrations.RunPython(add_days, migrations.RunPython.noop),
+        migrations.RunPython(add_days, drop_days),
         migrations.RunPython(add_index, drop_index),
     ]
