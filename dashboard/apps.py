@@ -3,5 +3,5 @@ from django.apps import AppConfig
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
-    verbose_name = "Heliox"
+    verbose_name = "Data"
     default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,150 @@
+"""What every list and form of the admin shares: history with old and new, and no 500 for an odd question."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import DataError
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch
+from django.utils.text import capfirst, smart_split
+
+from ..access import may_export, may_import
+from . import history
+from .links import link, page_query
+
+MOST_WORDS = 20
+MOST_LISTED = 50
+YEARS = range(2000, 2100)  # those of the calendar that cuts jobs into days
+UNREADABLE = (ValueError, OverflowError, ValidationError, DataError)
+
+
+class CarefulChangeList(ChangeList):
+    """A filter that cannot be read leads to the list without it; Django catches only some."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
+        try:
+            return super().get_queryset(request, exclude_parameters)
+        except UNREADABLE as error:
+            raise IncorrectLookupParameters(error) from error
+
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+        except UNREADABLE as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+class CarefulAdmin(admin.ModelAdmin):
+    list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CarefulChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if ERROR_FLAG in request.GET:
+            self.message_user(request, "A filter could not be read: all rows are shown.", messages.WARNING)
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        if len(list(smart_split(search_term))) > MOST_WORDS:
+            self.message_user(request, f"Search for at most {MOST_WORDS} words.", messages.ERROR)
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given = super().get_changeform_initial_data(request)
+        return {name: value for name in given if (value := self.readable(name, given[name])) is not None}
+
+    def readable(self, name: str, given: Any) -> Any:
+        """What an address says of a new row's field; None where the field cannot hold it."""
+        try:
+            field = self.opts.get_field(name)
+            value = field.to_python(given) if isinstance(given, str) else given
+        except (FieldDoesNotExist, *UNREADABLE):
+            return None
+        return None if isinstance(value, datetime) and value.year not in YEARS else value
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        try:
+            for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            self.message_user(request, "Nothing was changed: no such rows.", messages.ERROR)
+            return None
+        return super().response_action(request, queryset)
+
+
+class HelioxAdmin(CarefulAdmin):
+    page_name = ""  # of the page that shows the same rows and gives them as a file
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {"tools": self.tools(request)} | (extra_context or {}))
+
+    def get_view_on_site_url(self, obj: Any = None) -> str | None:
+        """Straight to the row's page, without Django's detour by content type."""
+        try:
+            return obj.get_absolute_url() if hasattr(obj, "get_absolute_url") else None
+        except NoReverseMatch:
+            return None
+
+    def tools(self, request: HttpRequest) -> list[dict[str, str]]:
+        """Links beside "Add": where rows come in by the file, and where they go out."""
+        if not self.page_name:
+            return []
+        query = page_query(request, self.date_hierarchy)
+        links = [link("Show on its page", self.page_name, **query)]
+        if may_export(request.user):
+            links.append(link("Download CSV", self.page_name, **query, _export="csv"))
+        if may_import(request.user):
+            links.append(link("Import files", "imports"))
+        return [each for each in links if each]
+
+    def construct_change_message(
+        self, request: HttpRequest, form: ModelForm, formsets: Any, add: bool = False
+    ) -> Any:
+        if add or not form.changed_data:
+            return super().construct_change_message(request, form, formsets, add)
+        return history.changes(form)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without the pop-ups that change or delete another row in passing."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget.can_change_related = field.widget.can_delete_related = False
+            field.widget.can_view_related = False
+        return field
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Rows that nothing hangs on: their number, and their names while they fit on a page."""
+        if not self.has_delete_permission(request):
+            return [], {}, {self.opts.verbose_name}, []
+        number = len(objs) if isinstance(objs, list) else objs.count()
+        listed = [str(row) for row in objs[:MOST_LISTED]]
+        if number > MOST_LISTED:
+            listed.append(f"… and {number - MOST_LISTED:,} more")
+        return listed, {self.opts.verbose_name_plural: number}, set(), []
+
+
+class ReadOnlyAdmin(CarefulAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,49 @@
+"""Form fields that suggest what is known and refuse what no bill or log can mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from .base import YEARS
+
+
+class Suggest(AdminTextInputWidget):
+    """A text field with a list of suggestions; what is not among them can be typed."""
+
+    suggestions: Iterable[str] = ()
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        list_id = f"{(attrs or {}).get('id', name)}_list"
+        box = super().render(name, value, (attrs or {}) | {"list": list_id}, renderer)
+        options = format_html_join("", '<option value="{}">', ((each,) for each in self.suggestions))
+        return format_html('{}<datalist id="{}">{}</datalist>', box, list_id, options)
+
+
+def suggest(form: type[forms.ModelForm], **suggestions: Iterable[str]) -> type[forms.ModelForm]:
+    """Gives those of the fields that the form has their suggestions."""
+    for name, known in suggestions.items():
+        if name in form.base_fields:
+            widget = Suggest(form.base_fields[name].widget.attrs)
+            widget.suggestions = known
+            form.base_fields[name].widget = widget
+    return form
+
+
+def one_line(name: str) -> str:
+    """The name without blanks around or doubled within it."""
+    if any(not char.isprintable() and not char.isspace() for char in name):
+        raise ValidationError("Leave out control characters and marks of text direction.")
+    return " ".join(name.split())
+
+
+def check_year(moment: datetime | None) -> None:
+    if moment and moment.year not in YEARS:
+        raise ValidationError(f"Give a time from {YEARS[0]} to {YEARS[-1]}.")

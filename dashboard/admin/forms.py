@@ -1,0 +1,123 @@
+"""Forms of the admin: what a job, a snapshot and a change of many jobs must say to be believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.core.exceptions import ValidationError
+
+from ..clock import now
+from ..models import CostSnapshot, Job, UsageSnapshot
+from ..models.entities import KNOWN_STATUSES
+from .fields import check_year, one_line
+
+FINISHED = ("completed", "failed", "cancelled")
+TIMES = ("submit_time", "start_time", "end_time")
+
+
+class OneLineForm(forms.ModelForm):
+    """Provider and GPU type, as one line each."""
+
+    def clean_provider(self) -> str:
+        return one_line(self.cleaned_data["provider"])
+
+    def clean_gpu_type(self) -> str:
+        return one_line(self.cleaned_data["gpu_type"])
+
+
+class JobForm(OneLineForm):
+    class Meta:
+        model = Job
+        fields = (
+            "team",
+            "model_name",
+            "status",
+            "provider",
+            "gpu_type",
+            "gpu_count",
+            "submit_time",
+            "start_time",
+            "end_time",
+            "team_set_by_hand",
+        )
+        error_messages = {"gpu_count": {"min_value": "A job holds more than 0 GPUs."}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.gpu_count:
+            self.initial["gpu_count"] = f"{self.instance.gpu_count.normalize():f}"
+
+    def clean_model_name(self) -> str:
+        return one_line(self.cleaned_data["model_name"])
+
+    def clean_status(self) -> str:
+        """Known statuses in small letters; another one as it was typed."""
+        status = one_line(self.cleaned_data["status"])
+        return status.casefold() if status.casefold() in KNOWN_STATUSES else status
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in TIMES:
+            self.check_time(cleaned, name)
+        if {"status", "start_time", "end_time"} & set(self.changed_data):
+            self.check_end(cleaned)
+        return cleaned
+
+    def check_time(self, cleaned: dict[str, Any], name: str) -> None:
+        if name not in cleaned:
+            return
+        if name not in self.changed_data:
+            # The form shows whole seconds: what nobody touched keeps its fraction.
+            cleaned[name] = getattr(self.instance, name)
+            return
+        try:
+            check_year(cleaned[name])
+        except ValidationError as error:
+            self.add_error(name, error)
+
+    def check_end(self, cleaned: dict[str, Any]) -> None:
+        status, start, end = (cleaned.get(name) for name in ("status", "start_time", "end_time"))
+        if status in FINISHED and start and not end and "end_time" not in self.errors:
+            self.add_error("end_time", f"A {status} job that has started needs the time of its end.")
+        if status in ("pending", "running") and end:
+            self.add_error("end_time", f"A {status} job has not ended: leave this empty.")
+
+
+class CostForm(OneLineForm):
+    class Meta:
+        model = CostSnapshot
+        fields = ("date", "provider", "gpu_type", "cost_usd")
+
+
+class UsageForm(OneLineForm):
+    class Meta:
+        model = UsageSnapshot
+        fields = ("date", "provider", "gpu_type", "gpu_hours")
+        error_messages = {"gpu_hours": {"min_value": "Metered hours are never negative."}}
+
+
+class StatusForm(forms.Form):
+    """The new status of many jobs, and the end of those that need one."""
+
+    status = forms.ChoiceField(choices=[(status, status) for status in KNOWN_STATUSES])
+    end_time = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label="End")
+
+    def __init__(self, *args: Any, jobs: Any, **kwargs: Any) -> None:
+        self.jobs = jobs
+        super().__init__(*args, **kwargs)
+
+    def without_end(self) -> Any:
+        return self.jobs.filter(start_time__isnull=False, end_time=None)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        end = cleaned.get("end_time")
+        if end and cleaned.get("status") in FINISHED:
+            later = self.without_end().filter(start_time__gt=end).count()
+            if later:
+                self.add_error("end_time", f"{later:,} of these jobs start after that.")
+            elif end > now():
+                self.add_error("end_time", "That is in the future.")
+        return cleaned

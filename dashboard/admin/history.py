@@ -1,0 +1,53 @@
+"""The history in words: what each field was and what it became."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model
+from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
+from django.http import HttpRequest
+from django.utils import timezone
+
+
+def changes(form: ModelForm) -> str:
+    """`status: running → completed; end time: none → 2026-05-31 14:00:00`."""
+    return "; ".join(change(form, name) for name in form.changed_data)
+
+
+def change(form: ModelForm, name: str) -> str:
+    field = form.fields[name]
+    label = str(field.label or name)
+    old = stored(field, form.initial.get(name))
+    return f"{label[:1].lower()}{label[1:]}: {in_words(old)} → {in_words(form.cleaned_data.get(name))}"
+
+
+def stored(field: Any, initial: Any) -> Any:
+    """A form knows the old row of a foreign key by its key only."""
+    if isinstance(field, ModelChoiceField) and not isinstance(field, ModelMultipleChoiceField):
+        return field.queryset.filter(pk=initial).first() if initial else None
+    return initial
+
+
+def in_words(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, Iterable) and not isinstance(value, str | Model):
+        return ", ".join(sorted(map(str, value))) or "none"
+    return str(value)
+
+
+def log(request: HttpRequest, rows_by_message: Mapping[str, Iterable[Model]]) -> None:
+    """One entry for each row of a change to many, in a few statements."""
+    for message, rows in rows_by_message.items():
+        LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, message)

@@ -1,0 +1,229 @@
+"""Jobs: one by one, and the status of many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
+from django.db.models import Count, F, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from .. import gpu_time
+from ..models import Job
+from ..models.entities import KNOWN_STATUSES
+from ..templatetags.ui import hours
+from . import history
+from .base import HelioxAdmin
+from .fields import suggest
+from .filters import EndFilter, GpuTypeFilter, ProviderFilter, StatusFilter, TeamFilter, names_of
+from .forms import FINISHED, JobForm, StatusForm
+
+MOST_AT_ONCE = 10_000
+MAPPED = ("provider", "gpu_type", "gpu_count")
+LOGGED = ("external_id", "cluster", "partition", "account", "raw_gpu_type", "raw_gpu_count", "submitted_by")
+
+
+@admin.register(Job)
+class JobAdmin(HelioxAdmin):
+    form = JobForm
+    list_display = [
+        "model_name",
+        "team",
+        "provider",
+        "gpu_type",
+        "gpus",
+        "status",
+        "start_time",
+        "end_time",
+        "external_id",
+    ]
+    list_filter = [StatusFilter, ProviderFilter, GpuTypeFilter, EndFilter, TeamFilter]
+    list_select_related = ["team"]
+    search_fields = ["model_name", "external_id", "team__name"]
+    search_help_text = "Model, team, the scheduler's id, or a whole job id."
+    date_hierarchy = "start_time"
+    ordering = [F("start_time").desc(nulls_last=True), "-pk"]
+    show_full_result_count = False
+    autocomplete_fields = ["team"]
+    actions = ["change_status"]
+    page_name = "jobs"
+
+    @admin.display(description="GPUs", ordering="gpu_count")
+    def gpus(self, job: Job) -> str:
+        return f"{job.gpu_count.normalize():f}"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> list[Any]:
+        times = f"Times in {settings.TIME_ZONE}. Empty where the job has not started, or has not ended."
+        sets = [
+            (None, {"fields": ["team", "model_name", "status"]}),
+            ("GPUs", {"fields": MAPPED, "description": self.words_on_mapping(obj)}),
+            ("Time", {"fields": ["submit_time", "start_time", "end_time"], "description": times}),
+        ]
+        if obj and (obj.cluster or obj.external_id):
+            logged = ["team_set_by_hand", *LOGGED]
+            words = "As the log said it; mappings are looked up by these."
+            sets.append(("From the scheduler", {"fields": logged, "description": words}))
+        if obj:
+            row = ["id", "written_by", "created_at", "updated_at"]
+            sets.append(("Row", {"fields": row, "classes": ["collapse"]}))
+        return sets
+
+    def words_on_mapping(self, job: Job | None) -> str:
+        if not is_mapped(job):
+            return ""
+        return format_html(
+            'The log says {} on {}. <a href="{}">Mappings</a> make a provider and a GPU type of it: '
+            "change it there, and all such jobs follow.",
+            job.raw_gpu_type,
+            job.cluster,
+            reverse("mappings"),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
+        always = [*LOGGED, "id", "written_by", "created_at", "updated_at"]
+        return [*always, *MAPPED] if is_mapped(obj) else always
+
+    @admin.display(description="written by")
+    def written_by(self, job: Job) -> str:
+        return f"import {job.imported_by_id}" if job.imported_by_id else "hand or other tools"
+
+    def get_form(self, request: HttpRequest, obj: Job | None = None, **kwargs: Any) -> type[ModelForm]:
+        names = names_of(request)
+        return suggest(
+            super().get_form(request, obj, **kwargs),
+            status=KNOWN_STATUSES,
+            provider=names.provider_choices(),
+            gpu_type=names.gpu_choices(),
+        )
+
+    def save_model(self, request: HttpRequest, obj: Job, form: ModelForm, change: bool) -> None:
+        if change and "team" in form.changed_data:
+            obj.team_set_by_hand = True
+        super().save_model(request, obj, form, change)
+        if obj.status not in KNOWN_STATUSES:
+            known = ", ".join(KNOWN_STATUSES)
+            words = f"“{obj.status}” is kept as it is. It is none of the known statuses: {known}."
+            self.message_user(request, words, messages.WARNING)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        jobs = Job.objects.filter(pk__in=[job.pk for job in objs]) if isinstance(objs, list) else objs
+        lost = hours(gpu_time.gpu_hours(jobs, names_of(request)))
+        return listed, counts | {"job GPU-hours": lost}, lacking, protected
+
+    @admin.action(description="Change the status of the selected jobs", permissions=["change"])
+    def change_status(self, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
+        number = jobs.count()
+        if number > MOST_AT_ONCE:
+            words = f"{number:,} jobs are selected. Change at most {MOST_AT_ONCE:,} at once."
+            self.message_user(request, words, messages.ERROR)
+            return None
+        form = StatusForm(request.POST if "confirm" in request.POST else None, jobs=jobs.order_by())
+        if form.is_valid():
+            self.save_statuses(request, jobs, **form.cleaned_data)
+            return None
+        return self.ask_for_status(request, jobs, form, number)
+
+    def ask_for_status(
+        self, request: HttpRequest, jobs: QuerySet, form: StatusForm, number: int
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Change the status",
+            "opts": self.opts,
+            "media": self.media + form.media,
+            "form": form,
+            "number": number,
+            "statuses": jobs.order_by("status").values_list("status").annotate(Count("pk")),
+            "without_end": form.without_end().count(),
+            "zone": settings.TIME_ZONE,
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+        }
+        return TemplateResponse(request, "admin/dashboard/job/change_status.html", context)
+
+    @transaction.atomic
+    def save_statuses(
+        self, request: HttpRequest, jobs: QuerySet, status: str, end_time: datetime | None
+    ) -> None:
+        outcome = new_statuses(jobs.select_for_update(of=("self",)), status, end_time)
+        at = timezone.now()
+        for some in in_batches(outcome.changed):
+            Job.objects.filter(pk__in=some).update(status=status, updated_at=at)
+        for some in in_batches(outcome.ended):
+            Job.objects.filter(pk__in=some).update(end_time=end_time)
+        history.log(request, outcome.entries)
+        for words, level in outcome.in_words(status):
+            self.message_user(request, words, level)
+
+
+def is_mapped(job: Job | None) -> bool:
+    return bool(job and job.raw_gpu_type)
+
+
+@dataclass
+class Outcome:
+    """entries: the jobs that change, by what the history says of them. ended, left: their ids."""
+
+    entries: dict[str, list[Job]] = field(default_factory=lambda: defaultdict(list))
+    ended: list[UUID] = field(default_factory=list)
+    left: list[UUID] = field(default_factory=list)
+
+    @property
+    def changed(self) -> list[UUID]:
+        return [job.pk for jobs in self.entries.values() for job in jobs]
+
+    def in_words(self, status: str) -> list[tuple[str, int]]:
+        said = [(f"{len(self.changed):,} jobs are {status} now.", messages.SUCCESS)]
+        if self.ended:
+            said.append((f"{len(self.ended):,} of them had no end and got the one given.", messages.INFO))
+        if self.left:
+            why = "have no end" if status in FINISHED else "have ended"
+            words = f"{len(self.left):,} jobs {why} and were left as they are."
+            said.append((words, messages.WARNING))
+        return said
+
+
+def new_statuses(jobs: Iterable[Job], status: str, end_time: datetime | None) -> Outcome:
+    """A job that has started is finished only with an end, and runs or waits only without one."""
+    outcome = Outcome()
+    for job in jobs:
+        needs_end = status in FINISHED and job.start_time is not None and job.end_time is None
+        if (needs_end and end_time is None) or (status not in FINISHED and job.end_time):
+            outcome.left.append(job.pk)
+            continue
+        words = []
+        if job.status != status:
+            words.append(f"status: {job.status} → {status}")
+        if needs_end:
+            words.append(f"end time: none → {history.in_words(end_time)}")
+            outcome.ended.append(job.pk)
+        if words:
+            outcome.entries["; ".join(words)].append(job)
+    return outcome
+
+
+def in_batches(keys: list[UUID], size: int = 500) -> Iterable[list[UUID]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))

@@ -1,0 +1,42 @@
+"""From a list of the admin to the page and the file that show the same rows."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+PAGE_FILTERS = ("provider", "gpu_type", "team", "status", "q")
+
+
+def link(label: str, name: str, /, *args: Any, **query: Any) -> dict[str, str] | None:
+    """A link to a page by its name; None where there is no such page."""
+    try:
+        url = reverse(name, args=args)
+    except NoReverseMatch:
+        return None
+    return {"label": label, "url": f"{url}?{urlencode(query, doseq=True)}" if query else url}
+
+
+def page_query(request: HttpRequest, date_field: str | None) -> dict[str, Any]:
+    """The filters of the admin's list as the pages name them."""
+    same = {name: request.GET.getlist(name) for name in PAGE_FILTERS if request.GET.get(name)}
+    return same | chosen_days(request, date_field)
+
+
+def chosen_days(request: HttpRequest, date_field: str | None) -> dict[str, str]:
+    try:
+        year, month, day = (chosen(request, f"{date_field}__{part}") for part in ("year", "month", "day"))
+        first = date(year, month or 1, day or 1)
+        last = date(year, month or 12, day or monthrange(year, month or 12)[1])
+    except (ValueError, OverflowError):
+        return {"preset": "all"}
+    return {"start": first.isoformat(), "end": last.isoformat()}
+
+
+def chosen(request: HttpRequest, name: str) -> int:
+    return int(request.GET.get(name) or 0)

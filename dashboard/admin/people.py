@@ -1,0 +1,108 @@
+"""Users and their roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple, ModelForm
+from django.http import HttpRequest
+
+from ..models import ImportRun
+from .base import HelioxAdmin
+
+ADMIN = "Admin"
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class HelioxUserAdmin(HelioxAdmin, UserAdmin):
+    list_display = ["username", "first_name", "last_name", "email", "roles", "is_active", "last_login"]
+    list_filter = ["groups", "is_active", "is_superuser"]
+    filter_horizontal: Any = []
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        (
+            "Role",
+            {
+                "fields": ["groups", "is_active", "is_staff", "is_superuser"],
+                "description": "Viewer looks, Finance and Manager download too, Admin edits and imports too.",
+            },
+        ),
+        ("Dates", {"fields": ["last_login", "date_joined"], "classes": ["collapse"]}),
+    ]
+    add_fieldsets = [
+        (None, {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]}),
+        ("Role", {"fields": ["groups"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all()))
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "groups":
+            kwargs["widget"] = CheckboxSelectMultiple
+            kwargs["help_text"] = "Without a role the user sees no figures."
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return [*self.readonly_fields, *([] if request.user.is_superuser else ["is_superuser"])]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """A superuser is changed by superusers: else every admin could become one."""
+        allowed = super().has_change_permission(request, obj)
+        return allowed and not (obj and obj.is_superuser and not request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return self.has_change_permission(request, obj) and super().has_delete_permission(request, obj)
+
+    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
+        before = {group.name for group in form.initial.get("groups") or []}
+        super().save_related(request, form, formsets, change)
+        user = form.instance
+        after = set(user.groups.values_list("name", flat=True))
+        if ADMIN in after and not user.is_staff:
+            self.set_staff(request, user, True, f"{user} is in group {ADMIN} and so may use these pages.")
+        elif ADMIN in before - after and user.is_staff and not user.is_superuser:
+            self.set_staff(request, user, False, f"{user} left group {ADMIN} and so these pages too.")
+
+    def set_staff(self, request: HttpRequest, user: User, is_staff: bool, words: str) -> None:
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
+        self.message_user(request, words, messages.INFO)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Whoever is part of the history stays in it: such an account is switched off instead."""
+        listed, counts, lacking, _ = super().get_deleted_objects(objs, request)
+        kept = [f"{user}: {words}" for user in objs for words in self.reasons_to_stay(request, user)]
+        return listed, counts, lacking, kept
+
+    def reasons_to_stay(self, request: HttpRequest, user: User) -> list[str]:
+        if not self.has_delete_permission(request, user):
+            return ["only a superuser deletes a superuser"]
+        if user == request.user:
+            return ["this is you"]
+        changes = LogEntry.objects.filter(user=user).count()
+        runs = ImportRun.objects.filter(user=user).count()
+        if changes or runs:
+            return [f"in the history of {changes} changes and {runs} imports; make the account inactive"]
+        return []
+
+
+@admin.register(Group)
+class HelioxGroupAdmin(HelioxAdmin, GroupAdmin):
+    pass

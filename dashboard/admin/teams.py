@@ -1,0 +1,124 @@
+"""Teams. To delete one takes its name, typed, beside what goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from .. import gpu_time
+from ..models import AccountMapping, Job, SpendMapping, Team
+from ..naming import Names
+from ..templatetags.ui import hours
+from .base import HelioxAdmin
+from .filters import names_of
+
+MOST_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What goes when the team goes."""
+
+    team: Team
+    jobs: int
+    gpu_hours: Decimal
+    mappings: int
+    typed: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        return self.typed.strip() == self.team.name
+
+    def __str__(self) -> str:
+        return f"with {self.jobs:,} jobs of {hours(self.gpu_hours)} and {self.mappings} mappings"
+
+
+def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
+    teams = list(teams)
+    jobs = Job.objects.filter(team__in=teams)
+    counts = jobs.per_team()
+    time = {
+        team: gpu_time.hours(microseconds) for team, microseconds, _ in gpu_time.by(["team"], jobs, names)
+    }
+    mapped = [
+        team
+        for model in (AccountMapping, SpendMapping)
+        for team in model.objects.filter(team__in=teams).values_list("team_id", flat=True)
+    ]
+    return [
+        Loss(
+            team,
+            counts.get(team.pk, 0),
+            time.get(team.pk, Decimal(0)),
+            mapped.count(team.pk),
+            typed.get(f"name-{team.pk}", ""),
+        )
+        for team in teams
+    ]
+
+
+@admin.register(Team)
+class TeamAdmin(HelioxAdmin):
+    list_display = ["name", "its_jobs", "created_at", "updated_at"]
+    search_fields = ["name"]
+    fields = ["name", "id", "created_at", "updated_at"]
+    readonly_fields = ["id", "created_at", "updated_at"]
+    actions = ["delete_selected"]
+    page_name = "teams"
+
+    @admin.display(description="jobs")
+    def its_jobs(self, team: Team) -> str:
+        url = f"{reverse('admin:dashboard_job_changelist')}?team={team.pk}"
+        return format_html('<a href="{}">Jobs<span class="visually-hidden"> of {}</span></a>', url, team)
+
+    @admin.action(description="Delete the selected teams", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, teams: Any) -> HttpResponse | None:
+        if teams.count() > MOST_AT_ONCE:
+            self.message_user(request, f"Delete at most {MOST_AT_ONCE} teams at once.", messages.ERROR)
+            return None
+        return self.confirm_or_delete(request, teams)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        team = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, team):
+            raise PermissionDenied
+        if team is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return self.confirm_or_delete(request, [team])
+
+    def confirm_or_delete(self, request: HttpRequest, teams: Iterable[Team]) -> HttpResponse:
+        typed = request.POST if "confirm" in request.POST else {}
+        lost = losses(teams, names_of(request), typed)
+        if typed and all(loss.confirmed for loss in lost):
+            self.delete_with_jobs(request, lost)
+            return HttpResponseRedirect(reverse("admin:dashboard_team_changelist"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Delete teams" if len(lost) > 1 else "Delete team",
+            "opts": self.opts,
+            "losses": lost,
+            "wrong": bool(typed),
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/dashboard/team/delete.html", context)
+
+    @transaction.atomic
+    def delete_with_jobs(self, request: HttpRequest, lost: list[Loss]) -> None:
+        for loss in lost:
+            LogEntry.objects.log_actions(request.user.pk, [loss.team], DELETION, f"Deleted {loss}.")
+        Team.objects.filter(pk__in=[loss.team.pk for loss in lost]).delete()
+        for loss in lost:
+            self.message_user(request, f"The team “{loss.team}” was deleted {loss}.", messages.SUCCESS)
