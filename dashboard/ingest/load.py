@@ -1,0 +1,249 @@
+"""Loads files: read and staged, then planned and written in one transaction, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from ..models import ImportRun
+from ..naming import Names
+from ..placing import Placing
+from . import formats
+from .bills import Bills
+from .jobs import JobPlan, JobRows
+from .records import (
+    BillRow,
+    CostRow,
+    FileRefused,
+    Ignored,
+    JobRow,
+    Options,
+    Record,
+    Refused,
+    TeamRow,
+    UsageRow,
+)
+from .rows import execute, pieces
+from .settling import OPTIONAL
+from .snapshots import SnapshotFiles
+from .source import open_table
+from .staging import CHUNK, fill, staged_jobs
+from .summary import Summary, Tally
+from .teams import TeamBook
+
+PLAIN = Options()
+ON_CONFLICT = ("refuse", "keep", "replace", "add")
+IMPORT_LOCK = 0x48454C494F58  # one import at a time: "HELIOX"
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str
+    file: Path | BinaryIO
+
+
+@dataclass
+class Reading:
+    """One file being read. unsaid: the columns of a job of which it says nothing."""
+
+    name: str
+    records: Iterable[Record]
+    format: str = "records"
+    label: str = "records"
+    digest: str = ""
+    unsaid: frozenset[str] = frozenset()
+    notes: list[str] = field(default_factory=list)
+
+
+def load(
+    sources: Iterable[Source],
+    options: Options = PLAIN,
+    *,
+    format: str | None = None,
+    progress: Progress | None = None,
+    **how: Any,
+) -> Summary:
+    """Imports files, or says what importing them would do. `how` goes to load_readings.
+
+    progress is called with the bytes read so far, of all files together.
+    """
+    return load_readings(readings(sources, options, format, progress), options, **how)
+
+
+def readings(
+    sources: Iterable[Source], options: Options, format: str | None, progress: Progress | None
+) -> Iterator[Reading]:
+    done = 0
+    for source in sources:
+        digest, size = measured(source.file)
+
+        def report(read: int, before: int = done) -> None:
+            if progress:
+                progress(before + read)
+
+        with in_words(source.name), open_table(source.file, source.name, report) as table:
+            module: Any = formats.named(format) if format else formats.recognise(table.header)
+            notes: list[str] = []
+            records = module.read(table, options, notes)
+            unsaid = silent(getattr(module, "SAYS", {}), table.header)
+            yield Reading(source.name, records, module.NAME, module.LABEL, digest, unsaid, notes)
+        done += size
+
+
+@contextmanager
+def in_words(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileRefused as refused:
+        raise FileRefused(f"{name}: {refused}") from None
+
+
+def measured(file: Path | BinaryIO) -> tuple[str, int]:
+    """SHA-256 and size."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            return measured(opened)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    size = file.tell()
+    file.seek(0)
+    return digest, size
+
+
+def silent(says: dict[str, str], header: Iterable[str]) -> frozenset[str]:
+    """Columns of a job about which this header says nothing; what is stored there stays."""
+    present = {name.strip().casefold() for name in header}
+    absent = {column for name, column in says.items() if name.casefold() not in present}
+    return frozenset(absent | (set(OPTIONAL) - set(says.values())))
+
+
+def load_readings(
+    readings: Iterable[Reading],
+    options: Options = PLAIN,
+    *,
+    on_conflict: str = "refuse",
+    dry_run: bool = False,
+    user: Any = None,
+    claim: Callable[[], None] | None = None,
+) -> Summary:
+    """claim runs inside the transaction before anything is written; what it raises ends the import."""
+    batch = Batch(options, on_conflict)
+    try:
+        with staged_jobs():
+            batch.read_all(readings)
+            if dry_run:
+                batch.plan(lock=False)
+                return batch.summary(dry_run=True)
+            return batch.commit(user, claim)
+    except FileRefused as refused:
+        return batch.refused_whole(str(refused), dry_run)
+
+
+class Batch:
+    """The files of one call on their way into the database."""
+
+    def __init__(self, options: Options, on_conflict: str) -> None:
+        if on_conflict not in ON_CONFLICT:
+            raise ValueError(f"on_conflict is {on_conflict!r}, expected one of {', '.join(ON_CONFLICT)}")
+        self.options, self.on_conflict = options, on_conflict
+        self.files: list[Reading] = []
+        self.names_of_files: list[str] = []
+        self.tally = Tally()
+        self.teams = TeamBook()
+        self.rows = JobRows(Placing.load(), self.teams)
+        self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally)
+        self.bills = Bills(on_conflict, self.tally)
+        self.snapshots = SnapshotFiles(on_conflict, self.tally)
+
+    def read_all(self, readings: Iterable[Reading]) -> None:
+        for number, reading in enumerate(readings):
+            self.files.append(reading)
+            self.names_of_files.append(reading.name)
+            self.rows.begin_file(number, reading.unsaid)
+            self.snapshots.begin_file(reading.name, reading.digest)
+            with in_words(reading.name):
+                for piece in pieces(self.staged(number, reading), CHUNK):
+                    fill(piece)
+            self.tally.notes += reading.notes
+        if self.bills and self.snapshots:
+            raise FileRefused("Import a bill and a CSV of daily figures one after the other, not in one go.")
+
+    def staged(self, number: int, reading: Reading) -> Iterator[tuple[Any, ...]]:
+        """The jobs among the records; the others are kept where they belong."""
+        for record in reading.records:
+            match record:
+                case JobRow():
+                    yield self.rows.staged(number, record)
+                case BillRow():
+                    self.bills.add(reading.name, record)
+                case CostRow() | UsageRow():
+                    self.snapshots.add(record)
+                case TeamRow():
+                    self.teams.rows.append((reading.name, record))
+                case Refused():
+                    self.tally.refuse(reading.name, record)
+                case Ignored():
+                    self.tally.ignore(record.reason)
+
+    def plan(self, lock: bool) -> None:
+        names = Names.load()
+        self.jobs.make(names, lock)
+        self.bills.plan(names)
+        self.snapshots.plan(names)
+        self.teams.plan(self.tally)
+
+    def commit(self, user: Any, claim: Callable[[], None] | None) -> Summary:
+        with transaction.atomic():
+            wait_for_other_imports()
+            self.plan(lock=True)
+            if self.tally.refused:
+                return self.summary(dry_run=False)
+            if claim:
+                claim()
+            if not self.tally.changes:
+                return self.summary(dry_run=False, committed=True)
+            run = self.new_run(user)
+            for part in (self.teams, self.jobs, self.bills, self.snapshots):
+                part.write(run)
+            summary = self.summary(dry_run=False, committed=True, run=run.pk)
+            run.summary = summary.as_json()
+            run.save(update_fields=["summary"])
+            return summary
+
+    def new_run(self, user: Any) -> ImportRun:
+        return ImportRun.objects.create(
+            format=self.format,
+            files=[{"name": reading.name, "sha256": reading.digest} for reading in self.files],
+            options=asdict(self.options) | {"on_conflict": self.on_conflict},
+            user=user,
+            written_at=timezone.now(),
+        )
+
+    @property
+    def format(self) -> str:
+        found = sorted({reading.format for reading in self.files})
+        return found[0] if len(found) == 1 else "several"
+
+    def summary(self, **facts: Any) -> Summary:
+        labels = list(dict.fromkeys(reading.label for reading in self.files))
+        return self.tally.summary(
+            files=self.names_of_files, format=self.format, label=", ".join(labels), **facts
+        )
+
+    def refused_whole(self, words: str, dry_run: bool) -> Summary:
+        """A file that cannot be read to its end: none of its rows are counted."""
+        refusal = {"file": "", "line": None, "column": "", "value": "", "expected": "", "text": words}
+        return Summary(self.names_of_files, self.format, "", dry_run, refusals=[refusal])
+
+
+def wait_for_other_imports() -> None:
+    if connection.vendor == "postgresql":
+        execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])

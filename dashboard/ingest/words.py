@@ -1,0 +1,65 @@
+"""The summary of an import in plain words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .summary import FATES, MEASURES, Summary
+
+ALL_IS_WELL = "Nothing was written: everything in the file is stored already."
+
+
+def in_words(summary: Summary) -> Iterator[str]:
+    """Lines without line breaks."""
+    yield headline(summary)
+    if summary.read:
+        counts = ", ".join(f"{getattr(summary, fate):,} {fate}" for fate in FATES)
+        yield f"{summary.read:,} rows read: {counts}."
+    for reason, rows in summary.ignored_kinds.items():
+        yield f"  ignored, {reason}: {rows:,}"
+    for table, rows in summary.tables.items():
+        yield f"  {table}: " + ", ".join(f"{n:,} {what}" for what, n in rows.items() if n)
+    for measure, months in summary.months.items():
+        for month, figures in months.items():
+            yield f"  {MEASURES[measure]}, {month}: {figures['before']} → {figures['after']}"
+    yield from examples(summary)
+    yield from names(summary)
+    yield from (f"Note: {note}" for note in summary.notes)
+    yield from (f"WARNING: {warning}" for warning in summary.warnings)
+    yield from refusals(summary)
+
+
+def headline(summary: Summary) -> str:
+    what = ", ".join(summary.files) + (f" ({summary.label})" if summary.label else "")
+    if not summary.ok:
+        return f"Refused: {what}. Nothing was written."
+    if summary.dry_run:
+        return f"Dry run: {what}. {summary.changes:,} changes would be written, and nothing was."
+    if not summary.changes:
+        return f"Imported: {what}. {ALL_IS_WELL}"
+    return f"Imported: {what}. {summary.changes:,} changes; undo_import {summary.run} takes them back."
+
+
+def examples(summary: Summary) -> Iterator[str]:
+    for example in summary.examples:
+        changes = "; ".join(f"{name} {old} → {new}" for name, (old, new) in example["changes"].items())
+        yield f"  line {example['line']}, {example['row']}: {changes}"
+
+
+def names(summary: Summary) -> Iterator[str]:
+    for unknown in summary.unknown_names:
+        yield f"New {unknown['kind'].replace('_', ' ')}: {unknown['name']}"
+    for triple in summary.unmatched.get("clusters", []):
+        parts = " / ".join(triple[part] or "any" for part in ("cluster", "partition", "raw_gpu_type"))
+        yield f"No mapping yet for {parts}: {triple['jobs']:,} jobs"
+    for pair in summary.unmatched.get("accounts", []):
+        yield f"No team yet for {pair['cluster']} / {pair['account']}: {pair['jobs']:,} jobs"
+
+
+def refusals(summary: Summary) -> Iterator[str]:
+    several = len(summary.files) > 1
+    for refusal in summary.refusals:
+        yield f"{refusal['file']}: {refusal['text']}" if several and refusal["file"] else refusal["text"]
+    more = summary.refused - len(summary.refusals)
+    if more > 0:
+        yield f"… and {more:,} more refused rows."

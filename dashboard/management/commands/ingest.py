@@ -1,0 +1,107 @@
+"""manage.py ingest FILE…: loads bills, job logs and CSV files, or says what that would do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import OperationalError
+
+from dashboard.ingest.formats import FORMATS
+from dashboard.ingest.load import ON_CONFLICT, Source, load
+from dashboard.ingest.records import Options
+from dashboard.ingest.summary import Summary
+from dashboard.ingest.values import BadValue, zone
+from dashboard.ingest.words import in_words
+
+DONE, REFUSED, WRONG_USAGE = 0, 1, 2
+
+
+class Command(BaseCommand):
+    help = "Imports FOCUS bills, Slurm job logs and CSV files; the format is recognised from the content."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
+        parser.add_argument("--format", choices=[known.NAME for known in FORMATS])
+        parser.add_argument("--cluster", metavar="NAME", help="cluster on which the jobs of a log ran")
+        parser.add_argument("--account", metavar="NAME", help="billing account of bill rows that name none")
+        parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset (UTC)")
+        parser.add_argument("--team-tag", metavar="KEY", help="tag of a bill whose value names the team")
+        parser.add_argument(
+            "--on-conflict",
+            choices=ON_CONFLICT,
+            default="refuse",
+            help="where a figure is there already that another kind of source wrote",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+        parser.add_argument("--json", action="store_true", help="print the summary as JSON only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        said = Options(options["cluster"], options["account"], options["time_zone"], options["team_tag"])
+        check_usage(options["files"], said)
+        sources = [Source(path.name, path) for path in options["files"]]
+        try:
+            with progress_bar(options["files"], quiet=options["json"]) as progress:
+                summary = load(
+                    sources,
+                    said,
+                    format=options["format"],
+                    progress=progress,
+                    on_conflict=options["on_conflict"],
+                    dry_run=options["dry_run"],
+                )
+        except OperationalError as error:
+            raise CommandError(f"The database did not take it, and nothing was written: {error}") from None
+        self.tell(summary, options["json"])
+        if not summary.ok:
+            sys.exit(REFUSED)
+
+    def tell(self, summary: Summary, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(summary.as_json(), indent=2, cls=DjangoJSONEncoder))
+        else:
+            self.stdout.write("\n".join(in_words(summary)))
+
+
+def check_usage(files: list[Path], options: Options) -> None:
+    for path in files:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise CommandError(f"{path} {what}.", returncode=WRONG_USAGE)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise CommandError(
+                f"{path} cannot be opened: {error.strerror}.", returncode=WRONG_USAGE
+            ) from None
+    try:
+        zone(options.time_zone)
+    except BadValue as bad:
+        raise CommandError(f"--time-zone: {bad}.", returncode=WRONG_USAGE) from None
+
+
+@contextmanager
+def progress_bar(files: list[Path], quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """On a terminal only, and on stderr, so that the summary can be piped."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    total = sum(path.stat().st_size for path in files)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=total)
+
+        def report(read: int) -> None:
+            done = read >= total
+            bar.update(task, completed=read, description="Planning and writing" if done else "Reading")
+
+        yield report
