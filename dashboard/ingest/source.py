@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dashboard.ingest.records import FileRefused
 from dashboard.ingest.values import listed
@@ -152,7 +152,7 @@ def _refuse_binary(first: bytes) -> None:
             raise FileRefused(f"The file is {words}.")
     head = first[:4096]
     unprinted = len(head) - len(head.translate(None, _UNPRINTED))
-    if unprinted > len(head) // 20 or head.count(b"\0") > len(head) // 5:
+    if unprinted > 8 + len(head) // 20 or head.count(b"\0") > len(head) // 5:
         raise FileRefused("The file is binary: expected text, that is CSV or a sacct log, or Parquet.")
 
 
@@ -311,7 +311,7 @@ def _pipe_rows(lines: _Lines, header: Header) -> Rows:
 # Parquet
 
 
-_DUCKDB = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "TimeZone": "UTC"}
+_DUCKDB: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "TimeZone": "UTC"}
 
 
 def _parquet(chunks: Iterator[bytes], opened: ExitStack) -> tuple[Header, Rows]:

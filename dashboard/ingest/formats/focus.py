@@ -194,14 +194,16 @@ def _party(
 
 @lru_cache(4096)
 def _period(start: str, end: str) -> tuple[date, date]:
-    """First day and the day after the last. An end within a day, 23:59:59, includes that day."""
-    first = _day("BillingPeriodStart", start)
-    last = in_column("BillingPeriodEnd", values.moment, _present("BillingPeriodEnd", end))
-    whole = last.replace(hour=0, minute=0, second=0, microsecond=0)
-    beyond = whole.date() + timedelta(days=last != whole)
+    """First day and the day after the last."""
+    first, beyond = _boundary("BillingPeriodStart", start), _boundary("BillingPeriodEnd", end)
     if beyond <= first:
         raise BadValue(end, f"a time after the period's start, {first}", "BillingPeriodEnd")
     return first, beyond
+
+
+def _boundary(column: str, value: str) -> date:
+    """The nearest midnight: GCP's months begin at 07:00 or 08:00 UTC, and some ends are 23:59:59."""
+    return (in_column(column, values.moment, _present(column, value)) + timedelta(hours=12)).date()
 
 
 @lru_cache(65536)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from dashboard.ingest.catalogue import Gpu
 from dashboard.ingest.formats import focus_gpu
-from dashboard.ingest.values import listed
+from dashboard.ingest.values import listed, shortened
 
 NO_USE = "the effective basis is of no use for this file"
 
@@ -81,8 +81,8 @@ class Watch:
     def _unknown(self) -> str:
         if not self.unknown:
             return ""
-        names = (f"{name} ({rows} rows)" for name, rows in self.unknown.most_common())
-        return f"Named like GPUs, but unknown to the catalogue, so kept as non-GPU: {listed(names)}."
+        names = [f"{shortened(name)} (rows: {rows})" for name, rows in self.unknown.most_common(8)]
+        return f"Named like GPUs, but unknown to the catalogue, so kept as non-GPU: {', '.join(names)}."
 
     def _tags(self, team_tag: str | None) -> str:
         if not team_tag:

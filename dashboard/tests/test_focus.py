@@ -1,0 +1,570 @@
+"""FOCUS bills: which rows are GPU time, of which kind, how many hours, and what is refused or noted."""
+
+import csv
+import gzip
+import importlib.util
+import io
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from dashboard.ingest.formats import focus, recognise
+from dashboard.ingest.records import KINDS, BillRow, FileRefused, Ignored, Options, Refused
+from dashboard.ingest.source import open_table
+
+from .conftest import REAL, SAMPLES
+
+ROW = {
+    "BilledCost": "10",
+    "EffectiveCost": "9.5",
+    "BillingCurrency": "USD",
+    "BillingAccountId": "acct",
+    "BillingPeriodStart": "2025-03-01T00:00:00Z",
+    "BillingPeriodEnd": "2025-04-01T00:00:00Z",
+    "ChargePeriodStart": "2025-03-05T10:00:00Z",
+    "ChargeCategory": "Usage",
+    "ServiceCategory": "Compute",
+    "ProviderName": "AWS",
+    "ChargeDescription": "",
+    "SkuId": "",
+    "SkuPriceDetails": "",
+    "x_SkuDetails": "",
+    "x_UsageType": "",
+    "PricingCategory": "Standard",
+    "CommitmentDiscountStatus": "",
+    "ConsumedQuantity": "2",
+    "ConsumedUnit": "Hours",
+    "PricingQuantity": "2",
+    "PricingUnit": "Hours",
+    "SubAccountId": "",
+    "Tags": "",
+}
+
+
+def a_file(*rows: dict) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def read(content, options=None):
+    """Records and notes."""
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    notes: list[str] = []
+    with open_table(file, "bill.csv") as table:
+        known = recognise(table.header)
+        assert known is focus
+        return list(known.read(table, options or Options(), notes)), notes
+
+
+def sample(name: str, options=None):
+    return read(SAMPLES / name, options)
+
+
+def one(**facts) -> BillRow:
+    records, _ = read(a_file(ROW | facts))
+    assert isinstance(records[0], BillRow), records[0]
+    return records[0]
+
+
+def refused(**facts) -> str:
+    records, _ = read(a_file(ROW | facts))
+    assert isinstance(records[0], Refused), records[0]
+    return str(records[0])
+
+
+def gpu_rows(records):
+    """(line, kind, GPU type, GPU-hours) of the rows that have a GPU type."""
+    hours = [(row.line, row.kind, row.gpu_type, row.gpu_hours) for row in records if row.gpu_type]
+    return [(line, kind, gpu, None if amount is None else float(amount)) for line, kind, gpu, amount in hours]
+
+
+def kinds(records):
+    return [row.kind for row in records]
+
+
+def p4d(**facts):
+    return {"SkuPriceDetails": json.dumps({"InstanceType": "p4d.24xlarge"})} | facts
+
+
+# The samples, worked out by hand
+
+
+def test_aws_1_0_says_the_type_only_in_the_description():
+    records, notes = sample("focus_1.0_aws.csv")
+    assert gpu_rows(records) == [
+        (2, "on_demand", "A100-40GB", 16.0),  # 2 h × 8
+        (3, "on_demand", "A10G", 0.5),
+        (4, "spot", "V100-16GB", 3.0),  # consumed is NULL: the pricing quantity counts
+    ]
+    assert kinds(records)[3:] == ["non_gpu", "non_gpu", "non_gpu", "non_gpu", "credit", "tax"]
+    assert sum(row.billed for row in records) == Decimal("68.5172")
+    assert records[0].period == (date(2025, 3, 1), date(2025, 4, 1))
+    assert records[0].day == date(2025, 3, 3)
+    assert (records[0].account, records[0].sub_account) == ("100000000001", "200000000001")
+    assert notes[0] == "Read as FOCUS 1.0."
+    assert "line 2: '2025-03-03 09:00:00'" in notes[1] and "read as UTC" in notes[1]
+    assert "whole dollars only" in notes[2]
+    assert "billed 68.517200 USD, effective 69.000000 USD" in notes[2]
+
+
+def test_azure_1_0_says_it_in_x_sku_details():
+    records, notes = sample("focus_1.0_azure.csv")
+    assert gpu_rows(records) == [
+        (2, "on_demand", "A100-80GB", 24.0),  # 12 h × 2
+        (3, "on_demand", "A10", 7.999992),  # 24 h × 1/3, to six decimals
+        (4, "committed", "H100-80GB", 80.0),
+        (5, "unused_commitment", "H100-80GB", None),  # its cost counts, its hours do not
+        (9, "on_demand", "A100-80GB", -2.0),  # a correction keeps its sign
+    ]
+    assert kinds(records)[4:7] == ["non_gpu", "non_gpu", "purchase"]  # a licence, an FPGA, a reservation
+    assert notes == ["Read as FOCUS 1.0."]
+
+
+def test_gcp_prices_gpus_by_the_hour_and_bills_the_host_beside_them():
+    records, notes = sample("focus_1.1_gcp.csv")
+    assert gpu_rows(records) == [
+        (2, "on_demand", "A100-40GB", 8.0),  # 28,800 seconds
+        (3, "spot", "A100-80GB", 1.0),  # 60 minutes
+        (6, "on_demand", "H100-80GB", 1.0),
+    ]
+    assert kinds(records)[2:4] == ["host", "host"]
+    assert kinds(records)[5:] == ["non_gpu", "non_gpu", "non_gpu"]
+    assert records[1].billed == Decimal("1.2")
+    assert records[0].period == (date(2025, 3, 1), date(2025, 4, 1))  # 07:00 UTC is Google's midnight
+    assert notes[0] == "Read as FOCUS 1.1."
+    assert "'" not in notes[1] and "Nvidia L4 Virtual Workstation GPU (rows: 1)" in notes[1]
+
+
+def test_aws_1_2_says_it_in_sku_price_details_or_the_usage_type():
+    records, notes = sample("focus_1.2_aws.csv")
+    assert gpu_rows(records) == [
+        (2, "on_demand", "H100-80GB", 8.0),
+        (3, "committed", "A100-80GB", 8.0),
+        (4, "unused_commitment", "A100-80GB", None),
+        (5, "spot", "L40S", 2.0),
+        (6, "on_demand", "A10G", 2.0),  # SageMaker: half an hour of four
+    ]
+    assert kinds(records)[5:] == ["non_gpu"] * 4 + ["purchase", "credit"]
+    assert notes == [
+        "Read as FOCUS 1.2.",
+        "Named like GPUs, but unknown to the catalogue, so kept as non-GPU: p7.48xlarge (rows: 1).",
+    ]
+
+
+def test_oci_part_numbers_are_priced_by_the_gpu_hour():
+    records, _ = sample("focus_1.3_oci.csv")
+    assert gpu_rows(records) == [
+        (2, "on_demand", "A100-40GB", 8.0),  # not 8 × 8, although the shape is named
+        (3, "on_demand", "A100-80GB", 10.0),
+        (4, "on_demand", "H200", 8.0),  # no part number: one hour of the shape
+        (6, "on_demand", "A100-40GB", 1.0),  # 3,600,000 ms
+    ]
+    assert {row.provider for row in records} == {"OCI"}  # the service provider, not the reseller
+
+
+@pytest.mark.parametrize("name", ["focus_1.4.csv", "focus_1.4.csv.gz"])
+def test_1_4_is_read_packed_and_unpacked(name):
+    records, notes = sample(name)
+    assert gpu_rows(records) == [
+        (2, "on_demand", "H100-80GB", 8.0),
+        (4, "on_demand", "H100-94GB", 1.0),
+        (8, "spot", "A100-40GB", 4.0),
+    ]
+    assert sum(row.effective for row in records) == Decimal("104.58")
+    assert notes == ["Read as FOCUS 1.4."]
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("focus_*")), ids=lambda path: path.name)
+def test_the_version_comes_from_the_header(path):
+    with open_table(path, "anything.txt") as table:
+        assert focus.version(table.header) == path.name[6:9]
+        assert focus.version(tuple(reversed(table.header))) == path.name[6:9]
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("focus_*")), ids=lambda path: path.name)
+def test_every_row_is_one_record_and_only_gpu_kinds_have_gpu_types(path):
+    records, _ = read(path)
+    with_gpu = {"on_demand", "spot", "committed", "unused_commitment"}
+    for row in records:
+        assert row.kind in KINDS
+        assert bool(row.gpu_type) == (row.kind in with_gpu)
+        assert row.gpu_hours is None or row.gpu_type
+
+
+# Rules, one at a time
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"SkuPriceDetails": '{"InstanceType": "p4d.24xlarge"}'},
+        {"SkuPriceDetails": '{"x_ServiceType": "Standard_ND96asr_v4"}'},
+        {"x_SkuDetails": '{"ServiceType": "Standard_ND96asr_v4"}'},
+        {"x_UsageType": "USE1-BoxUsage:p4d.24xlarge"},
+        {"x_UsageType": "BoxUsage:p4d.24xlarge"},
+        {"ChargeDescription": "$32.77 per On Demand Linux p4d.24xlarge Instance Hour"},
+        {"ChargeDescription": "Nvidia Tesla A100 GPU running in Iowa", "ConsumedQuantity": "16"},
+        {"SkuId": "B92740", "ConsumedQuantity": "16"},
+        {"SkuPriceDetails": '{"InstanceType": "p4d.24xlarge"}', "ServiceCategory": "AI and Machine Learning"},
+    ],
+)
+def test_each_place_that_names_the_gpu_is_read(facts):
+    row = one(**facts)
+    assert (row.gpu_type, row.gpu_hours, row.kind) == ("A100-40GB", 16, "on_demand")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"SkuId": "GPU4QWNPC9K2PZAY97"},
+        {"ChargeDescription": "In-use public IPv4 address GPU"},
+        p4d(ServiceCategory="Storage"),
+        p4d(ServiceCategory="Networking"),
+        p4d(ConsumedUnit="GB", ConsumedQuantity="5"),
+        p4d(ConsumedUnit="vCPU-Hours"),
+        p4d(x_UsageType="USE1-EBSOptimized:p4d.24xlarge"),
+        p4d(x_UsageType="SoftwareUsage:p4d.24xlarge"),
+        {"ChargeDescription": "AWS Marketplace hourly software usage|us-east-1|p4d.24xlarge"},
+        {"ChargeDescription": "host p4d.24xlarge, monitored", "ProviderName": "Datadog"},
+        {"SkuPriceDetails": '{"InstanceType": "trn1.32xlarge"}'},
+        {"SkuPriceDetails": "p4d.24xlarge"},
+        {"SkuPriceDetails": '["p4d.24xlarge"]'},
+        {"SkuPriceDetails": '{"InstanceType": ["p4d.24xlarge"]}'},
+        {"SkuPriceDetails": "{" * 5000},
+    ],
+)
+def test_a_row_that_only_mentions_a_gpu_is_none(facts):
+    row = one(**facts)
+    assert (row.kind, row.gpu_type, row.gpu_hours) == ("non_gpu", "", None)
+    assert (row.billed, row.effective) == (10, Decimal("9.5"))
+
+
+@pytest.mark.parametrize("category", ["Credit", "Purchase", "Tax", "Adjustment"])
+def test_what_is_not_usage_never_has_a_gpu_type(category):
+    row = one(**p4d(ChargeCategory=category))
+    assert (row.gpu_type, row.gpu_hours) == ("", None)
+    assert row.kind == {"Adjustment": "credit"}.get(category, category.lower())
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({}, "on_demand"),
+        ({"PricingCategory": "Dynamic"}, "spot"),
+        ({"x_UsageType": "USE1-SpotUsage:p4d.24xlarge"}, "spot"),
+        ({"ChargeDescription": "p4d.24xlarge Linux/UNIX Spot Instance-hour"}, "spot"),
+        ({"PricingCategory": "Committed"}, "committed"),
+        ({"CommitmentDiscountStatus": "Used"}, "committed"),
+        ({"CommitmentDiscountStatus": "Unused", "PricingCategory": "Committed"}, "unused_commitment"),
+        ({"CommitmentDiscountStatus": "NULL", "PricingCategory": "null"}, "on_demand"),
+    ],
+)
+def test_a_gpu_row_has_the_kind_of_its_price(facts, kind):
+    row = one(**p4d(**facts))
+    assert row.kind == kind
+    assert row.gpu_type == "A100-40GB"
+    assert (row.gpu_hours is None) == (kind == "unused_commitment")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "hours"),
+    [
+        *(
+            ("2", "Hours", 16),
+            ("2", "Hrs", 16),
+            ("1.5e1", "hour", 120),
+            ("30", "minutes", 4),
+            ("1800", "Seconds", 4),
+        ),
+        *(
+            ("0.02", "100 Hours", 16),
+            ("2", "Instance-Hours", 16),
+            ("2", "Units/Hour", 16),
+            ("2", "GPU-Hours", 2),
+        ),
+        *(("1", "Days", 192), ("-0.5", "Hours", -4), ("2", "Months", None)),
+    ],
+)
+def test_time_is_turned_into_gpu_hours(quantity, unit, hours):
+    assert one(**p4d(ConsumedQuantity=quantity, ConsumedUnit=unit)).gpu_hours == hours
+
+
+def test_without_a_consumed_quantity_the_pricing_quantity_counts():
+    assert one(**p4d(ConsumedQuantity="NULL", PricingQuantity="3")).gpu_hours == 24
+    assert one(**p4d(ConsumedUnit="", PricingQuantity="3")).gpu_hours == 24
+
+
+def test_a_gpu_row_without_a_quantity_keeps_its_cost_and_is_noted():
+    nothing = dict.fromkeys(("ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit"), "")
+    records, notes = read(a_file(ROW | p4d(**nothing)))
+    assert (records[0].gpu_type, records[0].gpu_hours, records[0].billed) == ("A100-40GB", None, 10)
+    assert "1 GPU rows say no hours" in notes[-1]
+
+
+def test_columns_may_come_in_any_order_and_unknown_ones_do_no_harm():
+    backwards = dict(reversed((ROW | p4d(x_Anything="?")).items()))
+    assert read(a_file(backwards))[0][0].gpu_hours == 16
+
+
+def test_a_minimal_header_is_enough():
+    row = {name: ROW[name] for name in (*focus.MANDATORY, "BillingAccountId", "ProviderName")}
+    assert read(a_file(row))[0][0].kind == "non_gpu"
+
+
+def test_the_service_provider_goes_before_the_provider():
+    assert one(ServiceProviderName="Databricks").provider == "Databricks"
+    assert one(ServiceProviderName="NULL").provider == "AWS"
+
+
+def test_the_day_is_the_utc_day_of_the_charge():
+    assert one(ChargePeriodStart="2025-03-05T23:30:00-05:00").day == date(2025, 3, 6)
+    assert one(ChargePeriodStart="2025-03-05 23:30:00").day == date(2025, 3, 5)
+
+
+def test_the_time_zone_option_is_for_logs_not_for_bills():
+    records, _ = read(
+        a_file(ROW | {"ChargePeriodStart": "2025-03-05 00:30:00"}), Options(time_zone="Asia/Tokyo")
+    )
+    assert records[0].day == date(2025, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("end", "beyond"),
+    [("2025-04-01T00:00Z", date(2025, 4, 1)), ("2025-03-31T23:59:59Z", date(2025, 4, 1))],
+)
+def test_a_billing_period_ends_before_the_day_that_follows_it(end, beyond):
+    assert one(BillingPeriodEnd=end).period == (date(2025, 3, 1), beyond)
+
+
+def test_an_account_can_be_given_for_a_file_that_names_none():
+    row = {name: value for name, value in ROW.items() if name != "BillingAccountId"}
+    assert read(a_file(row), Options(account="main"))[0][0].account == "main"
+    assert read(a_file(ROW), Options(account="main"))[0][0].account == "acct"
+    with pytest.raises(FileRefused, match="BillingAccountId"):
+        read(a_file(row))
+
+
+def test_amounts_keep_every_digit():
+    row = one(BilledCost="0.000000123456789012345", EffectiveCost="-1.23e-7")
+    assert row.billed == Decimal("0.000000123456789012345")
+    assert row.effective == Decimal("-0.000000123")
+
+
+# Tags
+
+
+@pytest.mark.parametrize(
+    ("tags", "team"),
+    [
+        ('{"team": "vision", "env": "dev"}', "vision"),
+        ('"team": "vision","env": "dev"', "vision"),
+        ('{"team": "two\\nlines"}', "two lines"),
+        ('{"team": true}', "true"),
+        ('{"team": null}', ""),
+        ('{"Team": "vision"}', ""),
+        ("NULL", ""),
+        ("", ""),
+        ("not json", ""),
+        ("[" * 5000, ""),
+    ],
+)
+def test_the_value_of_the_chosen_tag_is_kept(tags, team):
+    records, _ = read(a_file(ROW | {"Tags": tags}), Options(team_tag="team"))
+    assert records[0].tag == team
+
+
+def test_a_tag_that_no_row_carries_is_noted_with_those_that_are_there():
+    _, notes = sample("focus_1.0_aws.csv", Options(team_tag="Team"))
+    assert "No row carries the tag 'Team'; tags seen: 'team', 'environment'." in notes
+    assert not any("No row" in note for note in sample("focus_1.0_aws.csv", Options(team_tag="team"))[1])
+
+
+# What is refused, and what is noted
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"BillingCurrency": "EUR"}, "Line 2, BillingCurrency: 'EUR' is not USD"),
+        ({"BillingCurrency": ""}, "Line 2, BillingCurrency: '' is not USD"),
+        ({"BilledCost": "n/a"}, "Line 2, BilledCost: 'n/a' is not a number"),
+        ({"BilledCost": "null"}, "Line 2, BilledCost: 'null' is not an amount"),
+        ({"EffectiveCost": "1_000"}, "Line 2, EffectiveCost: '1_000' is not a number"),
+        ({"EffectiveCost": "9" * 1000}, "Line 2, EffectiveCost: '999"),
+        ({"BilledCost": "1e400"}, "Line 2, BilledCost: '1e400' is not a number from"),
+        ({"ChargePeriodStart": "NULL"}, "Line 2, ChargePeriodStart: 'NULL' is not a value"),
+        ({"ChargePeriodStart": "0000-00-00"}, "Line 2, ChargePeriodStart: '0000-00-00' is not a time like"),
+        ({"BillingPeriodStart": ""}, "Line 2, BillingPeriodStart: '' is not a value"),
+        ({"BillingPeriodEnd": "2025-03-01T00:00:00Z"}, "Line 2, BillingPeriodEnd"),
+        ({"ChargeCategory": "Gift"}, "Line 2, ChargeCategory: 'Gift' is not one of Usage"),
+        ({"ServiceCategory": " "}, "Line 2, ServiceCategory: ' ' is not a value"),
+        ({"ProviderName": "null"}, "Line 2, ProviderName: 'null' is not a value"),
+        ({"ProviderName": "A\u202eWS"}, "Line 2, ProviderName"),
+        ({"BillingAccountId": "NULL"}, "Line 2, BillingAccountId: 'NULL' is not a value"),
+        (p4d(ConsumedQuantity="two"), "Line 2, ConsumedQuantity: 'two' is not a number"),
+    ],
+)
+def test_a_bad_value_is_refused_with_line_and_column(facts, words):
+    assert refused(**facts).startswith(words)
+
+
+def test_one_bad_row_does_not_hide_the_others():
+    records, _ = read(a_file(ROW, ROW | {"BilledCost": "?"}, ROW))
+    assert [type(record) for record in records] == [BillRow, Refused, BillRow]
+
+
+def test_rows_of_the_wrong_width_are_refused_and_empty_ones_ignored():
+    content = a_file(ROW) + b"1,2\n" + b"," * (len(ROW) - 1) + b"\n,,\n"
+    records, _ = read(content)
+    assert str(records[1]).startswith("Line 3: '2 fields' is not 23 as in the header")
+    assert records[2:] == [Ignored(4, "empty row"), Ignored(5, "empty row")]
+
+
+def test_a_header_that_lacks_columns_names_them():
+    row = {name: value for name, value in ROW.items() if name not in ("BillingCurrency", "ServiceCategory")}
+    with pytest.raises(FileRefused, match="lacks 'BillingCurrency', 'ServiceCategory'"):
+        read(a_file(row))
+
+
+def test_a_header_without_a_provider_is_refused():
+    with pytest.raises(FileRefused, match="ServiceProviderName"):
+        read(a_file({name: value for name, value in ROW.items() if name != "ProviderName"}))
+
+
+@pytest.mark.parametrize(
+    ("costs", "words"),
+    [
+        ([("1.50", "0"), ("2.25", "0")], "0 on every row (billed 3.750000 USD, effective 0.000000 USD)"),
+        ([("1.50", "1"), ("2.25", "3.00")], "whole dollars only"),
+        ([("1.50", "1"), ("2.25", "2.01")], None),
+        ([("1", "0"), ("2", "2")], None),
+        ([("0", "0")], None),
+    ],
+)
+def test_an_effective_column_of_no_use_is_said_with_both_sums(costs, words):
+    rows = [ROW | {"BilledCost": billed, "EffectiveCost": effective} for billed, effective in costs]
+    _, notes = read(a_file(*rows))
+    assert notes[1:] == [] if words is None else words in notes[1]
+
+
+def test_strict_times_are_not_noted_and_loose_ones_once():
+    assert read(a_file(ROW, ROW))[1] == ["Read as FOCUS 1.1."]
+    loose = ROW | {"ChargePeriodStart": "2025-03-05 10:00:00 UTC"}
+    assert len(read(a_file(loose, loose))[1]) == 2
+
+
+if importlib.util.find_spec("duckdb"):
+
+    def test_parquet_is_the_same_bill(tmp_path):
+        import duckdb
+
+        source, packed = SAMPLES / "focus_1.2_aws.csv", tmp_path / "bill.parquet"
+        duckdb.execute(
+            f"""COPY (SELECT * REPLACE (
+                CAST(BilledCost AS DOUBLE) AS BilledCost,
+                CAST(EffectiveCost AS DECIMAL(20, 10)) AS EffectiveCost,
+                CAST(ChargePeriodStart AS TIMESTAMPTZ) AS ChargePeriodStart,
+                MAP {{'team': 'vision'}} AS Tags)
+            FROM read_csv('{source}', all_varchar = true)) TO '{packed}' (FORMAT parquet)"""
+        )
+        records, notes = read(packed, Options(team_tag="team"))
+        assert gpu_rows(records) == gpu_rows(sample("focus_1.2_aws.csv")[0])
+        assert {row.tag for row in records} == {"vision"}
+        assert [row.billed for row in records] == [row.billed for row in sample("focus_1.2_aws.csv")[0]]
+
+    def test_a_cut_off_parquet_file_is_refused():
+        with pytest.raises(FileRefused, match="Parquet file cannot be read"):
+            read(b"PAR1" + b"\1" * 1000)
+
+
+if REAL.is_dir():
+
+    def test_the_real_sample_has_three_gpu_rows():
+        records, notes = read(REAL / "focus_1.0_sample_first500.csv")
+        expected = json.loads((REAL / "expected" / "focus_1.0_first500.json").read_text())
+        gpus = [row for row in records if row.gpu_type]
+        assert [row.line for row in gpus] == expected["gpu_row_file_lines"]
+        assert len(records) == expected["rows"]
+        sums = expected["gpu_totals_usd"]
+        micro = Decimal("0.000001")
+        assert sum(row.billed for row in gpus).quantize(micro) == Decimal(sums["BilledCost"])
+        assert sum(row.effective for row in gpus) == Decimal(sums["EffectiveCost"])
+        assert sum(row.gpu_hours for row in gpus) == Decimal(sums["gpu_hours"])
+        everything = expected["sum_all_rows"]
+        assert sum(row.billed for row in records).quantize(micro) == Decimal(everything["BilledCost"])
+        assert sum(row.effective for row in records) == Decimal(everything["EffectiveCost"])
+        assert any("whole dollars only" in note and "billed 5.988394 USD" in note for note in notes)
+        for name, facts in expected["gpu_by_type"].items():
+            ours = [row for row in gpus if row.gpu_type == name]
+            assert (len(ours), sum(row.gpu_hours for row in ours)) == (
+                facts["rows"],
+                Decimal(facts["gpu_hours"]),
+            )
+
+    def test_the_real_sample_per_day():
+        records, _ = read(REAL / "focus_1.0_sample_first500.csv")
+        ours = [
+            (str(row.day), row.provider, row.gpu_type, f"{row.gpu_hours:.6f}", f"{row.billed:.6f}")
+            for row in sorted((row for row in records if row.gpu_type), key=lambda row: row.day)
+        ]
+        with (REAL / "expected" / "focus_1.0_first500.snapshots.csv").open(newline="") as file:
+            names = ("date", "provider", "gpu_type", "gpu_hours", "BilledCost")
+            assert ours == [tuple(row[name] for name in names) for row in csv.DictReader(file)]
+
+    VERSIONS = json.loads((REAL / "expected" / "focus_versions.json").read_text())
+
+    @pytest.mark.parametrize("name", sorted(VERSIONS))
+    def test_each_version_adds_up(name):
+        records, _ = read(REAL / "focus_versions" / name)
+        sums = VERSIONS[name]["sum_all_rows"]
+        assert len(records) == VERSIONS[name]["rows"]
+        assert sum(row.billed for row in records) == Decimal(sums["BilledCost"])
+        assert sum(row.effective for row in records) == Decimal(sums["EffectiveCost"])
+        assert gpu_rows(records) == []
+
+    @pytest.mark.parametrize(
+        ("name", "rows"),
+        [
+            ("costroid_hazard.csv.gz", 2),
+            ("costroid_lenient_lenient-1.4.csv", 3),
+            ("costroid_negative_focus-1.4-minimal.csv", 2),
+            ("costroid_negative_nonrfc3339-1.0.csv", 1),
+        ],
+    )
+    def test_odd_but_readable_files_are_read(name, rows):
+        records, _ = read(REAL / "focus_versions" / name)
+        assert [type(record) for record in records] == [BillRow] * rows
+
+    def test_a_period_that_starts_in_another_zone_is_the_utc_month():
+        records, notes = read(REAL / "focus_versions" / "costroid_lenient_lenient-1.4.csv")
+        assert records[1].period == (date(2026, 6, 1), date(2026, 7, 1))
+        assert "'2026-05-01 00:00:00 UTC'" in notes[1]
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("literal-null", "Line 2, BilledCost: 'null' is not an amount"),
+            ("null-chargeperiodstart", "Line 2, ChargePeriodStart: 'null' is not a value"),
+        ],
+    )
+    def test_a_null_where_focus_demands_a_value_is_refused(name, words):
+        records, _ = read(REAL / "focus_versions" / f"costroid_negative_{name}.csv")
+        assert [str(record)[: len(words)] for record in records] == [words]
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [("duplicate-header", "names 'BilledCost' more than once"), ("unknown-header", "Unknown format")],
+    )
+    def test_a_header_that_is_no_bill_refuses_the_file(name, words):
+        with pytest.raises(FileRefused, match=words):
+            read(REAL / "focus_versions" / f"costroid_negative_{name}.csv")
+
+    def test_a_cut_off_real_file_is_refused():
+        packed = gzip.compress((REAL / "focus_1.0_sample_first500.csv").read_bytes())
+        with pytest.raises(FileRefused, match="cut off"):
+            read(packed[: len(packed) // 2])
