@@ -311,7 +311,12 @@ def _pipe_rows(lines: _Lines, header: Header) -> Rows:
 # Parquet
 
 
-_DUCKDB: dict[str, Any] = {"threads": 1, "memory_limit": "512MB", "autoinstall_known_extensions": False, "TimeZone": "UTC"}
+_DUCKDB: dict[str, Any] = {
+    "threads": 1,
+    "memory_limit": "512MB",
+    "autoinstall_known_extensions": False,
+    "TimeZone": "UTC",
+}
 
 
 def _parquet(chunks: Iterator[bytes], opened: ExitStack) -> tuple[Header, Rows]:
