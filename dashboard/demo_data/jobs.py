@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
+from hashlib import sha1
 from itertools import accumulate
 from random import Random
-from typing import NamedTuple
-from uuid import UUID, uuid5
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from ..models.calendar import day_bounds
 from ..models.names import name_key
@@ -60,22 +61,37 @@ class PlannedJob(NamedTuple):
 class Run:
     """A job while its day is drawn: start and seconds of running time."""
 
-    route: Route
-    raw_count: str
+    request: Request
     gpus: float
     start: int
     seconds: float
-    fate: str = "completed"
+    fate: str
+    team: TeamPlan
+    model: str
     impossible: str = ""
-    team: TeamPlan | None = None
-    model: str = ""
+
+
+class Request(NamedTuple):
+    """What a job asks for: GPUs as the log counts them, and as the provider bills them."""
+
+    route: Route
+    raw_gpus: Decimal
+    gpus: Decimal
+    weighs: float
 
 
 @cache
-def sizes_up_to(route: Route, gpus: float) -> tuple[list[str], list[float]]:
-    """GPU counts that fit on so many GPUs, and their cumulative weights."""
-    fitting = [s for s in route.sizes if float(s[0]) <= gpus] or [min(route.sizes, key=lambda s: float(s[0]))]
-    return [n for n, _ in fitting], list(accumulate(w for _, w in fitting))
+def requests(fleet_routes: tuple[Route, ...], most: int) -> tuple[list[Request], list[float]]:
+    """Requests that fit on so many GPUs, and their cumulative weights."""
+    found: list[tuple[Request, float]] = []
+    for route in fleet_routes:
+        fitting = [s for s in route.sizes if float(s[0]) <= most]
+        fitting = fitting or [min(route.sizes, key=lambda size: float(size[0]))]
+        for raw, weight in fitting:
+            gpus = Decimal(raw) * route.factor
+            share = route.share * weight / sum(w for _, w in fitting)
+            found.append((Request(route, Decimal(raw), gpus, float(gpus)), share))
+    return [request for request, _ in found], list(accumulate(share for _, share in found))
 
 
 @dataclass
@@ -85,6 +101,7 @@ class JobLog:
     plan: Plan
     hours: dict[str, list[float]] = field(init=False)
     written: int = field(init=False, default=0)
+    stuck: Run | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.hours = {fleet.name: [0.0] * (self.plan.days + 2) for fleet in FLEETS}
@@ -154,40 +171,54 @@ class JobLog:
         rng = self.plan.random("jobs", fleet.name, day)
         midnights = self.midnights[CLOCKS.get(fleet.provider, "UTC")]
         opens, closes = midnights[index], min(midnights[index + 1], self.as_of)
-        runs = [self.run(fleet, rng, opens, closes, self.plan.gpus(fleet, day)) for _ in range(count)]
+        runs = self.drawn(fleet, day, rng, count, opens, closes)
         self.fill(fleet, index, runs, opens, closes)
-        self.staff(fleet, day, rng, runs)
         for run in runs:
             self.settle(fleet, day, run)
             self.written += 1
         if day == self.plan.today - timedelta(days=1):
             self.leave_waiting(fleet, runs)
-        if fleet.name == "AWS A10G" and day == self.plan.today - timedelta(days=self.stuck_since()):
-            runs[0].fate, runs[0].raw_count, runs[0].gpus, runs[0].seconds = "stuck", "1", 1.0, LONGEST
+        if fleet.name == "AWS A10G" and not self.stuck and day >= self.stuck_since:
+            self.stuck = min((run for run in runs if not run.impossible), key=lambda r: r.gpus, default=None)
+            if self.stuck:
+                self.stuck.fate = "stuck"
         for run in runs:
             self.count_hours(fleet, run, midnights)
         return runs
 
-    def stuck_since(self) -> int:
-        return min(STUCK_SINCE, max(2, self.plan.days // 2))
+    @property
+    def stuck_since(self) -> date:
+        return self.plan.today - timedelta(days=min(STUCK_SINCE, max(2, self.plan.days // 2)))
 
-    def run(self, fleet: Fleet, rng: Random, opens: int, closes: int, gpus: float) -> Run:
-        route = fleet.routes[0]
-        if len(fleet.routes) > 1:
-            [route] = rng.choices(fleet.routes, [r.share for r in fleet.routes])
-        counts, weights = sizes_up_to(route, max(1.0, round(gpus * 0.75)))
-        [raw] = rng.choices(counts, cum_weights=weights)
-        start = opens + int(self.hour_of_day(rng) * (closes - opens))
-        seconds = rng.lognormvariate(0, 1.0)
-        chance = rng.random() - (LARGE_FAILS if float(raw) >= LARGE_JOB else 0)
-        fate = "completed"
+    def drawn(self, fleet: Fleet, day: date, rng: Random, count: int, opens: int, closes: int) -> list[Run]:
+        """Runs whose seconds say only how they compare, before `fill` fits them to the day."""
+        asked, weights = requests(fleet.routes, max(1, round(self.plan.gpus(fleet, day) * 0.75)))
+        work, shares = self.work(fleet, self.plan.grown(day))
+        runs = []
+        for request, (team, model) in zip(
+            rng.choices(asked, cum_weights=weights, k=count),
+            rng.choices(work, cum_weights=shares, k=count),
+            strict=True,
+        ):
+            start = opens + int(self.hour_of_day(rng) * (closes - opens))
+            fate, lasted = self.fate(rng, request)
+            seconds = rng.lognormvariate(0, 1.0) * lasted
+            runs.append(Run(request, request.weighs, start, seconds, fate, team, model))
+        return runs
+
+    @staticmethod
+    def fate(rng: Random, request: Request) -> tuple[str, float]:
+        """How the job ends, and how much of its time it lasts."""
+        chance = rng.random()
+        if request.weighs >= LARGE_JOB:
+            chance -= LARGE_FAILS
+        if chance >= NEVER_RAN:
+            return "completed", 1.0
         if chance < FAILED:
-            fate, seconds = "failed", seconds * (0.02 + 0.6 * rng.random())
-        elif chance < CANCELLED:
-            fate, seconds = "cancelled", seconds * (0.05 + 0.8 * rng.random())
-        elif chance < NEVER_RAN:
-            fate, seconds = "never ran", 0.0
-        return Run(route, raw, float(raw) * float(route.factor), start, seconds, fate)
+            return "failed", 0.02 + 0.6 * rng.random()
+        if chance < CANCELLED:
+            return "cancelled", 0.05 + 0.8 * rng.random()
+        return "never ran", 0.0
 
     @staticmethod
     def hour_of_day(rng: Random) -> float:
@@ -207,12 +238,6 @@ class JobLog:
         stretch(runs, missing, closes)
         room = CARRIED_OVER * self.plan.wanted(fleet, day + timedelta(days=1)) - tomorrows
         cut_short(runs, max(1.4 * room, 0.15 * wanted) * HOUR, closes)
-
-    def staff(self, fleet: Fleet, day: date, rng: Random, runs: list[Run]) -> None:
-        work = self.work(fleet, self.plan.grown(day))
-        chosen = rng.choices(work[0], cum_weights=work[1], k=len(runs))
-        for run, (team, model) in zip(runs, chosen, strict=True):
-            run.team, run.model = team, model
 
     @staticmethod
     def work(fleet: Fleet, grown: float) -> tuple[list[tuple[TeamPlan, str]], list[float]]:
@@ -259,8 +284,7 @@ class JobLog:
             at, index = until, index + 1
 
     def job(self, fleet: Fleet, run: Run, rng: Random) -> PlannedJob:
-        route, team = run.route, run.team
-        assert team is not None
+        route, team = run.request.route, run.team
         self.numbers[route.prefix] += 1
         number = self.numbers[route.prefix]
         external_id = f"{route.prefix}-{number:07d}" if route.prefix else str(1_204_000 + number)
@@ -268,7 +292,7 @@ class JobLog:
         by_slurm = route.cluster is not None
         cluster = route.cluster or fleet.provider
         return PlannedJob(
-            uuid5(NAMESPACE, f"{name_key(cluster)}\n{external_id}"),
+            job_id(cluster, external_id),
             team.name,
             run.model,
             route.gpu_type or fleet.gpu_type,
@@ -276,16 +300,28 @@ class JobLog:
             start,
             end,
             status,
-            Decimal(run.raw_count) * route.factor,
+            run.request.gpus,
             run.start - int(rng.expovariate(1 / 540)) - 1,
             external_id,
             cluster,
             team.account if by_slurm else None,
             route.partition,
             route.raw_gpu_type,
-            Decimal(run.raw_count) if by_slurm else None,
+            run.request.raw_gpus if by_slurm else None,
             team.people[int(rng.random() * len(team.people))] if by_slurm else None,
         )
+
+
+@cache
+def begun(cluster: str) -> Any:
+    return sha1(NAMESPACE.bytes + f"{name_key(cluster)}\n".encode(), usedforsecurity=False)
+
+
+def job_id(cluster: str, external_id: str) -> UUID:
+    """uuid5(NAMESPACE, cluster's name and external id), at half the price."""
+    digest = begun(cluster).copy()
+    digest.update(external_id.encode())
+    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def pull_forward(runs: list[Run], missing: float, opens: int, closes: int) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -243,14 +243,30 @@ def insert(model: type[models.Model], columns: tuple[str, ...], rows: Iterable[t
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+                for lines in pieces(rows):
+                    copy.write("".join(lines))
             return
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
         cursor.cursor.connection.executemany(statement, (tuple(map(as_sqlite, row)) for row in rows))
 
 
+def pieces(rows: Iterable[tuple[Any, ...]], size: int = 1000) -> Iterator[list[str]]:
+    """Rows as lines of COPY's text format; psycopg's own write_row costs three times as much."""
+    lines = ("\t".join(map(as_copied, row)) + "\n" for row in rows)
+    while piece := list(islice(lines, size)):
+        yield piece
+
+
+def as_copied(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.translate(ESCAPED) if "\\" in value or not value.isprintable() else value
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 AS_SQLITE: dict[type, Callable[[Any], Any]] = {
     datetime: lambda value: value.strftime("%Y-%m-%d %H:%M:%S"),
     date: date.isoformat,
