@@ -187,6 +187,7 @@ def test_a_start_that_never_was(never):
 def test_what_was_asked_for_counts_only_before_the_start():
     asked = {"ReqTRES": "gres/gpu=8", "AllocTRES": ""}
     assert one(**asked, Start="None", End="Unknown", State="PENDING").gpu_count == 8
+    assert one(**asked, End="Unknown", State="PENDING").gpu_count == 8
     assert read(a_log(ROW | asked))[0] == [Ignored(2, "no GPU")]
 
 

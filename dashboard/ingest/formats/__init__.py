@@ -1,7 +1,8 @@
 """The formats that Heliox reads: one module each, in one list.
 
 A format has NAME, LABEL, recognises(header) and read(table, options, notes), which yields one
-record per row of the file and adds to `notes` what the person who imports should know.
+record per row of the file and adds to `notes` what the person who imports should know. A format of
+jobs has SAYS too: which of its columns, when missing, leave a stored job as it is.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ MANDATORY = ("team", "model_name", "gpu_type", "provider", "start_time", "end_ti
 OPTIONAL = ("id", "job_id", "gpu_count", "submit_time")
 DERIVED = ("duration_seconds", "job_gpu_hours")  # in our own export; the times and the count say it already
 
+# Columns of the file → columns of a job that keep what is stored when the file has no such column.
+SAYS = {"gpu_count": "gpu_count", "job_id": "external_id", "submit_time": "submit_time"}
+
 
 def recognises(header: tuple[str, ...]) -> bool:
     names = set(lowered(header))

@@ -25,14 +25,21 @@ NO_GPU = "no GPU"
 # The job states of sacct(1). Any other is kept in small letters, as it is.
 STATUS = {
     "COMPLETED": "completed",
-    "RUNNING": "running",
-    "COMPLETING": "running",
     "PENDING": "pending",
-} | {
+    **dict.fromkeys(("RUNNING", "COMPLETING"), "running"),
     **dict.fromkeys(("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "DEADLINE", "BOOT_FAIL"), "failed"),
     **dict.fromkeys(("CANCELLED", "PREEMPTED", "REVOKED"), "cancelled"),
 }
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
+
+# Columns of the log → columns of a job that keep what is stored when the log has no such column.
+SAYS = {
+    "JobName": "model_name",
+    "Submit": "submit_time",
+    "Partition": "partition",
+    "User": "submitted_by",
+    "Account": "account",
+}
 
 
 def recognises(header: tuple[str, ...]) -> bool:
@@ -78,7 +85,8 @@ class _Log:
             raw_id = cells.get(job_id, lambda value: values.text(value, 100, what="a job id"))
             attempts[raw_id] += 1
             starts = cells.get("Start", self._moments)
-            gpus = self._gpus(cells, started=bool(starts))
+            pending = cells.get("State", status) == "pending"  # its start is a guess of the scheduler
+            gpus = self._gpus(cells, started=bool(starts) and not pending)
             if gpus is None:
                 return Ignored(line, NO_GPU)
             attempt = attempts[raw_id]
