@@ -39,7 +39,7 @@ def preset_span(preset: str, today: date, through: date | None, fiscal_month: in
 
 def in_words(span: Span | None) -> str:
     if span is None:
-        return "all days"
+        return "All days"
     first, last = span.start, span.last
     if span.length <= 1:
         return day_in_words(first)

@@ -10,6 +10,7 @@ from typing import Any
 import django_tables2 as tables
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
 
 from .gpu_time import job_gpu_hours
@@ -87,7 +88,7 @@ class JobTable(SortedElsewhere):
 
 
 def status_badge(status: str) -> str:
-    return format_html('<span class="status" data-status="{}">{}</span>', status, status)
+    return format_html('<span class="status status-{}">{}</span>', slugify(status), status)
 
 
 def moment(value: datetime | None) -> str:

@@ -79,11 +79,15 @@ def cells(scope: Scope, names: Names) -> list[Hours]:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Sums over cells. None: no row at all, which is not the same as nought."""
+    """Sums over cells. None: no row at all, which is not the same as nought.
+
+    unmetered_microseconds is the part of the job time that lies in cells without metered hours.
+    """
 
     metered: Decimal | None
     job_microseconds: int
     usd: Decimal | None
+    unmetered_microseconds: int = 0
 
     @property
     def job_hours(self) -> Decimal:
@@ -91,7 +95,14 @@ class Sum:
 
     @property
     def utilisation(self) -> Decimal | None:
-        return self.job_hours / self.metered if self.metered else None
+        """Of the cells that are metered: time on hardware that nobody meters is no use of what is metered."""
+        if not self.metered:
+            return None
+        return gpu_time.hours(self.job_microseconds - self.unmetered_microseconds) / self.metered
+
+    @property
+    def unmetered_hours(self) -> Decimal:
+        return gpu_time.hours(self.unmetered_microseconds)
 
     @property
     def unit_price(self) -> Decimal | None:
@@ -103,14 +114,16 @@ class Sum:
 
 def total(cells: Iterable[Hours]) -> Sum:
     metered = usd = None
-    microseconds = 0
+    microseconds = unmetered = 0
     for cell in cells:
-        if cell.metered is not None:
+        if cell.metered is None:
+            unmetered += cell.job_microseconds
+        else:
             metered = (metered or ZERO) + cell.metered
         if cell.usd is not None:
             usd = (usd or Decimal("0.00")) + cell.usd
         microseconds += cell.job_microseconds
-    return Sum(metered, microseconds, usd)
+    return Sum(metered, microseconds, usd, unmetered)
 
 
 def idle_hours(cells: Iterable[Hours]) -> Decimal:

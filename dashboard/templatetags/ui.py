@@ -155,8 +155,8 @@ def cell_text(cell) -> str:
 
 @register.filter
 def exact(amount) -> str:
-    """Every digit of a full-precision amount, and at least two."""
+    """Two to six decimals of a full-precision amount."""
     if amount is None:
         return NOTHING
-    places = max(2, -_exact(amount).normalize().as_tuple().exponent)
-    return _figure(amount, places)
+    places = -round(_exact(amount), 6).normalize().as_tuple().exponent
+    return _figure(amount, min(6, max(2, places)))

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django_tables2 import Table
 
 from ..access import check_export, may_export
 from ..exports import FORMATS, Export, file_name
@@ -109,6 +111,14 @@ class Asked:
     @property
     def per_page(self) -> int:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
+
+    def sorted_page(self, table: Table) -> Table:
+        """The table in the order and at the page that is asked for; past the end is the last page."""
+        got = self.request.GET
+        table.order_by = got.getlist("sort")
+        pages = Paginator(table.rows, self.per_page).num_pages
+        table.paginate(page=clamped(got.get("page", ""), 1, pages), per_page=self.per_page)
+        return table
 
     def context(self, **extra: Any) -> dict[str, Any]:
         return {

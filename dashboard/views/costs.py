@@ -10,7 +10,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
-from django_tables2 import RequestConfig
 
 from ..access import viewing
 from ..reports import spend
@@ -36,12 +35,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
         label=asked.bucket_label,
         link=lambda row: address(asked, row),
     )
-    RequestConfig(request, paginate={"per_page": asked.per_page, "silent": True}).configure(table)
     context = asked.context(
         figures=figures(sums) if cells else [],
         charts=[drawn.spend(asked, cells)],
         by_provider=by_provider(asked, cells),
-        table=table,
+        table=asked.sorted_page(table),
         total=sums.net,
         lines=lines(asked),
         no_lines=asked.scope.basis != asked.filter.defaults()["basis"] and not spend.has_lines(),

@@ -17,6 +17,7 @@ from ..tables import JobTable
 from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure, help_link
+from .usage import note_of
 
 TOP_TEAMS = 8
 
@@ -28,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     costs = [Cost(c.day, c.provider, c.gpu_type, c.usd) for c in shown.cells if c.usd is not None]
     if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(shown), ui.usd(shown.total.usd)):
         return answer
-    running = {"names": asked.names, "orderable": False, "exclude": ("end", "status")}
+    running = {"names": asked.names, "orderable": False, "exclude": ("end", "status", "start", "provider")}
     context = asked.context(
         figures=figures(asked, shown),
         charts=[drawn.spend(asked, costs, shown.cells), top_teams(asked, shown)],
@@ -74,7 +75,7 @@ def figures(asked: Asked, shown: Overview) -> list[dict]:
         figure(
             "Utilisation",
             ui.percent(total.utilisation),
-            f"{ui.hours(total.job_hours)} by jobs; allocated, not necessarily busy",
+            note_of(total),
             help_url=help_link("utilisation"),
         ),
         figure(

@@ -10,7 +10,6 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django_tables2 import RequestConfig
 
 from ..access import viewing
 from ..filters import query
@@ -49,12 +48,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if answer := asked.export("teams", COLUMNS, lambda: file_rows(asked, asked.scope), control(total)):
         return answer
     table = TeamTable([row(asked, team, total) for team in use])
-    RequestConfig(request, paginate={"per_page": asked.per_page, "silent": True}).configure(table)
     ranked = [(t.name, t.gpu_hours, address(asked, t.id)) for t in use if t.microseconds][:12]
     context = asked.context(
         figures=figures(asked, use, total) if use else [],
         charts=[drawn.ranking("teams", "Job GPU-hours by team", ranked, "Team", "hours")],
-        table=table,
+        table=asked.sorted_page(table),
     )
     return render(request, "dashboard/teams.html", context)
 

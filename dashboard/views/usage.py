@@ -9,7 +9,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
-from django_tables2 import RequestConfig
 
 from ..access import viewing
 from ..joblist import MICROHOUR
@@ -37,13 +36,12 @@ def page(request: HttpRequest) -> HttpResponseBase:
         label=asked.bucket_label,
         link=lambda row: address(asked, row),
     )
-    RequestConfig(request, paginate={"per_page": asked.per_page, "silent": True}).configure(table)
     context = asked.context(
         figures=figures(asked, cells, total) if cells else [],
         charts=[drawn.hours(asked, cells), *drawn.ratios(asked, cells)],
         peaks=peaks(asked),
         by_provider=by_provider(asked, cells),
-        table=table,
+        table=asked.sorted_page(table),
         total=total,
     )
     return render(request, "dashboard/usage.html", context)
@@ -104,7 +102,7 @@ def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[di
         figure(
             "Utilisation",
             ui.percent(total.utilisation),
-            "allocated to jobs, not necessarily busy",
+            note_of(total),
             help_url=help_link("utilisation"),
         ),
         figure(
@@ -114,6 +112,11 @@ def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[di
             help_url=help_link("unit-price"),
         ),
     ]
+
+
+def note_of(total: usage.Sum) -> str:
+    left_out = f"; {ui.hours(total.unmetered_hours)} on hardware that is not metered left out"
+    return "allocated to jobs, not necessarily busy" + (left_out if total.unmetered_microseconds else "")
 
 
 def peaks(asked: Asked) -> list[dict[str, Any]]:

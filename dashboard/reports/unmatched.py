@@ -1,0 +1,285 @@
+"""What no mapping and no alias places yet: each with the jobs, GPU-hours and dollars that wait for it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Value
+from django.db.models.functions import Coalesce, Left
+
+from .. import gpu_time
+from ..models import BillLine, CostSnapshot, Job, Team, UsageSnapshot
+from ..models.exact import CentSum, PreciseSum
+from ..models.names import name_key
+from ..naming import Names
+from ..placing import Placing
+
+ZERO = Decimal(0)
+UNSPECIFIED = "unspecified"
+Cell = tuple[str, str]  # provider and GPU type, as they are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    usd: Decimal = ZERO
+    gpu_hours: Decimal = ZERO
+
+    @property
+    def rate(self) -> Decimal | None:
+        """USD per GPU-hour; None where hours or net cost are not above zero."""
+        return self.usd / self.gpu_hours if self.usd > 0 and self.gpu_hours > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """GPUs of a log that stand on no bill. usd: what the hours cost at the target's average price."""
+
+    cluster: str
+    partition: str
+    raw_gpu_type: str
+    jobs: int
+    gpu_hours: Decimal
+    target: Cell | None
+    usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """team: the one that the jobs are in for want of a mapping."""
+
+    cluster: str
+    account: str
+    jobs: int
+    gpu_hours: Decimal
+    team: UUID
+    team_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """GPU lines of current bills whose sub-account or tag is no team's. team: one of that very name."""
+
+    provider: str
+    sub_account: str
+    tag: str
+    gpu_hours: Decimal
+    usd: Decimal
+    team: UUID | None
+    team_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that only jobs use, or only bills. gpu_hours: the jobs' or the metered ones.
+
+    same_as: the one name on bills that a name of jobs may mean.
+    """
+
+    kind: str
+    name: str
+    on_bills: bool
+    jobs: int
+    gpu_hours: Decimal
+    usd: Decimal
+    same_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    hardware: list[Hardware]
+    accounts: list[Account]
+    spend: list[Spend]
+    names: list[Name]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.hardware or self.accounts or self.spend or self.names)
+
+
+def unmatched(names: Names, basis: str) -> Unmatched:
+    placing, bill = Placing.load(), billed(names)
+    teams = dict(Team.objects.values_list("pk", "name"))
+    return Unmatched(
+        hardware(names, placing, bill),
+        accounts(names, placing, teams),
+        spend(placing, teams, basis),
+        unknown_names(names, bill),
+    )
+
+
+def billed(names: Names) -> dict[Cell, Billed]:
+    usd: defaultdict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    metered: defaultdict[Cell, Decimal] = defaultdict(lambda: ZERO)
+    for sums, model, column in ((usd, CostSnapshot, "cost_usd"), (metered, UsageSnapshot, "gpu_hours")):
+        rows = model.objects.order_by().values_list("provider", "gpu_type").annotate(CentSum(column))
+        for provider, gpu_type, amount in rows:
+            sums[names.provider(provider), names.gpu_type(gpu_type)] += amount
+    return {cell: Billed(usd[cell], metered[cell]) for cell in usd.keys() | metered.keys()}
+
+
+# Hardware
+
+# Without a mapping a job stands under its cluster's and its GPU's own names.
+UNPLACED = {
+    "raw_gpu_count__isnull": False,
+    "raw_gpu_type__isnull": False,
+    "provider": Left(Coalesce("cluster", Value(UNSPECIFIED)), 100),
+    "gpu_type": Left("raw_gpu_type", 100),
+}
+
+
+def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> list[Hardware]:
+    keys = ("cluster", "partition", "raw_gpu_type")
+    found = []
+    for (cluster, partition, raw), jobs, gpu_hours in counted(keys, Job.objects.filter(**UNPLACED), names):
+        cluster, partition = cluster or UNSPECIFIED, partition or ""
+        if is_own_name(placing, cluster, partition, raw):
+            continue
+        target = likely_cell(raw, bill, used_providers(placing, cluster))
+        rate = bill[target].rate if target else None
+        usd = None if rate is None else gpu_hours * rate
+        found.append(Hardware(cluster, partition, raw, jobs, gpu_hours, target, usd))
+    return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.raw_gpu_type))
+
+
+def is_own_name(placing: Placing, cluster: str, partition: str, raw: str) -> bool:
+    """A mapping says that log and bill use the same names, as they may for an own cluster."""
+    return any(
+        speaks_of(mapping, cluster, partition, raw)
+        and name_key(mapping.provider) == name_key(cluster)
+        and name_key(mapping.gpu_type) == name_key(raw)
+        for mapping in placing.clusters
+    )
+
+
+def used_providers(placing: Placing, cluster: str) -> set[str]:
+    return {name_key(m.provider) for m in placing.clusters if name_key(m.cluster) == name_key(cluster)}
+
+
+def likely_cell(raw: str, bill: Iterable[Cell], providers: set[str]) -> Cell | None:
+    """The one cell of the bill that a log's GPU name can mean; None where there is none, or a choice."""
+    cells = [cell for cell in bill if may_be_same(raw, cell[1])]
+    cells = [cell for cell in cells if name_key(cell[0]) in providers] or cells
+    return cells[0] if len(cells) == 1 else None
+
+
+# Accounts
+
+
+def accounts(names: Names, placing: Placing, teams: Mapping[UUID, str]) -> list[Account]:
+    owned = Job.objects.filter(cluster__isnull=False, account__isnull=False, team_set_by_hand=False)
+    found = []
+    for (cluster, account, team), jobs, gpu_hours in counted(("cluster", "account", "team"), owned, names):
+        mapped = [mapping for mapping in placing.accounts if speaks_of(mapping, cluster, account)]
+        # Outside the days of a dated mapping the account's own team is left.
+        fell_back = name_key(teams[team]) == name_key(account)
+        if any(mapping.team_id == team for mapping in mapped) or (mapped and not fell_back):
+            continue
+        found.append(Account(cluster, account, jobs, gpu_hours, team, teams[team]))
+    return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.account))
+
+
+# Spend
+
+
+def spend(placing: Placing, teams: Mapping[UUID, str], basis: str) -> list[Spend]:
+    by_name = {name_key(name): (pk, name) for pk, name in teams.items()}
+    found = []
+    for provider, sub_account, tag, usd, gpu_hours in unowned_spend(placing, basis):
+        team = by_name.get(name_key(tag)) or by_name.get(name_key(sub_account)) or (None, "")
+        found.append(Spend(provider, sub_account, tag, gpu_hours, usd, *team))
+    return sorted(found, key=lambda row: (-row.gpu_hours, -row.usd, row.provider, row.sub_account, row.tag))
+
+
+def unowned_spend(placing: Placing, basis: str) -> Iterable[tuple[str, str, str, Decimal, Decimal]]:
+    keys = ("provider", "sub_account", "tag")
+    lines = BillLine.objects.current().gpu().exclude(sub_account="", tag="").order_by()
+    sums = PreciseSum(basis), PreciseSum("gpu_hours")
+    for *subject, usd, gpu_hours in lines.values_list(*keys).annotate(*sums):
+        mapped = [mapping for mapping in placing.spend if speaks_of(mapping, *subject)]
+        if any(mapping.valid_from is None and mapping.valid_to is None for mapping in mapped):
+            continue
+        if mapped:
+            by_day = lines.filter(**dict(zip(keys, subject, strict=True))).values_list("day").annotate(*sums)
+            left = [row for row in by_day if placing.team_paying(*subject, row[0]) is None]
+            usd, gpu_hours = sum(row[1] for row in left), sum(row[2] or ZERO for row in left)
+        if usd or gpu_hours:
+            provider, sub_account, tag = subject
+            yield provider, sub_account, tag, usd, gpu_hours or ZERO
+
+
+# Names
+
+
+def unknown_names(names: Names, bill: Mapping[Cell, Billed]) -> list[Name]:
+    used = counted(("provider", "gpu_type"), Job.objects.exclude(**UNPLACED), names)
+    return [
+        row
+        for place, kind in enumerate(("provider", "gpu_type"))
+        for row in one_sided(kind, place, names, used, bill)
+    ]
+
+
+def one_sided(kind: str, place: int, names: Names, used: Any, bill: Any) -> list[Name]:
+    shown = getattr(names, kind)
+    jobs: defaultdict[str, int] = defaultdict(int)
+    hours: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    metered: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    usd: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+    for cell, number, gpu_hours in used:
+        jobs[shown(cell[place])] += number
+        hours[shown(cell[place])] += gpu_hours
+    for cell, amounts in bill.items():
+        usd[cell[place]] += amounts.usd
+        metered[cell[place]] += amounts.gpu_hours
+    only_jobs, only_bills = jobs.keys() - usd.keys(), usd.keys() - jobs.keys()
+    rows = [
+        Name(kind, name, False, jobs[name], hours[name], ZERO, only(name, usd.keys())) for name in only_jobs
+    ]
+    rows += [Name(kind, name, True, 0, metered[name], usd[name], None) for name in only_bills]
+    return sorted(rows, key=lambda row: (row.on_bills, -row.gpu_hours, -row.usd, row.name))
+
+
+def only(name: str, others: Iterable[str]) -> str | None:
+    same = [other for other in others if other != name and may_be_same(name, other)]
+    return same[0] if len(same) == 1 else None
+
+
+# Shared
+
+
+def counted(keys: tuple[str, ...], jobs: Any, names: Names) -> list[tuple[tuple[Any, ...], int, Decimal]]:
+    """(values of the keys, jobs, job GPU-hours) of each group; jobs without hours are counted too."""
+    spent = {tuple(row): microseconds for *row, microseconds, _ in gpu_time.by(keys, jobs, names)}
+    numbers = jobs.order_by().values_list(*keys).annotate(Count("pk"))
+    return [(tuple(row), number, gpu_time.hours(spent.get(tuple(row), 0))) for *row, number in numbers]
+
+
+def speaks_of(mapping: Any, *subject: str) -> bool:
+    """The mapping's names are these, on whatever days; what it leaves empty stands for any."""
+    said = [name_key(getattr(mapping, field)) for field in mapping.identity]
+    first, *others = map(name_key, subject)
+    return said[0] == first and all(name in ("", other) for name, other in zip(said[1:], others, strict=True))
+
+
+def may_be_same(one: str, other: str) -> bool:
+    """All words of one are among those of the other, or one is the initials of the other. A guess."""
+    words, others = words_of(one), words_of(other)
+    if not words or not others:
+        return False
+    nested = set(words) <= set(others) or set(others) <= set(words)
+    return nested or [initials(words)] == others or [initials(others)] == words
+
+
+def words_of(name: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", name.casefold())
+
+
+def initials(words: list[str]) -> str:
+    return "".join(word[0] for word in words)

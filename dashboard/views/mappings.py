@@ -1,0 +1,132 @@
+"""What is unmatched, ranked, with one click to map it; and the mappings that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.forms import modelform_factory
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from ..access import check_export, may_export, viewing
+from ..admin.mappings import moved_in_words
+from ..exports import FORMATS, Export
+from ..filters import query
+from ..joblist import MICROHOUR
+from ..models import NameAlias
+from ..money import CENT
+from ..naming import Names
+from ..reports.unmatched import unmatched
+from .asked import refusal
+from .unmatched import MAPPINGS, Table, address, tables_of
+
+MOST_ROWS = 100
+MOST_PRESENT = 12
+FILE_COLUMNS = ("unmatched", "name", "jobs", "gpu_hours", "cost_usd")
+
+
+@viewing
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponseBase:
+    if request.method == "POST":
+        return map_one(request)
+    names = Names.load()
+    found = unmatched(names, settings.HELIOX_COST_BASIS)
+    tables = tables_of(found)
+    if kind := request.GET.get("_export"):
+        return file_of(request, kind, tables)
+    context = {
+        "tables": [table for table in tables if table.rows],
+        "may_map": may_map(request),
+        "present": present(request),
+        "exports": export_links(request) if not found.is_empty else [],
+        "most": MOST_ROWS,
+        "most_rows": f":{MOST_ROWS}",
+    }
+    return render(request, "dashboard/mappings.html", context)
+
+
+def map_one(request: HttpRequest) -> HttpResponseBase:
+    model, fields = MAPPINGS.get(request.POST.get("what", ""), (None, ()))
+    if model is None:
+        return refusal("There is no such mapping.")
+    if not request.user.has_perm(f"dashboard.add_{model._meta.model_name}"):
+        raise PermissionDenied("Your role may look at mappings but not add any.")
+    form = modelform_factory(model, fields=fields)(request.POST)
+    if form.is_valid():
+        save(request, form)
+    else:
+        words = " ".join(error for errors in form.errors.values() for error in errors)
+        messages.error(request, f"Nothing was mapped. {words}")
+    return HttpResponseRedirect(reverse("mappings"))
+
+
+@transaction.atomic
+def save(request: HttpRequest, form: Any) -> None:
+    mapping = form.save()
+    LogEntry.objects.log_actions(request.user.pk, [mapping], ADDITION, "Mapped from the list of unmatched.")
+    words = f"{mapping}."
+    if not isinstance(mapping, NameAlias):
+        from ..ingest.reapply import reapply
+
+        words += f" {moved_in_words(reapply())}"
+    messages.success(request, words)
+
+
+def present(request: HttpRequest) -> list[dict[str, Any]]:
+    """The mappings in force in short: the first few of each kind and how many there are."""
+    return [
+        {
+            "title": model._meta.verbose_name_plural,
+            "count": model.objects.count(),
+            "first": [str(mapping) for mapping in first(model)],
+            "all_url": address(what, "changelist") if request.user.is_staff else "",
+            "add_url": address(what, "add") if may_map(request) else "",
+        }
+        for what, (model, _) in MAPPINGS.items()
+    ]
+
+
+def first(model: Any) -> Iterable[Any]:
+    rows = model.objects.select_related("team") if hasattr(model, "team") else model.objects.all()
+    return rows[:MOST_PRESENT]
+
+
+def may_map(request: HttpRequest) -> bool:
+    models = (model._meta.model_name for model, _ in MAPPINGS.values())
+    return request.user.is_staff and request.user.has_perms([f"dashboard.add_{name}" for name in models])
+
+
+# The file
+
+
+def export_links(request: HttpRequest) -> list[dict[str, str]]:
+    if not may_export(request.user):
+        return []
+    return [{"label": f"Download {label}", "url": query(_export=kind)} for kind, label in FORMATS.items()]
+
+
+def file_of(request: HttpRequest, kind: str, tables: list[Table]) -> HttpResponseBase:
+    check_export(request.user)
+    if kind not in FORMATS:
+        return refusal(f"“{kind[:20]}” is not a file format here. Ask for {' or '.join(FORMATS)}.")
+    rows = [
+        (table.title, row.name, row.jobs, rounded(row.gpu_hours, MICROHOUR), rounded(row.usd, CENT))
+        for table in tables
+        for row in table.rows
+    ]
+    about = [("Cost basis", settings.HELIOX_COST_BASIS)]
+    return Export("heliox_unmatched", FILE_COLUMNS, rows, about).response(kind)
+
+
+def rounded(amount: Decimal | None, step: Decimal) -> Decimal | None:
+    return None if amount is None else amount.quantize(step, ROUND_HALF_UP)
