@@ -331,6 +331,7 @@ def cascade(editor: Any, job_model: Any) -> None:
 
 
 def rebuild_on_sqlite(editor: Any, models: list[Any]) -> None:
+    refuse_views(editor, [model._meta.db_table for model in models])
     for kind, (read, _) in READERS.items():
         editor.connection.connection.create_function(f"heliox_{kind}", 1, or_none(read), deterministic=True)
     # Whatever can refuse comes before keys change: Django checks references on the way out of an error too.
@@ -344,6 +345,17 @@ def rebuild_on_sqlite(editor: Any, models: list[Any]) -> None:
         editor._remake_table(model)
         normalise(editor, model)
     lower_known_statuses(editor)
+
+
+def refuse_views(editor: Any, tables: list[str]) -> None:
+    """SQLite does not rename a table into the place of one that a view reads."""
+    views = ask(editor.connection, "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY name")
+    readers = [name for name, sql in views if any(table in sql for table in tables)]
+    if readers:
+        stop(
+            f"A view reads tables that have to be built anew: {', '.join(readers)}. "
+            "Drop it, migrate, and create it again."
+        )
 
 
 def as_hex(value: Any) -> str:
@@ -458,7 +470,10 @@ def repeated_in(connection: Any, table: str) -> list[RepeatedCell]:
         "GROUP BY date, provider, gpu_type HAVING COUNT(*) > 1 ORDER BY date, provider, gpu_type",
     )
     scale = -2 if connection.vendor == "sqlite" else 0
-    return [RepeatedCell(table, *cell, Decimal(total).scaleb(scale)) for *cell, total in rows]
+    return [
+        RepeatedCell(table, day, provider, gpu_type, count, Decimal(total).scaleb(scale))
+        for day, provider, gpu_type, count, total in rows
+    ]
 
 
 def refuse_repeated_cells(apps: Any, editor: Any) -> None:

@@ -334,6 +334,7 @@ def unguard_references() -> None:
         ("UPDATE cost_snapshots SET date = NULL", "date is empty in 3 rows"),
         ("ALTER TABLE jobs RENAME COLUMN provider TO queue", "has no provider"),
         ("UPDATE jobs SET id = 'job ' || substr(id, 30)", "job f1f334"),
+        ("CREATE VIEW waiting AS SELECT * FROM jobs WHERE status = 'PENDING'", "view"),
     ],
 )
 def test_what_cannot_be_adopted_is_named_and_left_alone(scratch, damage, sentence):

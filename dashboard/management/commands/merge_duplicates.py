@@ -41,7 +41,7 @@ def merge(cell: RepeatedCell) -> None:
     if abs(cell.total) >= FIRST_TOO_LARGE:
         raise CommandError(f"{cell}: the sum is too large for the column. Nothing was changed.")
     same_cell = "date = %s AND provider = %s AND gpu_type = %s"
-    key = [cell.day, cell.provider, cell.gpu_type]
+    key: list[Any] = [cell.day, cell.provider, cell.gpu_type]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM {cell.table} WHERE {same_cell} ORDER BY created_at, id LIMIT 1", key)
         [oldest] = cursor.fetchone()
