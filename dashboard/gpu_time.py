@@ -34,6 +34,10 @@ COLUMNS = {
     "model": "j.model_name",
     "status": "j.status",
     "job": "j.id",
+    "cluster": "j.cluster",
+    "partition": "j.partition",
+    "raw_gpu_type": "j.raw_gpu_type",
+    "account": "j.account",
     "begins": "(j.start_time >= d.starts_at)",
 }
 # No day of any clock is longer than 26 hours: this bounds the calendar rows that one job looks at.
@@ -105,8 +109,9 @@ def by(
     """
     if span is not None:
         jobs = jobs.overlapping(*bounds(span, names))  # type: ignore[attr-defined]
-    fields = ("id", "team_id", "provider", "gpu_type", "model_name", "status", "gpu_count", "start_time")
-    picked, params = counted(jobs.order_by()).values(*fields, "ended").query.sql_with_params()
+    fields = [column.removeprefix("j.") for column in COLUMNS.values() if column.startswith("j.")]
+    timed = counted(jobs.order_by()).values(*fields, "gpu_count", "start_time", "ended")
+    picked, params = timed.query.sql_with_params()
     clock, clock_params = clock_of_provider(names)
     columns = ", ".join(COLUMNS[key] for key in keys)
     within = "AND d.day >= %s AND d.day < %s" if span else ""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import accounts, costs, glossary, jobs, overview, teams, usage
+from .views import accounts, costs, glossary, jobs, mappings, overview, teams, usage
 
 urlpatterns: list = [
     path("", overview.page, name="overview"),
@@ -12,6 +12,7 @@ urlpatterns: list = [
     path("jobs/<uuid:pk>/", jobs.one, name="job"),
     path("teams/", teams.page, name="teams"),
     path("teams/<uuid:pk>/", teams.one, name="team"),
+    path("mappings/", mappings.page, name="mappings"),
     path("help/", glossary.page, name="help"),
     path("theme", accounts.theme, name="theme"),
 ]
