@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.charts import MOST_SERIES, Chart, Grid, Series
+
+cents = st.decimals(-1000, 1000, places=2)
+amounts = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcdefghijkl"), cents), max_size=40)
+
+
+@given(amounts)
+def test_the_series_of_a_grid_add_up_to_what_was_put_in(put):
+    grid = Grid(range(4))
+    for label, name, amount in put:
+        grid.add(label, name, amount)
+    series = grid.stacked("usd", lambda label, name: None)
+    assert len(series) <= MOST_SERIES
+    assert sum((s.total for s in series), Decimal(0)) == sum((a for _, _, a in put), Decimal(0))
+
+
+def test_the_tail_is_called_other():
+    grid = Grid([1])
+    for n in range(10):
+        grid.add(1, f"gpu {n}", Decimal(100 - n))
+    series = grid.stacked("usd", lambda label, name: None)
+    assert series[0].name == "gpu 0"
+    assert (series[-1].name, series[-1].colour, series[-1].values) == ("Other (4)", "other", [Decimal(370)])
+
+
+def test_a_gap_stays_a_gap_and_a_nought_a_nought():
+    chart = Chart("c", "Cost", ["1 Mar", "2 Mar"], [Series("AWS", [None, Decimal(0)])])
+    assert chart.as_json["series"][0]["values"] == [None, 0.0]
+    assert [cell["text"] for cell in chart.as_table["rows"][0]] == ["1 Mar", "–"]
+    assert [cell["text"] for cell in chart.as_table["rows"][1]] == ["2 Mar", "$0.00"]
+    assert not chart.empty
+
+
+def test_ratios_have_no_total():
+    chart = Chart("c", "Use", ["1 Mar"], [Series("Utilisation", [Decimal("0.5")], "percent")])
+    assert chart.as_table["totals"] == []
+    assert chart.as_json["axes"] == {"left": "percent", "right": None}

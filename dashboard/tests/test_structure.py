@@ -1,0 +1,88 @@
+"""The rooms of the house: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).resolve().parents[1]
+# Each room with what it must not know. The order is that of ARCHITECTURE.md.
+FORBIDDEN = {
+    "scope.py": {"django", "dashboard"},
+    "money.py": {"django", "dashboard"},
+    "glossary.py": {"django", "dashboard"},
+    "models": {
+        "dashboard.ingest",
+        "dashboard.reports",
+        "dashboard.views",
+        "dashboard.naming",
+        "dashboard.charts",
+    },
+    "naming.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
+    "gpu_time.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
+    "ingest": {
+        "dashboard.reports",
+        "dashboard.views",
+        "dashboard.charts",
+        "dashboard.exports",
+        "dashboard.filters",
+    },
+    "ingest/formats": {"django", "dashboard.models"},
+    "reports": {
+        "dashboard.ingest",
+        "dashboard.views",
+        "dashboard.charts",
+        "dashboard.exports",
+        "dashboard.filters",
+        "dashboard.tables",
+        "django.http",
+        "django.forms",
+        "django.shortcuts",
+        "django.template",
+    },
+    "charts.py": {"dashboard.ingest", "dashboard.views", "dashboard.models", "django.http"},
+    "exports.py": {"dashboard.reports", "dashboard.views", "dashboard.models"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    package = ["dashboard", *file.relative_to(APP).parts[:-1]]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found.update({module} | {f"{module}.{alias.name}" for alias in node.names})
+    return found
+
+
+def files_of(room: str) -> list[Path]:
+    place = APP / room
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_imports_point_down_only(room):
+    files = files_of(room)
+    assert files
+    for file in files:
+        known = imported(file)
+        wrong = {
+            name
+            for name in known
+            for no in FORBIDDEN[room]
+            if (name == no or name.startswith(no + ".")) and name != "dashboard"
+        }
+        assert not wrong, f"{file.relative_to(APP)} imports {sorted(wrong)}"
+
+
+def test_templates_ask_nothing_and_hold_no_style_or_script():
+    templates = (APP.parent / "templates").rglob("*.html")
+    for template in templates:
+        text = template.read_text()
+        assert " style=" not in text and "<style" not in text, template
+        assert "javascript:" not in text and " onclick=" not in text, template
