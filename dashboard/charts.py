@@ -113,7 +113,7 @@ class Grid:
         row[label] = row.get(label, Decimal(0)) + amount
 
     def stacked(self, unit: str, link: Callable[[Any, str], str | None], kind: str = "bar") -> list[Series]:
-        names = sorted(self.amounts, key=lambda name: (-abs(sum(self.amounts[name].values())), name))
+        names = sorted(self.amounts, key=lambda name: (-abs(total(self.amounts[name].values())), name))
         kept = names if len(names) <= MOST_SERIES else names[: MOST_SERIES - 1]
         series = [
             self.series(name, [name], unit, place, kind, [link(label, name) for label in self.labels])
@@ -127,9 +127,12 @@ class Grid:
         self, name: str, names: Iterable[str], unit: str, colour: int | str, kind: str, links: Sequence[Any]
     ) -> Series:
         rows = [self.amounts[one] for one in names]
-        values = [total_of([row[label] for row in rows if label in row]) for label in self.labels]
+        values = [
+            total(row[label] for row in rows if label in row) if any(label in row for row in rows) else None
+            for label in self.labels
+        ]
         return Series(name, values, unit, kind, stack=unit, colour=colour, links=links)
 
 
-def total_of(amounts: list[Decimal]) -> Decimal | None:
-    return sum(amounts, Decimal(0)) if amounts else None
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))

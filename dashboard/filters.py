@@ -102,7 +102,7 @@ class ScopeFilter(django_filters.FilterSet):
         self.default_preset, self.default_bucket = preset, bucket
         super().__init__(data, queryset=Job.objects.all())
         uses = {"preset", "start", "end", *uses}
-        self.filters = {name: one for name, one in self.filters.items() if name in uses}
+        self.filters: dict[str, Any] = {name: one for name, one in self.filters.items() if name in uses}
         self.unused = [
             name for name in self.base_filters if name not in uses and data.getlist(name) not in ([], [""])
         ]
@@ -185,14 +185,16 @@ class ScopeFilter(django_filters.FilterSet):
         )
 
     def span(self) -> Span | None:
-        start, end = self.cleaned.get("start"), self.cleaned.get("end")
+        start: date | None = self.cleaned.get("start")
+        end: date | None = self.cleaned.get("end")
         through = self.freshness.through(tuple(self.cleaned.get("provider", ())))
-        if not (start or end):
+        if start is None and end is None:
             return preset_span(self.preset_in_force, today(), through, settings.HELIOX_FISCAL_MONTH)
         known = self.freshness.span()
-        start = start or min(end, known.start if known else end)
-        end = end or max(start, known.last if known else start)
-        return Span.inclusive(start, end)
+        begin, until = (known.start, known.last) if known else (date.max, date.min)
+        first = start if start is not None else min(end or date.max, begin)
+        last = end if end is not None else max(first, until)
+        return Span.inclusive(first, last)
 
     def in_words(self) -> list[dict[str, Any]]:
         """The active filters, each with the URL query that takes it off again."""

@@ -47,7 +47,7 @@ def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, a
     if name in COLUMNS:
         return jobs.annotate(sort_value=F(COLUMNS[name]))
     moment = Value(at, output_field=DateTimeField())
-    ended = Case(
+    ended: Any = Case(
         When(Q(start_time__gt=at) | Q(status="pending"), then=None),
         When(end_time__gte=F("start_time"), then=Least("end_time", moment)),
         When(end_time__isnull=True, status="running", then=moment),

@@ -174,7 +174,7 @@ class Job(Stamped):
         default=False, db_default=False, db_comment="The team was chosen by a person; mappings keep it"
     )
     imported_by = models.ForeignKey(
-        "ImportRun",
+        "dashboard.ImportRun",
         null=True,
         blank=True,
         editable=False,
@@ -252,7 +252,7 @@ class Snapshot(Stamped):
         db_comment="The amount is the rounded sum of bill lines",
     )
     imported_by = models.ForeignKey(
-        "ImportRun",
+        "dashboard.ImportRun",
         null=True,
         blank=True,
         editable=False,

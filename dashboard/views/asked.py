@@ -83,7 +83,7 @@ class Asked:
 
     def link(self, page: str, bar: date | None = None, **parameters: Any) -> str:
         """The rows behind a bar: another page with this one's filters, narrowed to the bucket."""
-        kept = {"provider": self.scope.providers, "gpu_type": self.scope.gpu_types}
+        kept: dict[str, Any] = {"provider": self.scope.providers, "gpu_type": self.scope.gpu_types}
         if bar is not None:
             kept |= self.days_of(bar, self.drawn_bucket)
         elif "start" not in parameters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -29,7 +31,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
     costs = [Cost(c.day, c.provider, c.gpu_type, c.usd) for c in shown.cells if c.usd is not None]
     if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(shown), ui.usd(shown.total.usd)):
         return answer
-    running = {"names": asked.names, "orderable": False, "exclude": ("end", "status", "start", "provider")}
+    running: dict[str, Any] = {
+        "names": asked.names,
+        "orderable": False,
+        "exclude": ("end", "status", "start", "provider"),
+    }
     context = asked.context(
         figures=figures(asked, shown),
         charts=[drawn.spend(asked, costs, shown.cells), top_teams(asked, shown)],

@@ -81,7 +81,8 @@ def row(day: date, provider: str, gpu_type: str, sums: usage.Sum) -> dict[str, A
 
 def address(asked: Asked, row: dict[str, Any]) -> str:
     days = asked.days_of(row["day"], asked.scope.bucket)
-    return asked.link("jobs", **days, provider=row["provider"], gpu_type=row["gpu_type"])
+    parameters = days | {"provider": row["provider"], "gpu_type": row["gpu_type"]}
+    return asked.link("jobs", None, **parameters)
 
 
 def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[dict[str, Any]]:
