@@ -128,10 +128,13 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
     service, may_be_gpu = _service(fields.ServiceCategory)
     billed = _amount("BilledCost", fields.BilledCost)
     effective = _amount("EffectiveCost", fields.EffectiveCost)
-    kind, gpu, hours = _KINDS[category], None, None
+    kind, hours, gpu_type = _KINDS[category], None, ""
     if may_be_gpu and category == "usage":
-        kind, gpu, hours = focus_gpu.usage(fields, provider)
-        watch.usage(fields, kind, gpu, hours)
+        named = focus_gpu.named_in(fields, provider)
+        kind, hours = focus_gpu.usage(fields, named)
+        if named.gpu and kind != "non_gpu":
+            gpu_type = named.gpu.gpu_type
+        watch.usage(kind, gpu_type, hours, named.unknown)
     watch.amounts(billed, effective)
     return BillRow(
         line,
@@ -143,7 +146,7 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
         tag_value(fields.Tags, options.team_tag, watch) if options.team_tag else "",
         kind,
         service,
-        gpu.gpu_type if gpu else "",
+        gpu_type,
         billed,
         effective,
         hours,

@@ -11,51 +11,71 @@ import json
 import re
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from dashboard.ingest import catalogue, values
 from dashboard.ingest.catalogue import Gpu
 from dashboard.ingest.formats.columns import in_column
 
 SERVICES = frozenset({"compute", "ai and machine learning"})
-Usage = tuple[str, Gpu | None, Decimal | None]
-NON_GPU: Usage = ("non_gpu", None, None)
 
 
-def usage(fields, provider: str) -> Usage:
-    """(kind, GPU, GPU-hours) of a row whose ChargeCategory is Usage, of one of SERVICES."""
-    if _is_host(fields.ChargeDescription):
-        return "host", None, None
-    gpu = find(provider, fields.SkuId, *named_in(fields))
-    if gpu is None:
-        return NON_GPU
+class Named(NamedTuple):
+    """What the words of a row name: a GPU, its host, or what looks like a GPU and is in no catalogue."""
+
+    gpu: Gpu | None = None
+    host: bool = False
+    spot: bool = False
+    unknown: str | None = None
+
+
+def usage(fields, named: Named) -> tuple[str, Decimal | None]:
+    """(kind, GPU-hours) of a row whose ChargeCategory is Usage, of one of SERVICES."""
+    if named.gpu is None:
+        return ("host" if named.host else "non_gpu"), None
     quantity, column, unit = _quantity(fields)
     if unit is None:
-        return NON_GPU
-    kind = _kind(fields)
+        return "non_gpu", None
+    kind = _kind(fields, named.spot)
     if kind == "unused_commitment" or quantity is None or unit.hours is None:
-        return kind, gpu, None
+        return kind, None
     amount = in_column(column, lambda value: values.decimal(value, exponent=True), quantity)
-    return kind, gpu, amount * unit.hours[0] * (1 if unit.per_gpu else gpu.count) / unit.hours[1]
+    return kind, amount * unit.hours[0] * (1 if unit.per_gpu else named.gpu.count) / unit.hours[1]
 
 
 # What the row names
 
 
-def named_in(fields) -> tuple[str, str, str, str]:
-    return fields.ChargeDescription, fields.SkuPriceDetails, fields.x_SkuDetails, fields.x_UsageType
+def named_in(fields, provider: str) -> Named:
+    return _named(
+        provider,
+        fields.SkuId,
+        fields.ChargeDescription,
+        fields.SkuPriceDetails,
+        fields.x_SkuDetails,
+        fields.x_UsageType,
+    )
 
 
 @lru_cache(16384)
-def find(
+def _named(
     provider: str, sku_id: str, description: str, details: str, sku_details: str, usage_type: str
-) -> Gpu | None:
-    by_sku = catalogue.of_sku(sku_id) or catalogue.of_sku(_sku_head(description))
-    if by_sku or _is_surcharge(description, details, sku_details, usage_type):
-        return by_sku
-    for name in instance_names(details, sku_details, usage_type):
-        if gpu := catalogue.of_instance(name):
-            return gpu
-    return _of_aws_description(description) if values.key(provider) in AWS_NAMES else None
+) -> Named:
+    if _HOST.match(description):
+        return Named(host=True)
+    head = _sku_head(description)
+    gpu = catalogue.of_sku(sku_id) or catalogue.of_sku(head)
+    names = instance_names(details, sku_details, usage_type)
+    if gpu is None:
+        if _is_surcharge(description, details, sku_details, usage_type):
+            return Named()
+        gpu = next(filter(None, map(catalogue.of_instance, names)), None)
+    if gpu is None and values.key(provider) in AWS_NAMES:
+        gpu = _of_aws_description(description)
+    if gpu is None:
+        like_a_gpu = [head] if _NVIDIA.match(head) else filter(catalogue.looks_like_gpu, names)
+        return Named(unknown=next(iter(like_a_gpu), None))
+    return Named(gpu, spot="SpotUsage:" in usage_type or _SPOT.search(description) is not None)
 
 
 def instance_names(details: str, sku_details: str, usage_type: str) -> list[str]:
@@ -64,15 +84,6 @@ def instance_names(details: str, sku_details: str, usage_type: str) -> list[str]
     names = [priced.get("InstanceType"), priced.get("x_ServiceType"), described.get("ServiceType")]
     names.append(usage_type.rpartition(":")[2] if ":" in usage_type else None)  # USE1-BoxUsage:p4d.24xlarge
     return [name for name in names if isinstance(name, str) and name.strip()]
-
-
-@lru_cache(16384)
-def unknown(description: str, details: str, sku_details: str, usage_type: str) -> str | None:
-    """The name of what looks like a GPU and is not in the catalogue."""
-    head = _sku_head(description)
-    if re.match(r"(?:\w+ )?nvidia .*\bgpu\b", head, re.IGNORECASE) and catalogue.of_sku(head) is None:
-        return head
-    return next(filter(catalogue.looks_like_gpu, instance_names(details, sku_details, usage_type)), None)
 
 
 def _json(text: str) -> dict:
@@ -93,6 +104,9 @@ def _sku_head(description: str) -> str:
     """Of GCP's `Nvidia Tesla A100 GPU attached to Spot Preemptible VMs running in …` the first words."""
     return _SKU_PREFIX.sub("", _SKU_END.split(description.strip(), maxsplit=1)[0], count=1)
 
+
+_NVIDIA = re.compile(r"(?:\w+ )?nvidia .*\bgpu\b", re.IGNORECASE)
+_SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
 
 # Fees by the hour beside an instance: they name its type, and its hours are on another row.
 _SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits"})
@@ -119,38 +133,25 @@ def _of_aws_description(description: str) -> Gpu | None:
     return next((gpu for gpu in found if gpu and gpu.provider == "AWS"), None)
 
 
+# Cores and memory that GCP bills beside the GPU: `A2 Instance Core running in Americas`.
 _HOST = re.compile(
     r"(?!Commitment\b).*\b(?:A[234]\w*|G[24]\w*) (?:\w+ )?Instance (?:Core|Ram|Memory)\b", re.IGNORECASE
 )
 
 
-@lru_cache(16384)
-def _is_host(description: str) -> bool:
-    """Cores and memory that GCP bills beside the GPU: `A2 Instance Core running in Americas`."""
-    return _HOST.match(description) is not None
-
-
 # Kinds
 
 
-def _kind(fields) -> str:
+def _kind(fields, spot: bool) -> str:
     status = fields.CommitmentDiscountStatus.strip().lower()
     pricing = fields.PricingCategory.strip().lower()
     if status == "unused":
         return "unused_commitment"
     if status == "used" or pricing == "committed":
         return "committed"
-    if pricing == "dynamic" or _is_spot(fields.ChargeDescription, fields.x_UsageType):
+    if pricing == "dynamic" or spot:
         return "spot"
     return "on_demand"
-
-
-_SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
-
-
-@lru_cache(16384)
-def _is_spot(description: str, usage_type: str) -> bool:
-    return "SpotUsage:" in usage_type or _SPOT.search(description) is not None
 
 
 # Hours

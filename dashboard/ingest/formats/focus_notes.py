@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from dashboard.ingest.catalogue import Gpu
-from dashboard.ingest.formats import focus_gpu
 from dashboard.ingest.values import listed, shortened
 
 NO_USE = "the effective basis is of no use for this file"
@@ -42,11 +40,11 @@ class Watch:
         if self.billed_is_whole and billed != billed.to_integral_value():
             self.billed_is_whole = False
 
-    def usage(self, fields, kind: str, gpu: Gpu | None, hours: Decimal | None) -> None:
-        if gpu is not None:
-            self.unmetered += hours is None and kind != "unused_commitment"
-        elif kind == "non_gpu" and (name := focus_gpu.unknown(*focus_gpu.named_in(fields))):
-            self.unknown[name] += 1
+    def usage(self, kind: str, gpu_type: str, hours: Decimal | None, unknown: str | None) -> None:
+        if gpu_type and hours is None and kind != "unused_commitment":
+            self.unmetered += 1
+        if unknown:
+            self.unknown[unknown] += 1
 
     def other_tags(self, tags: dict) -> None:
         if not self.tag_seen and len(self.tag_names) < 100:
