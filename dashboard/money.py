@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 CENT = Decimal("0.01")
+WIDE = Context(prec=80, rounding=ROUND_HALF_UP)  # the usual 28 digits would round long sums
 
 
 def to_cents(amount: Decimal) -> Decimal:
-    """Two decimals, half up; also for amounts with more digits than the usual context keeps."""
-    with localcontext() as context:
-        context.prec = 80
-        return amount.quantize(CENT, ROUND_HALF_UP)
+    return amount.quantize(CENT, context=WIDE)
 
 
 def carry_cents(amounts: Iterable[Decimal]) -> list[Decimal]:
@@ -21,11 +19,9 @@ def carry_cents(amounts: Iterable[Decimal]) -> list[Decimal]:
     Each day is the rounded running sum less the one before, so the month adds up to its rounded sum.
     """
     cents, exact, posted = [], Decimal(0), Decimal("0.00")
-    with localcontext() as context:
-        context.prec = 80
-        for amount in amounts:
-            exact += amount
-            reached = to_cents(exact)
-            cents.append(reached - posted)
-            posted = reached
+    for amount in amounts:
+        exact = WIDE.add(exact, amount)
+        reached = to_cents(exact)
+        cents.append(reached - posted)
+        posted = reached
     return cents

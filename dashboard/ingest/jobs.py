@@ -170,6 +170,11 @@ class JobPlan:
         self.rows.report(self.tally)
         self.sum_months(names)
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Providers and GPU types that files name; those of a log are a mapping's business."""
+        named = StagedJob.objects.filter(raw_gpu_type__isnull=True).order_by()
+        return set(named.values_list("provider", "gpu_type").distinct())
+
     def sum_months(self, names: Names) -> None:
         staged = StagedJob.objects.exclude(fate="unchanged")
         pairs = staged.order_by().values_list("provider", "gpu_type").distinct()

@@ -13,11 +13,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from ..models import ImportRun
+from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing
 from . import formats
 from .bills import Bills
-from .jobs import JobPlan, JobRows
+from .catalogue import gpu_types
+from .daily import DailyFiles
+from .jobs import UNSPECIFIED, JobPlan, JobRows
 from .records import (
     BillRow,
     CostRow,
@@ -32,7 +35,6 @@ from .records import (
 )
 from .rows import execute, pieces
 from .settling import OPTIONAL
-from .snapshots import SnapshotFiles
 from .source import open_table
 from .staging import CHUNK, fill, staged_jobs
 from .summary import Summary, Tally
@@ -161,19 +163,19 @@ class Batch:
         self.rows = JobRows(Placing.load(), self.teams)
         self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally)
         self.bills = Bills(on_conflict, self.tally)
-        self.snapshots = SnapshotFiles(on_conflict, self.tally)
+        self.daily = DailyFiles(on_conflict, self.tally)
 
     def read_all(self, readings: Iterable[Reading]) -> None:
         for number, reading in enumerate(readings):
             self.files.append(reading)
             self.names_of_files.append(reading.name)
             self.rows.begin_file(number, reading.unsaid)
-            self.snapshots.begin_file(reading.name, reading.digest)
+            self.daily.begin_file(reading.name, reading.digest)
             with in_words(reading.name):
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
             self.tally.notes += reading.notes
-        if self.bills and self.snapshots:
+        if self.bills and self.daily:
             raise FileRefused("Import a bill and a CSV of daily figures one after the other, not in one go.")
 
     def staged(self, number: int, reading: Reading) -> Iterator[tuple[Any, ...]]:
@@ -185,7 +187,7 @@ class Batch:
                 case BillRow():
                     self.bills.add(reading.name, record)
                 case CostRow() | UsageRow():
-                    self.snapshots.add(record)
+                    self.daily.add(record)
                 case TeamRow():
                     self.teams.rows.append((reading.name, record))
                 case Refused():
@@ -196,22 +198,32 @@ class Batch:
     def plan(self, lock: bool) -> None:
         names = Names.load()
         self.jobs.make(names, lock)
-        self.bills.plan(names)
-        self.snapshots.plan(names)
+        self.bills.plan(names, lock)
+        self.daily.plan(names, lock)
         self.teams.plan(self.tally)
+        self.list_new_names(names)
+
+    def list_new_names(self, names: Names) -> None:
+        """Providers and GPU types that nothing stored, no alias and no catalogue knows."""
+        types = names.gpu_types.keys() | {name_key(name) for name in gpu_types()}
+        for provider, gpu_type in sorted(self.jobs.pairs() | self.bills.pairs() | self.daily.pairs()):
+            if name_key(provider) not in names.providers:
+                self.tally.unknown_name("provider", provider)
+            if gpu_type not in ("", UNSPECIFIED) and name_key(gpu_type) not in types:
+                self.tally.unknown_name("gpu_type", gpu_type)
 
     def commit(self, user: Any, claim: Callable[[], None] | None) -> Summary:
         with transaction.atomic():
             wait_for_other_imports()
             self.plan(lock=True)
-            if self.tally.refused:
+            if self.tally.blocked:
                 return self.summary(dry_run=False)
             if claim:
                 claim()
             if not self.tally.changes:
                 return self.summary(dry_run=False, committed=True)
             run = self.new_run(user)
-            for part in (self.teams, self.jobs, self.bills, self.snapshots):
+            for part in (self.teams, self.jobs, self.bills, self.daily):
                 part.write(run)
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()

@@ -26,7 +26,8 @@ class Summary:
     """read = inserted + updated + unchanged + refused + ignored, as planned, written or not.
 
     tables: rows created, changed and removed; empty when nothing can be written.
-    changes: their sum. months: measure → YYYY-MM → before and after, totals of everything stored.
+    conflicts: refused figures over which one of the choices on a conflict helps.
+    changes: the sum of tables. months: measure → YYYY-MM → before and after, totals of everything stored.
     """
 
     files: list[str]
@@ -41,6 +42,7 @@ class Summary:
     unchanged: int = 0
     refused: int = 0
     ignored: int = 0
+    conflicts: int = 0
     changes: int = 0
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
     months: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.conflicts = 0
         self.tables: dict[str, Counter[str]] = {}
         self.months: dict[str, dict[str, dict[str, str]]] = {}
         self.refusals: list[dict[str, Any]] = []
@@ -105,7 +108,7 @@ class Tally:
         months = self.months.setdefault(measure, {})
         months[f"{month:%Y-%m}"] = {"before": format(before, "f"), "after": format(after, "f")}
 
-    def example(self, row: str, line: int, fields: Mapping[str, tuple[Any, Any]]) -> None:
+    def example(self, row: str, line: int | None, fields: Mapping[str, tuple[Any, Any]]) -> None:
         if len(self.examples) < MOST_EXAMPLES:
             changes = {name: [shown(old), shown(new)] for name, (old, new) in fields.items()}
             self.examples.append({"row": row, "line": line, "changes": changes})
@@ -116,23 +119,24 @@ class Tally:
             self.unknown.append(entry)
 
     @property
-    def refused(self) -> int:
-        return self.counts["refused"]
+    def blocked(self) -> bool:
+        """Something is refused, so nothing is written."""
+        return bool(self.refusals)
 
     @property
     def changes(self) -> int:
-        return 0 if self.refused else sum(sum(rows.values()) for rows in self.tables.values())
+        return 0 if self.blocked else sum(sum(rows.values()) for rows in self.tables.values())
 
     def summary(self, **facts: Any) -> Summary:
-        writable = not self.refused
         tables = {name: dict(self.tables[name]) for name in TABLES if any(self.tables.get(name, {}).values())}
         return Summary(
             **facts,
             read=self.counts.total(),
             **{fate: self.counts[fate] for fate in FATES},
+            conflicts=self.conflicts,
             changes=self.changes,
-            tables=tables if writable else {},
-            months=self.months if writable else {},
+            tables={} if self.blocked else tables,
+            months={} if self.blocked else self.months,
             refusals=self.refusals,
             ignored_kinds=dict(self.ignored.most_common()),
             examples=self.examples,

@@ -43,7 +43,8 @@ def headline(summary: Summary) -> str:
 def examples(summary: Summary) -> Iterator[str]:
     for example in summary.examples:
         changes = "; ".join(f"{name} {old} → {new}" for name, (old, new) in example["changes"].items())
-        yield f"  line {example['line']}, {example['row']}: {changes}"
+        where = f"line {example['line']}, " if example["line"] else ""
+        yield f"  {where}{example['row']}: {changes}"
 
 
 def names(summary: Summary) -> Iterator[str]:

@@ -1,0 +1,118 @@
+"""Rows of the daily cost and usage CSV meet the snapshots that are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..models import CostSnapshot, ImportRun, UsageSnapshot
+from ..naming import Names
+from .records import CostRow, Refused, UsageRow
+from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
+from .summary import Tally
+
+MODELS: dict[type, Any] = {CostRow: CostSnapshot, UsageRow: UsageSnapshot}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    file: str
+    digest: str
+    row: Any
+
+
+class DailyFiles:
+    """A CSV owns the cells it wrote and updates them; over anything else it asks what to do."""
+
+    def __init__(self, on_conflict: str, tally: Tally) -> None:
+        self.on_conflict, self.tally = on_conflict, tally
+        self.said: dict[Any, list[Said]] = {CostSnapshot: [], UsageSnapshot: []}
+        self.file = self.digest = ""
+        self.plans: list[SnapshotPlan] = []
+        self.adding_runs: dict[int, set[str]] = {}
+
+    def __bool__(self) -> bool:
+        return any(self.said.values())
+
+    def begin_file(self, name: str, digest: str) -> None:
+        self.file, self.digest = name, digest
+
+    def add(self, row: CostRow | UsageRow) -> None:
+        self.said[MODELS[type(row)]].append(Said(self.file, self.digest, row))
+
+    def pairs(self) -> set[tuple[str, str]]:
+        return {(said.row.provider, said.row.gpu_type) for rows in self.said.values() for said in rows}
+
+    def plan(self, names: Names, lock: bool) -> None:
+        for model, rows in self.said.items():
+            if rows:
+                plan = SnapshotPlan(model, names, (said.row.day for said in rows), lock)
+                self.plan_table(plan, rows)
+                plan.report(self.tally)
+                self.plans.append(plan)
+
+    def plan_table(self, plan: SnapshotPlan, rows: list[Said]) -> None:
+        last: dict[Cell, Said] = {}
+        for said in rows:
+            cell = plan.key((said.row.day, said.row.provider, said.row.gpu_type))
+            earlier = last.setdefault(cell, said)
+            if earlier is said:
+                continue
+            if earlier.file == said.file:
+                name = f"{said.row.day} {said.row.provider} {said.row.gpu_type}"
+                once = f"said once in the file: line {earlier.row.line} says it under a name that is the same"
+                self.tally.refuse(said.file, Refused(said.row.line, "date", name, once))
+            else:
+                self.tally.ignore("a day that a later file tells again")
+                last[cell] = said
+        for said in last.values():
+            self.settle(plan, said)
+
+    def settle(self, plan: SnapshotPlan, said: Said) -> None:
+        row = said.row
+        stored, amount = plan.at((row.day, row.provider, row.gpu_type)), getattr(row, plan.amount)
+        names = (stored[0].provider, stored[0].gpu_type) if stored else (row.provider, row.gpu_type)
+        figure = Figure(row.day, *names, amount)
+        if not stored:
+            self.tally.count(plan.put(figure, []))
+        elif plan.amount_of(stored) == amount or self.added_before(stored, said):
+            self.tally.count("unchanged")
+        elif all(one.imported_by_id and not one.from_lines for one in stored):
+            self.tally.count(plan.put(figure, stored))
+        else:
+            self.settle_conflict(plan, said, figure, stored)
+
+    def settle_conflict(self, plan: SnapshotPlan, said: Said, figure: Figure, stored: list[Any]) -> None:
+        there = plan.amount_of(stored)
+        if self.on_conflict == "keep":
+            self.tally.ignore("kept what was there")
+        elif self.on_conflict == "replace":
+            self.tally.count(plan.put(figure, stored))
+        elif self.on_conflict == "add" and abs(there + figure.amount) < TOO_MUCH:
+            both = Figure(figure.day, figure.provider, figure.gpu_type, there + figure.amount)
+            self.tally.count(plan.put(both, stored))
+        else:
+            cell = " ".join(map(str, figure.cell))
+            expected = f"{there}, the figure stored for {cell}, {whose(stored)}: {CHOICES}"
+            value = format(figure.amount, "f")
+            self.tally.conflicts += 1
+            self.tally.refuse(said.file, Refused(said.row.line, AMOUNT[plan.model], value, expected))
+
+    def added_before(self, stored: list[Any], said: Said) -> bool:
+        """The stored sum holds this very file's figure already."""
+        if not said.digest or self.on_conflict == "replace":
+            return False
+        return all(said.digest in self.files_added_by(one.imported_by_id) for one in stored)
+
+    def files_added_by(self, run_id: int | None) -> set[str]:
+        if run_id is None:
+            return set()
+        if run_id not in self.adding_runs:
+            run = ImportRun.objects.get(pk=run_id)
+            added = run.options.get("on_conflict") == "add" and run.status == ImportRun.Status.COMMITTED
+            self.adding_runs[run_id] = {file["sha256"] for file in run.files} if added else set()
+        return self.adding_runs[run_id]
+
+    def write(self, run: ImportRun) -> None:
+        for plan in self.plans:
+            plan.write(run)

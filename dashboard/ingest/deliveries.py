@@ -1,0 +1,158 @@
+"""A delivery as the files of one call say it, beside the one that it replaces."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ..models import BillLine, Delivery, ImportRun
+from ..models.names import name_key
+from ..money import WIDE
+from ..naming import Names
+from .derive import Group, plus
+from .records import BillRow
+from .snapshots import Cell
+from .summary import Tally
+
+LINE_DIGITS = Decimal(1).scaleb(-18)
+# Of BillLine.key_fields, what is left where provider and account are the delivery's.
+OWN_KEY = tuple(name for name in BillLine.key_fields() if name not in ("provider", "account"))
+LineKey = tuple[Any, ...]  # a value for each of OWN_KEY; the day comes first and the GPU type last
+
+
+@dataclass(slots=True)
+class Line:
+    """The sum of a file's rows with one key; `line` is the first of them."""
+
+    file: str
+    line: int
+    billed: Decimal = Decimal(0)
+    effective: Decimal = Decimal(0)
+    gpu_hours: Decimal | None = None
+    rows: int = 0
+
+    def add(self, row: BillRow) -> None:
+        self.billed = WIDE.add(self.billed, row.billed)
+        self.effective = WIDE.add(self.effective, row.effective)
+        self.gpu_hours = plus(self.gpu_hours, row.gpu_hours)
+        self.rows += 1
+
+    def stored(self) -> tuple[Decimal, Decimal, Decimal | None, int]:
+        """As the columns hold them: 18 decimals."""
+        hours = None if self.gpu_hours is None else fitted(self.gpu_hours)
+        return fitted(self.billed), fitted(self.effective), hours, self.rows
+
+
+def fitted(amount: Decimal) -> Decimal:
+    return amount.quantize(LINE_DIGITS, context=WIDE)
+
+
+@dataclass
+class Draft:
+    """A delivery as the files of one call say it."""
+
+    provider: str
+    account: str
+    period_start: date
+    period_end: date
+    lines: dict[LineKey, Line] = field(default_factory=dict)
+    replaces: Delivery | None = None
+    old_lines: dict[LineKey, tuple[Any, ...]] = field(default_factory=dict)
+
+    def add(self, file: str, row: BillRow) -> None:
+        self.period_end = max(self.period_end, row.period[1])
+        key = (row.day, row.sub_account, row.tag, row.kind, row.service_category, row.gpu_type)
+        self.lines.setdefault(key, Line(file, row.line)).add(row)
+
+    def settle(self, current: Delivery | None) -> None:
+        """Takes the place of that delivery, and its spelling."""
+        if current is None:
+            return
+        self.replaces, self.provider, self.account = current, current.provider, current.account
+        for row in current.lines.values_list(*OWN_KEY, "billed", "effective", "gpu_hours", "rows"):
+            self.old_lines[row[: len(OWN_KEY)]] = row[len(OWN_KEY) :]
+
+    def fates(self) -> dict[LineKey, str]:
+        return {key: self.fate(key, line) for key, line in self.lines.items()}
+
+    def fate(self, key: LineKey, line: Line) -> str:
+        if key not in self.old_lines:
+            return "inserted"
+        return "unchanged" if self.old_lines[key] == line.stored() else "updated"
+
+    @property
+    def digest(self) -> str:
+        """Of the lines whatever their order, so that the same bill is known again."""
+        parts = sorted(repr([*map(str, key), *map(plain, line.stored())]) for key, line in self.lines.items())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def cell(self, key: LineKey) -> Cell:
+        return key[0], self.provider, key[-1]
+
+    def groups(self) -> set[Group]:
+        """Of the GPU lines, those that come and those that go."""
+        keys = [*self.lines, *self.old_lines]
+        return {(self.provider, key[-1], key[0].replace(day=1)) for key in keys if key[-1]}
+
+    def report(self, tally: Tally) -> None:
+        lines = Counter(self.fates().values())
+        removed = len(self.old_lines.keys() - self.lines.keys())
+        tally.table("deliveries", created=1, changed=int(self.replaces is not None))
+        tally.table("bill_lines", lines["inserted"], lines["updated"], removed)
+
+    def write(self, run: ImportRun) -> None:
+        if self.replaces is not None:
+            Delivery.objects.filter(pk=self.replaces.pk).update(current=False)
+        delivery = Delivery.objects.create(
+            run=run,
+            provider=self.provider,
+            account=self.account,
+            period_start=self.period_start,
+            period_end=self.period_end,
+            digest=self.digest,
+            replaces=self.replaces,
+        )
+        BillLine.objects.bulk_create(self.rows_of(delivery), batch_size=1000)
+
+    def rows_of(self, delivery: Delivery) -> Iterable[BillLine]:
+        for key, line in sorted(self.lines.items()):
+            billed, effective, gpu_hours, rows = line.stored()
+            yield BillLine(
+                delivery=delivery,
+                provider=self.provider,
+                account=self.account,
+                **dict(zip(OWN_KEY, key, strict=True)),
+                billed=billed,
+                effective=effective,
+                gpu_hours=gpu_hours,
+                rows=rows,
+            )
+
+
+def plain(value: Any) -> str:
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+
+
+def current_delivery(draft: Draft, names: Names) -> Delivery | None:
+    """The delivery in force; another spelling or an alias of the provider is the same provider."""
+    provider = name_key(names.provider(draft.provider))
+    for delivery in Delivery.objects.filter(current=True, period_start=draft.period_start).order_by("pk"):
+        same_account = name_key(delivery.account) == name_key(draft.account)
+        if same_account and name_key(names.provider(delivery.provider)) == provider:
+            return delivery
+    return None
+
+
+def warn_of_fewer_days(draft: Draft, tally: Tally) -> None:
+    days, old_days = {key[0] for key in draft.lines}, {key[0] for key in draft.old_lines}
+    if len(days) < len(old_days):
+        tally.warnings.append(
+            f"The bill of {draft.provider} {draft.account or '(no account)'} for {draft.period_start:%B %Y} "
+            f"speaks of {len(days)} days; the one that it replaces spoke of {len(old_days)}. "
+            "If this is a part of the bill, give all its parts together."
+        )

@@ -1,0 +1,270 @@
+"""FOCUS bills: lines at full precision, deliveries that replace each other, and the snapshots beside them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.ingest.load import Source, load
+from dashboard.ingest.records import Options
+from dashboard.models import BillLine, CostSnapshot, Delivery, ImportRun, NameAlias, UsageSnapshot
+from dashboard.money import carry_cents, to_cents
+
+from .conftest import REAL, make_cost, make_usage
+from .loading import A_DAY, bill, cost, load_files, load_rows
+
+pytestmark = pytest.mark.django_db
+
+
+def costs() -> dict[str, str]:
+    """Day of March → dollars."""
+    rows = CostSnapshot.objects.order_by("date", "provider", "gpu_type")
+    return {f"{row.date.day} {row.provider} {row.gpu_type}": str(row.cost_usd) for row in rows}
+
+
+def hours() -> dict[int, str]:
+    return {row.date.day: str(row.gpu_hours) for row in UsageSnapshot.objects.order_by("date")}
+
+
+def test_rows_become_lines_and_snapshots() -> None:
+    summary = load_rows(bill(1, "10.005", "2"), bill(1, "0.1", "1"), bill(2, "7", "3", gpu_type="H100"))
+    assert (summary.read, summary.inserted, summary.committed) == (3, 3, True)
+    assert summary.tables == {
+        "deliveries": {"created": 1, "changed": 0, "removed": 0},
+        "bill_lines": {"created": 2, "changed": 0, "removed": 0},
+        "cost_snapshots": {"created": 2, "changed": 0, "removed": 0},
+        "usage_snapshots": {"created": 2, "changed": 0, "removed": 0},
+    }
+    line = BillLine.objects.get(gpu_type="A100-80GB")
+    assert (line.billed, line.gpu_hours, line.rows) == (Decimal("10.105"), 3, 2)
+    assert costs() == {"1 AWS A100-80GB": "10.11", "2 AWS H100": "7.00"}
+    assert hours() == {1: "3.00", 2: "3.00"}
+    assert CostSnapshot.objects.filter(from_lines=True, basis="effective").count() == 2
+
+
+def test_rows_that_are_no_gpu_rows_are_kept_as_lines_only() -> None:
+    load_rows(bill(1, "5", None, gpu_type="", kind="non_gpu", service_category="Storage"))
+    assert BillLine.objects.get().service_category == "Storage"
+    assert not CostSnapshot.objects.exists()
+
+
+def test_unused_commitment_costs_but_runs_no_hours() -> None:
+    load_rows(bill(1, "4", None, kind="unused_commitment"))
+    assert costs() == {"1 AWS A100-80GB": "4.00"}
+    assert hours() == {}
+
+
+def test_snapshots_follow_the_cost_basis(settings: Any) -> None:
+    rows = [bill(1, "10", effective="6")]
+    load_rows(*rows)
+    assert costs() == {"1 AWS A100-80GB": "6.00"}
+    settings.HELIOX_COST_BASIS = "billed"
+    load_rows(bill(1, "10", effective="6"), bill(2, "1", effective="0"))
+    assert costs() == {"1 AWS A100-80GB": "10.00", "2 AWS A100-80GB": "1.00"}
+    assert set(CostSnapshot.objects.values_list("basis", flat=True)) == {"billed"}
+
+
+def test_the_cents_of_a_month_add_up_to_the_month() -> None:
+    load_rows(*(bill(day, "0.004", "0.004") for day in range(1, 11)))
+    assert sum(CostSnapshot.objects.values_list("cost_usd", flat=True)) == Decimal("0.04")
+    assert sum(UsageSnapshot.objects.values_list("gpu_hours", flat=True)) == Decimal("0.04")
+
+
+def test_carried_cents_by_hand() -> None:
+    amounts = [Decimal("0.004"), Decimal("0.004"), Decimal("0.004"), Decimal("-0.002")]
+    # running: 0.004 0.008 0.012 0.010 → 0.00 0.01 0.01 0.01
+    assert carry_cents(amounts) == [Decimal("0.00"), Decimal("0.01"), Decimal("0.00"), Decimal("0.00")]
+
+
+@given(st.lists(st.decimals(-1000, 1000, places=9), max_size=31))
+def test_carried_cents_keep_the_sum_and_stay_near(amounts: list[Decimal]) -> None:
+    cents = carry_cents(amounts)
+    assert sum(cents, Decimal(0)) == to_cents(sum(amounts, Decimal(0)))
+    near = (abs(c - a) <= Decimal("0.01") for c, a in zip(cents, amounts, strict=True))
+    assert all(near)
+
+
+def test_the_same_bill_twice_changes_nothing() -> None:
+    load_rows(bill(1), bill(2))
+    again = load_rows(bill(2), bill(1))
+    assert (again.unchanged, again.changes, again.committed, again.run) == (2, 0, True, None)
+    assert (Delivery.objects.count(), ImportRun.objects.count()) == (1, 1)
+
+
+def test_a_later_delivery_replaces_the_earlier_one() -> None:
+    load_rows(bill(1, "10"), bill(2, "20"), bill(3, "30"))
+    summary = load_rows(bill(1, "10"), bill(2, "25"), bill(4, "40"))
+    assert (summary.unchanged, summary.updated, summary.inserted) == (1, 1, 1)
+    assert summary.tables["bill_lines"] == {"created": 1, "changed": 1, "removed": 1}
+    assert summary.tables["deliveries"] == {"created": 1, "changed": 1, "removed": 0}
+    assert costs() == {"1 AWS A100-80GB": "10.00", "2 AWS A100-80GB": "25.00", "4 AWS A100-80GB": "40.00"}
+    assert sum(line.billed for line in BillLine.objects.current()) == 75
+    old, new = Delivery.objects.order_by("pk")
+    assert (old.current, new.current, new.replaces) == (False, True, old)
+    assert summary.months["cost_usd"] == {"2025-03": {"before": "60.00", "after": "75.00"}}
+
+
+def test_a_bill_then_another_then_the_first_again() -> None:
+    a, b = [bill(1, "10.004"), bill(2, "0.004")], [bill(2, "3"), bill(5, "1")]
+    load_rows(*a)
+    first = costs(), hours()
+    load_rows(*b)
+    load_rows(*a)
+    assert (costs(), hours()) == first
+    assert Delivery.objects.filter(current=True).count() == 1
+
+
+def test_other_accounts_and_periods_stand_beside() -> None:
+    load_rows(bill(1, "10"))
+    load_rows(bill(1, "5", account="other"))
+    load_rows(bill(1, "1", period=(date(2025, 4, 1), date(2025, 5, 1))))
+    assert Delivery.objects.filter(current=True).count() == 3
+    assert costs() == {"1 AWS A100-80GB": "16.00"}
+
+
+def test_the_parts_of_one_export_are_one_delivery() -> None:
+    summary = load_files([bill(1, "10")], [bill(1, "5"), bill(2, "1")])
+    assert summary.tables["deliveries"]["created"] == 1
+    assert costs() == {"1 AWS A100-80GB": "15.00", "2 AWS A100-80GB": "1.00"}
+
+
+def test_capitals_and_aliases_of_a_provider_are_the_same_delivery() -> None:
+    NameAlias.objects.create(kind="provider", alias="Amazon Web Services", name="AWS")
+    load_rows(bill(1, "10"))
+    assert load_rows(bill(1, "10", provider="aws", account="MAIN")).changes == 0
+    load_rows(bill(1, "12", provider="Amazon Web Services"))
+    assert costs() == {"1 AWS A100-80GB": "12.00"}
+
+
+def test_fewer_days_than_before_are_said_loudly() -> None:
+    load_rows(bill(1), bill(2), bill(3))
+    [warning] = load_rows(bill(1), dry_run=True).warnings
+    assert "speaks of 1 days; the one that it replaces spoke of 3" in warning
+
+
+def test_a_dry_run_of_a_bill_writes_nothing() -> None:
+    dry = load_rows(bill(1), dry_run=True)
+    assert (dry.inserted, dry.changes, dry.committed) == (1, 4, False)
+    assert dry.months == {
+        "cost_usd": {"2025-03": {"before": "0.00", "after": "10.00"}},
+        "metered_gpu_hours": {"2025-03": {"before": "0.00", "after": "2.00"}},
+    }
+    assert not Delivery.objects.exists()
+
+
+def test_a_bill_over_an_entered_figure_asks() -> None:
+    make_cost("2025-03-01", "8")
+    make_usage("2025-03-01", "2")
+    summary = load_rows(bill(1, "10", "2"), bill(1, "1", "0"), bill(2, "3"))
+    assert (summary.read, summary.refused, summary.inserted, summary.committed) == (3, 2, 1, False)
+    assert summary.conflicts == 1
+    [refusal] = summary.refusals
+    assert refusal["text"].startswith(
+        "Line 2, cost_usd: '11.00' is not 8.00, the figure stored for 2025-03-01"
+    )
+    assert "entered by hand" in refusal["text"]
+    assert not Delivery.objects.exists()
+
+
+def test_an_entered_figure_that_the_bill_confirms_is_no_conflict() -> None:
+    make_cost("2025-03-01", "10")
+    assert load_rows(bill(1, "10")).committed
+    assert CostSnapshot.objects.get().from_lines is False
+
+
+def test_keep_stores_the_lines_and_leaves_the_figure() -> None:
+    make_cost("2025-03-01", "8")
+    assert load_rows(bill(1, "10"), on_conflict="keep").committed
+    assert costs() == {"1 AWS A100-80GB": "8.00"}
+    assert BillLine.objects.get().billed == 10
+    # The next bill that does not speak anew of that day asks no more.
+    assert load_rows(bill(1, "10"), bill(2, "1")).committed
+
+
+def test_replace_gives_the_figure_to_the_bill() -> None:
+    entered = make_cost("2025-03-01", "8")
+    load_rows(bill(1, "10"), on_conflict="replace")
+    snapshot = CostSnapshot.objects.get()
+    assert (snapshot.pk, snapshot.cost_usd, snapshot.from_lines) == (entered.pk, 10, True)
+
+
+def test_replace_under_an_alias_leaves_one_figure() -> None:
+    NameAlias.objects.create(kind="provider", alias="Amazon Web Services", name="AWS")
+    make_cost("2025-03-01", "8", provider="Amazon Web Services")
+    load_rows(bill(1, "10"), on_conflict="replace")
+    assert costs() == {"1 AWS A100-80GB": "10.00"}
+
+
+def test_add_keeps_the_sum_over_the_next_delivery() -> None:
+    make_cost("2025-03-01", "8.10")
+    make_usage("2025-03-01", "1")
+    load_rows(bill(1, "10", "2"), on_conflict="add")
+    assert (costs(), hours()) == ({"1 AWS A100-80GB": "18.10"}, {1: "3.00"})
+    assert load_rows(bill(1, "10", "2"), on_conflict="add").changes == 0
+    load_rows(bill(1, "11", "2"))
+    assert (costs(), hours()) == ({"1 AWS A100-80GB": "19.10"}, {1: "3.00"})
+    entered = Delivery.objects.get(account="(entered)", current=True)
+    assert sorted(line.billed for line in entered.lines.all()) == [0, Decimal("8.1")]
+
+
+def test_entered_hours_alone_make_no_cost_of_zero() -> None:
+    make_usage("2025-03-01", "1")
+    load_rows(bill(1, "10", "2"), on_conflict="add")
+    load_rows(bill(2, "10", "2"))
+    assert (costs(), hours()) == ({"2 AWS A100-80GB": "10.00"}, {1: "1.00", 2: "2.00"})
+
+
+def test_a_second_addition_joins_the_first() -> None:
+    make_cost("2025-03-01", "1")
+    load_rows(bill(1, "10"), on_conflict="add")
+    make_cost("2025-03-02", "2")
+    load_rows(bill(1, "10"), bill(2, "20"), on_conflict="add")
+    assert costs() == {"1 AWS A100-80GB": "11.00", "2 AWS A100-80GB": "22.00"}
+    assert Delivery.objects.filter(account="(entered)").count() == 2
+
+
+def test_a_sum_that_no_column_holds_is_refused() -> None:
+    most = "9999999999"
+    summary = load_rows(bill(1, most), bill(1, most))
+    assert (summary.refused, summary.committed) == (2, False)
+    assert "a day's sum below 10,000,000,000" in summary.refusals[0]["text"]
+
+
+def test_a_bill_and_a_daily_csv_are_not_mixed() -> None:
+    summary = load_files([bill(1)], [cost("1", A_DAY)])
+    assert (summary.committed, summary.read) == (False, 0)
+    assert "one after the other" in summary.refusals[0]["text"]
+
+
+def test_names_that_nothing_knows_are_listed() -> None:
+    summary = load_rows(bill(1, provider="Nimbus", gpu_type="X900"), dry_run=True)
+    assert summary.unknown_names == [
+        {"kind": "provider", "name": "Nimbus"},
+        {"kind": "gpu_type", "name": "X900"},
+    ]
+
+
+if REAL.is_dir():
+
+    def test_the_focus_sample_twice() -> None:
+        name = "focus_1.0_sample_first500.csv"
+        first = load([Source(name, REAL / name)], Options())
+        assert (first.read, first.inserted, first.committed) == (500, 500, True)
+        lines = BillLine.objects.current()
+        gpu = lines.gpu()
+        assert round(sum(line.billed for line in lines), 6) == Decimal("5.988394")
+        assert (gpu.count(), sum(line.effective for line in gpu)) == (3, 3)
+        assert round(sum(line.billed for line in gpu), 6) == Decimal("3.244884")
+        assert round(sum(line.gpu_hours for line in gpu), 6) == Decimal("2.296111")
+        assert {f"{s} {s.gpu_hours}" for s in UsageSnapshot.objects.all()} == {
+            "2024-09-21 AWS A10G 0.30",
+            "2024-09-24 AWS M60 1.00",
+            "2024-09-27 AWS A10G 1.00",
+        }
+        assert any("whole dollars" in note for note in [*first.notes, *first.warnings])
+        assert load([Source(name, REAL / name)], Options()).changes == 0

@@ -1,0 +1,96 @@
+"""Daily cost and usage CSV: whose figure a cell is, and what a file may do to it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from dashboard.models import CostSnapshot, NameAlias, UsageSnapshot
+
+from .conftest import make_cost
+from .loading import A_DAY, bill, cost, load_files, load_rows, usage
+
+pytestmark = pytest.mark.django_db
+
+
+def figures() -> list[str]:
+    return [f"{row} {row.cost_usd}" for row in CostSnapshot.objects.order_by("date", "provider")]
+
+
+def test_a_csv_of_costs_and_one_of_hours() -> None:
+    summary = load_files([cost("10"), cost("-2.50", date(2025, 4, 1))], [usage("24")])
+    assert (summary.read, summary.inserted, summary.changes) == (3, 3, 3)
+    assert figures() == ["2025-03-01 AWS A100-80GB 10.00", "2025-04-01 AWS A100-80GB -2.50"]
+    assert UsageSnapshot.objects.get().gpu_hours == 24
+    assert summary.months["cost_usd"]["2025-04"] == {"before": "0.00", "after": "-2.50"}
+
+
+def test_a_then_b_then_a_is_a() -> None:
+    load_rows(cost("10"))
+    assert load_rows(cost("10")).changes == 0
+    summary = load_rows(cost("12"))
+    assert (summary.updated, summary.changes) == (1, 1)
+    assert summary.examples[0]["changes"] == {"cost_usd": ["10", "12"]}
+    load_rows(cost("10"))
+    assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
+
+
+def test_a_name_or_an_alias_is_the_same_cell() -> None:
+    NameAlias.objects.create(kind="gpu_type", alias="NVIDIA A100-SXM4-80GB", name="A100-80GB")
+    load_rows(cost("10"))
+    other = "nvidia a100-sxm4-80gb"
+    assert load_rows(cost("10", provider="aws", gpu_type=other)).changes == 0
+    load_rows(cost("11", gpu_type=other))
+    assert figures() == ["2025-03-01 AWS A100-80GB 11.00"]
+    twice = load_rows(cost("1"), cost("2", gpu_type=other))
+    assert (twice.refused, twice.committed) == (1, False)
+
+
+def test_of_two_files_the_later_one_tells_a_day() -> None:
+    summary = load_files([cost("10")], [cost("12")])
+    assert (summary.inserted, summary.ignored) == (1, 1)
+    assert figures() == ["2025-03-01 AWS A100-80GB 12.00"]
+
+
+def test_an_entered_figure_is_not_overwritten_unasked() -> None:
+    make_cost("2025-03-01", "8")
+    same = load_rows(cost("8"))
+    assert (same.unchanged, same.committed) == (1, True)
+    other = load_rows(cost("10"), cost("1", date(2025, 3, 2)))
+    assert (other.refused, other.conflicts, other.inserted, other.committed) == (1, 1, 1, False)
+    assert "'10.00' is not 8.00" in other.refusals[0]["text"].replace("'10'", "'10.00'")
+    kept = load_rows(cost("10"), on_conflict="keep")
+    assert (kept.ignored, kept.changes, kept.ignored_kinds) == (1, 0, {"kept what was there": 1})
+    load_rows(cost("10"), on_conflict="replace")
+    assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
+    assert load_rows(cost("11")).committed  # the cell is the CSV's now
+
+
+def test_add_is_done_once_per_file() -> None:
+    make_cost("2025-03-01", "8")
+    load_rows(cost("10"), digest="file a", on_conflict="add")
+    assert figures() == ["2025-03-01 AWS A100-80GB 18.00"]
+    assert load_rows(cost("10"), digest="file a", on_conflict="add").changes == 0
+    assert load_rows(cost("10"), digest="file a").changes == 0
+    load_rows(cost("10"), digest="file a", on_conflict="replace")
+    assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
+
+
+def test_a_csv_over_a_bill_asks() -> None:
+    load_rows(bill(1, "10", None))
+    assert load_rows(cost("10")).changes == 0
+    refused = load_rows(cost("12"))
+    assert "which comes from a bill" in refused.refusals[0]["text"]
+    load_rows(cost("12"), on_conflict="replace")
+    snapshot = CostSnapshot.objects.get()
+    assert (snapshot.cost_usd, snapshot.from_lines, snapshot.basis) == (Decimal(12), False, "")
+    # The next bill meets a figure that is not its own.
+    assert load_rows(bill(1, "11", None)).conflicts == 1
+
+
+def test_hours_and_costs_of_a_cell_are_settled_apart() -> None:
+    make_cost("2025-03-01", "8")
+    summary = load_files([cost("9", A_DAY)], [usage("3", A_DAY)], on_conflict="keep")
+    assert (summary.ignored, summary.inserted, summary.committed) == (1, 1, True)
