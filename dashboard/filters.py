@@ -19,7 +19,7 @@ from .models import Job, Team
 from .models.calendar import FIRST_DAY, LAST_DAY
 from .models.entities import KNOWN_STATUSES
 from .naming import Names
-from .periods import PRESETS, in_words, preset_span
+from .periods import LAST_DAYS, PRESETS, in_words, preset_span
 from .reports.freshness import Freshness
 from .reports.usage import jobs_of
 from .scope import BUCKETS, Scope, Span
@@ -223,6 +223,8 @@ class ScopeFilter(django_filters.FilterSet):
     def span_in_words(self) -> str:
         label = PRESETS.get(self.preset_in_force, "")
         words = in_words(self.scope.span)
+        if self.preset_in_force in LAST_DAYS:
+            label += " (closed)"
         return f"{label}: {words}" if label and self.scope.span else words
 
 

@@ -99,8 +99,8 @@ DAYS = (
         "closed-days",
         "Closed and open days",
         "A day is closed when it is over and its provider's bill is complete for it: the last day with rows "
-        "less the provider's lag. Open days are drawn lighter and marked. “Last 7 closed days” means "
-        "closed ones.",
+        "less the provider's lag. Open days are drawn lighter and marked. “Last 7 days” are the last "
+        "seven closed ones.",
     ),
     Term(
         "comparison",

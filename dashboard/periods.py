@@ -8,9 +8,9 @@ from .scope import ONE_DAY, Span, fiscal_year_start, shift_month
 
 PRESETS = {
     "mtd": "Month to date",
-    "last7": "Last 7 closed days",
-    "last30": "Last 30 closed days",
-    "last90": "Last 90 closed days",
+    "last7": "Last 7 days",
+    "last30": "Last 30 days",
+    "last90": "Last 90 days",
     "last_month": "Last month",
     "last_quarter": "Last quarter",
     "ytd": "Year to date",

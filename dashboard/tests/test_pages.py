@@ -86,7 +86,7 @@ def test_a_viewer_sees_no_download_and_gets_none(client, viewer, week):
 def test_the_last_seven_days_are_seven_closed_days(client, finance, week):
     client.force_login(finance)
     response = client.get("/costs/", {"preset": "last7"})
-    assert response.context["span"] == "Last 7 closed days: 28 Feb – 6 Mar 2025"
+    assert response.context["span"] == "Last 7 days (closed): 28 Feb – 6 Mar 2025"
 
 
 def test_gross_credits_and_net_of_a_range(client, finance, week):
