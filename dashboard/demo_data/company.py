@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 CLUSTER = "kestrel"
@@ -179,8 +179,8 @@ def slurm(share: float, partition: str, raw: str, sizes: dict[str, float], facto
     return Route(share, tuple(sizes.items()), "", CLUSTER, partition, raw, Decimal(factor))
 
 
-def csv(share: float, prefix: str, sizes: dict[str, float], **names: str) -> Route:
-    return Route(share, tuple(sizes.items()), prefix, **names)
+def csv(share: float, prefix: str, sizes: dict[str, float], provider: str = "", gpu_type: str = "") -> Route:
+    return Route(share, tuple(sizes.items()), prefix, provider=provider, gpu_type=gpu_type)
 
 
 RESEARCH, PRODUCTION = "483920175566", "719204483318"
@@ -289,20 +289,23 @@ DIRECT_SPEND = (("GCP", INFERENCE, "Search & Ranking"),)
 
 @dataclass(frozen=True)
 class Side:
-    """What an account's bill holds beside GPUs, in USD per day at the end of the two years."""
+    """What an account's bill holds beside GPUs; services in USD a day at the end of the two years.
+
+    support: share of what the GPUs come to. tax: share of the services.
+    """
 
     provider: str
     account: str
     services: dict[str, str]
-    tax: str = "0"
-    support: str = "0"
-    monthly_credit: str = "0"
-    sub_account: str = field(default="")
+    support: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    monthly_credit: Decimal = Decimal(0)
 
 
+SUPPORT = Decimal("0.03")
 SIDES = (
-    Side("AWS", RESEARCH, {"Storage": "312.40", "Networking": "88.15", "Compute": "140.60"}, support="0.03"),
-    Side("AWS", PRODUCTION, {"Storage": "96.20", "Networking": "141.75", "Other": "64.30"}, support="0.03"),
-    Side("GCP", GCP_BILLING, {"Storage": "104.55", "Networking": "57.80"}, monthly_credit="1500"),
-    Side("OCI", OCI_TENANCY, {"Storage": "21.90", "Networking": "6.40"}, tax="0.0825"),
+    Side("AWS", RESEARCH, {"Storage": "312.40", "Networking": "88.15", "Compute": "140.60"}, SUPPORT),
+    Side("AWS", PRODUCTION, {"Storage": "96.20", "Networking": "141.75", "Databases": "64.30"}, SUPPORT),
+    Side("GCP", GCP_BILLING, {"Storage": "104.55", "Networking": "57.80"}, monthly_credit=Decimal(1500)),
+    Side("OCI", OCI_TENANCY, {"Storage": "21.90", "Networking": "6.40"}, tax=Decimal("0.0825")),
 )

@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
-from hashlib import sha1
 from itertools import accumulate
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+from ..ingest.jobs import job_id
 from ..models.calendar import day_bounds
-from ..models.names import name_key
 from .company import FLEETS, PROVIDERS, TEAMS, Fleet, Route, TeamPlan
 from .plan import Plan
 
-NAMESPACE = UUID("6a0c7d3e-53d4-5b7f-9d5e-0f6b1f0f9a11")
 CLOCKS = {provider: clock for provider, clock, _ in PROVIDERS}
 HOUR, DAY = 3600, 86400
 SHORTEST, LONGEST = 40, 9 * DAY
 FAILED, CANCELLED, NEVER_RAN = 0.08, 0.125, 0.1265  # cumulative shares of the jobs
 LARGE_JOB, LARGE_FAILS = 16, 0.06
 CARRIED_OVER = 0.6  # of a day's job hours may come from jobs of the day before
+DAYS_TO_NEXT = 1.6  # where jobs are rare each runs until the next is likely to come
+SPREAD = 1.5  # of the running times, in the exponent
 STUCK_SINCE = 24  # days
 IMPOSSIBLE = {
     "completed without end": 4,
@@ -102,6 +102,7 @@ class JobLog:
     hours: dict[str, list[float]] = field(init=False)
     written: int = field(init=False, default=0)
     stuck: Run | None = field(init=False, default=None)
+    days_per_job: dict[str, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.hours = {fleet.name: [0.0] * (self.plan.days + 2) for fleet in FLEETS}
@@ -125,6 +126,7 @@ class JobLog:
 
     def batches(self) -> Iterator[list[PlannedJob]]:
         counts = self.counts()
+        self.days_per_job = {name: self.plan.days / max(1, sum(of_day)) for name, of_day in counts.items()}
         for index, day in enumerate(self.plan.span):
             drawn = [
                 (fleet, run)
@@ -178,17 +180,13 @@ class JobLog:
             self.written += 1
         if day == self.plan.today - timedelta(days=1):
             self.leave_waiting(fleet, runs)
-        if fleet.name == "AWS A10G" and not self.stuck and day >= self.stuck_since:
+        if fleet.name == "AWS A10G" and not self.stuck and day >= self.plan.days_ago(STUCK_SINCE):
             self.stuck = min((run for run in runs if not run.impossible), key=lambda r: r.gpus, default=None)
             if self.stuck:
                 self.stuck.fate = "stuck"
         for run in runs:
             self.count_hours(fleet, run, midnights)
         return runs
-
-    @property
-    def stuck_since(self) -> date:
-        return self.plan.today - timedelta(days=min(STUCK_SINCE, max(2, self.plan.days // 2)))
 
     def drawn(self, fleet: Fleet, day: date, rng: Random, count: int, opens: int, closes: int) -> list[Run]:
         """Runs whose seconds say only how they compare, before `fill` fits them to the day."""
@@ -202,7 +200,7 @@ class JobLog:
         ):
             start = opens + int(self.hour_of_day(rng) * (closes - opens))
             fate, lasted = self.fate(rng, request)
-            seconds = rng.lognormvariate(0, 1.0) * lasted
+            seconds = rng.lognormvariate(0, SPREAD) * lasted
             runs.append(Run(request, request.weighs, start, seconds, fate, team, model))
         return runs
 
@@ -237,7 +235,8 @@ class JobLog:
         pull_forward(runs, missing, opens, closes)
         stretch(runs, missing, closes)
         room = CARRIED_OVER * self.plan.wanted(fleet, day + timedelta(days=1)) - tomorrows
-        cut_short(runs, max(1.4 * room, 0.15 * wanted) * HOUR, closes)
+        room *= max(1.4, DAYS_TO_NEXT * self.days_per_job[fleet.name])
+        cut_short(runs, max(room, 0.15 * wanted) * HOUR, closes)
 
     @staticmethod
     def work(fleet: Fleet, grown: float) -> tuple[list[tuple[TeamPlan, str]], list[float]]:
@@ -310,18 +309,6 @@ class JobLog:
             run.request.raw_gpus if by_slurm else None,
             team.people[int(rng.random() * len(team.people))] if by_slurm else None,
         )
-
-
-@cache
-def begun(cluster: str) -> Any:
-    return sha1(NAMESPACE.bytes + f"{name_key(cluster)}\n".encode(), usedforsecurity=False)
-
-
-def job_id(cluster: str, external_id: str) -> UUID:
-    """uuid5(NAMESPACE, cluster's name and external id), at half the price."""
-    digest = begun(cluster).copy()
-    digest.update(external_id.encode())
-    return UUID(bytes=digest.digest()[:16], version=5)
 
 
 def pull_forward(runs: list[Run], missing: float, opens: int, closes: int) -> None:

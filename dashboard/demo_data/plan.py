@@ -82,6 +82,10 @@ class Plan:
         day = self.span.start + timedelta(days=round(self.days * share))
         return max(self.span.start, day - timedelta(days=(day.weekday() - 1) % 7))
 
+    def days_ago(self, days: int) -> date:
+        """So many days before today, or in the middle of a shorter demo."""
+        return self.today - timedelta(days=min(days, self.days // 2))
+
     @cached_property
     def outage(self) -> Outage | None:
         if self.days < 14:
@@ -175,14 +179,11 @@ class Plan:
             return 0.0, 0.0
         noise = 1 + 0.04 * self.wave(fleet, "up", day) + self.random("up", fleet.name, day).gauss(0, 0.018)
         up = 24 * self.gpus(fleet, day) * self.rhythm(fleet, day) * noise
-        if fleet.idle_after is not None and (self.today - day).days <= self.idle_since(fleet):
+        if fleet.idle_after is not None and day >= self.days_ago(fleet.idle_after):
             return up, 0.0
         weekend = 0.95 if day.weekday() >= 5 else 1.0
         mood = 1 + 0.05 * self.wave(fleet, "busy", day) + self.random("busy", fleet.name, day).gauss(0, 0.035)
         return up, up * min(0.95, fleet.busy * weekend * mood)
-
-    def idle_since(self, fleet: Fleet) -> int:
-        return min(fleet.idle_after or 0, self.days // 3)
 
     def spelled(self, provider: str, day: date) -> str:
         """How the provider's own file spelled it on that day."""

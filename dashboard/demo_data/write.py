@@ -1,23 +1,26 @@
-"""Stores the invented company as imports would have: teams, names and mappings, bills, snapshots and jobs."""
+"""Stores the invented company as imports would have: teams, names, mappings, jobs, bills and snapshots."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.conf import settings
 from django.db import connection, models, transaction
 
+from ..ingest.deliveries import Draft
+from ..ingest.derive import Sum, figures
+from ..ingest.figures import add_lines
+from ..ingest.jobs import NAMESPACE, SEPARATOR
+from ..ingest.records import BillRow
+from ..ingest.snapshots import AMOUNT, Cell, Figure
+from ..ingest.summary import Tally
 from ..models import (
     AccountMapping,
     BillDay,
-    BillLine,
     ClusterMapping,
     CostSnapshot,
     Delivery,
@@ -32,28 +35,47 @@ from ..models import (
     UsageSnapshot,
 )
 from ..models.names import name_key
-from ..money import carry_cents, to_cents
-from .bills import Bills, Line, PlainDay, billing_period
+from ..money import to_cents
+from .bills import Bills, PlainDay
 from .company import ALIASES, CLUSTER, DIRECT_SPEND, MAPPED_TEAMS, PARTITIONS, PROVIDERS, TEAMS
-from .jobs import NAMESPACE, JobLog, PlannedJob
+from .jobs import JobLog
 from .plan import Plan
 
 FORMAT = "demo"
-FILLED_BY_DEMO = (
+FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
     Team,
     Job,
     CostSnapshot,
     UsageSnapshot,
+    Delivery,
     ImportRun,
     ClusterMapping,
     AccountMapping,
     SpendMapping,
 )
-JOB_COLUMNS = ("created_at", "updated_at", "imported_by_id", "team_set_by_hand", *PlannedJob._fields)
-RENAMED = {"team": "team_id", "start": "start_time", "end": "end_time", "submit": "submit_time"}
-LINE_COLUMNS = ("delivery_id", "tag", *Line._fields)
-Cell = tuple[str, str]
-Amounts = dict[Cell, dict[date, Decimal]]
+STAMPS = ("created_at", "updated_at", "imported_by_id")
+JOB_COLUMNS = (
+    *STAMPS,
+    "team_set_by_hand",
+    "id",
+    "team_id",
+    "model_name",
+    "gpu_type",
+    "provider",
+    "start_time",
+    "end_time",
+    "status",
+    "gpu_count",
+    "submit_time",
+    "external_id",
+    "cluster",
+    "account",
+    "partition",
+    "raw_gpu_type",
+    "raw_gpu_count",
+    "submitted_by",
+)
+Progress = Callable[[int], None]
 
 
 def occupied_by() -> list[str]:
@@ -63,90 +85,92 @@ def occupied_by() -> list[str]:
 
 
 @transaction.atomic
-def write(plan: Plan, progress: Callable[[int], None] = lambda jobs: None) -> ImportRun:
+def write(plan: Plan, progress: Progress = lambda jobs: None) -> ImportRun:
     """progress hears how many jobs are written so far."""
-    run = ImportRun.objects.create(
-        format=FORMAT,
-        files=[{"name": f"seed_demo {plan.days} days, {plan.jobs} jobs, seed {plan.seed}", "sha256": ""}],
-        options={"days": plan.days, "jobs": plan.jobs, "seed": plan.seed},
-        written_at=plan.as_of,
-    )
+    name = f"seed_demo --days {plan.days} --jobs {plan.jobs} --seed {plan.seed}"
+    run = ImportRun.objects.create(format=FORMAT, files=[{"name": name, "sha256": ""}], written_at=plan.as_of)
+    tally, log = Tally(), JobLog(plan)
     write_names()
-    teams = write_teams(plan, run)
+    teams = write_teams(run)
     write_mappings(teams)
-    log = JobLog(plan)
-    write_jobs(plan, run, log, teams, progress)
+    write_jobs(run, log, teams, progress)
     bills = Bills(plan, log.hours)
-    cost, hours = write_bills(run, bills.deliveries())
-    snapshots = Snapshots(plan, run)
-    snapshots.derived(cost, hours)
-    snapshots.plain(bills.plain_days())
-    finish(run, plan)
+    plain = list(bills.plain_days())
+    drafts = drafted(bills.rows())
+    for draft in drafts:
+        draft.write(run)
+    counts = {
+        "teams": len(teams),
+        "jobs": log.written,
+        "deliveries": len(drafts),
+        "bill_lines": sum(len(draft.lines) for draft in drafts),
+        **write_snapshots(run, drafts, plain),
+    }
+    for table, created in counts.items():
+        tally.table(table, created=created)
+        tally.count("inserted", created)
+    summary = tally.summary(
+        files=[name], format=FORMAT, label="demo data", dry_run=False, committed=True, run=run.pk
+    )
+    run.summary = summary.as_json()
+    run.save(update_fields=["summary"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
     return run
 
 
 def write_names() -> None:
     for name, clock, lag in PROVIDERS:
-        provider, _ = Provider.objects.get_or_create(key=name_key(name), defaults={"name": name})
-        provider.bill_clock, provider.lag_days = clock, lag
-        provider.save()
+        known = {"name": name, "bill_clock": clock, "lag_days": lag}
+        Provider.objects.get_or_create(key=name_key(name), defaults=known)
         BillDay.objects.ensure(clock)
     for kind, alias, name in ALIASES:
-        NameAlias.objects.get_or_create(
-            kind=kind, alias_key=name_key(alias), defaults={"alias": alias, "name": name}
-        )
+        known = {"alias": alias, "name": name}
+        NameAlias.objects.get_or_create(kind=kind, alias_key=name_key(alias), defaults=known)
 
 
-def write_teams(plan: Plan, run: ImportRun) -> dict[str, UUID]:
-    teams = {team.name: uuid5(NAMESPACE, f"team\n{name_key(team.name)}") for team in TEAMS}
-    rows = ((pk, name, plan.as_of, plan.as_of) for name, pk in teams.items())
-    insert(Team, ("id", "name", "created_at", "updated_at"), rows)
+def write_teams(run: ImportRun) -> dict[str, UUID]:
+    teams = {team.name: made_id("team", name_key(team.name)) for team in TEAMS}
+    rows = ((run.written_at, run.written_at, pk, name) for name, pk in teams.items())
+    insert(Team, ("created_at", "updated_at", "id", "name"), rows)
     remember_created(run, Team, teams.values())
     return teams
 
 
 def write_mappings(teams: dict[str, UUID]) -> None:
+    names = ("partition", "raw_gpu_type", "provider", "gpu_type", "factor")
     ClusterMapping.objects.bulk_create(
-        ClusterMapping(
-            cluster=CLUSTER,
-            partition=partition,
-            raw_gpu_type=raw,
-            provider=provider,
-            gpu_type=gpu,
-            factor=factor,
-        )
-        for partition, raw, provider, gpu, factor in PARTITIONS
+        ClusterMapping(cluster=CLUSTER, **dict(zip(names, partition, strict=True)))
+        for partition in PARTITIONS
     )
     AccountMapping.objects.bulk_create(
         AccountMapping(cluster=CLUSTER, account=team.account, team_id=teams[team.name])
         for team in MAPPED_TEAMS
     )
     SpendMapping.objects.bulk_create(
-        SpendMapping(provider=provider, sub_account=sub, team_id=teams[team])
-        for provider, sub, team in DIRECT_SPEND
+        SpendMapping(provider=provider, sub_account=sub_account, team_id=teams[team])
+        for provider, sub_account, team in DIRECT_SPEND
     )
 
 
-def write_jobs(
-    plan: Plan, run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Callable[[int], None]
-) -> None:
-    stamps = (plan.as_of, plan.as_of, run.pk, False)
-    spans: dict[str, tuple[int, int]] = {}
+def write_jobs(run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Progress) -> None:
+    begun: dict[str, int] = {}
 
     def rows() -> Iterator[tuple[Any, ...]]:
+        stamps = (run.written_at, run.written_at, run.pk, False)
         for batch in log.batches():
             for job in batch:
-                pk, team, model, gpu, provider, start, end, status, count, submit, *rest = job
-                times = moment(start), moment(end), status, count, moment(submit)
-                yield (*stamps, pk, teams[team], model, gpu, provider, *times, *rest)
-                first, last = spans.get(job.cluster, (submit, submit))
-                spans[job.cluster] = min(first, submit), max(last, submit)
+                pk, team, model, gpu_type, provider, start, end, status, gpus, submit, *raw = job
+                named = (pk, teams[team], model, gpu_type, provider)
+                yield (*stamps, *named, moment(start), moment(end), status, gpus, moment(submit), *raw)
+                if submit < begun.setdefault(job.cluster, submit):
+                    begun[job.cluster] = submit
             progress(log.written)
 
-    insert(Job, tuple(RENAMED.get(name, name) for name in JOB_COLUMNS), rows())
+    insert(Job, JOB_COLUMNS, rows())
     LogSpan.objects.bulk_create(
-        LogSpan(run=run, cluster=cluster, first=moment(first), last=plan.as_of)
-        for cluster, (first, _) in sorted(spans.items())
+        LogSpan(run=run, cluster=cluster, first=datetime.fromtimestamp(first, UTC), last=run.written_at)
+        for cluster, first in sorted(begun.items())
     )
 
 
@@ -154,81 +178,54 @@ def moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def write_bills(run: ImportRun, parts: dict[tuple[str, str, date], list[Line]]) -> tuple[Amounts, Amounts]:
-    """Cost and GPU-hours of each cell and day, at full precision."""
-    cost: Amounts = defaultdict(lambda: defaultdict(Decimal))
-    hours: Amounts = defaultdict(lambda: defaultdict(Decimal))
-    deliveries = {}
-    for (provider, account, first), lines in parts.items():
-        starts, ends = billing_period(first)
-        delivery = Delivery(
-            run=run,
-            provider=provider,
-            account=account,
-            period_start=starts,
-            period_end=ends,
-            digest=digest(lines),
-        )
-        deliveries[provider, account, first] = delivery
-        for line in lines:
-            if line.gpu_type:
-                cell = line.provider, line.gpu_type
-                cost[cell][line.day] += getattr(line, settings.HELIOX_COST_BASIS)
-                if line.gpu_hours is not None:
-                    hours[cell][line.day] += line.gpu_hours
-    Delivery.objects.bulk_create(deliveries.values())
-    insert(
-        BillLine,
-        LINE_COLUMNS,
-        ((deliveries[key].pk, "", *line) for key, lines in parts.items() for line in lines),
+def drafted(rows: Iterable[BillRow]) -> list[Draft]:
+    """The deliveries that an import of these rows would make."""
+    drafts: dict[tuple[str, str, date], Draft] = {}
+    for row in rows:
+        key = row.provider, row.account, row.period[0]
+        if key not in drafts:
+            drafts[key] = Draft(row.provider, row.account, *row.period)
+        drafts[key].add("", row)
+    return list(drafts.values())
+
+
+def write_snapshots(run: ImportRun, drafts: list[Draft], plain: list[PlainDay]) -> dict[str, int]:
+    """Derived from the lines where there are some, else as the provider's own figures."""
+    sums: dict[Cell, Sum] = {}
+    for draft in drafts:
+        add_lines(sums, draft)
+    entered: dict[type[models.Model], list[Figure]] = {
+        CostSnapshot: [Figure(d.day, d.provider, d.gpu_type, to_cents(d.cost_usd)) for d in plain],
+        UsageSnapshot: [
+            Figure(d.day, d.provider, d.gpu_type, to_cents(d.gpu_hours))
+            for d in plain
+            if d.gpu_hours is not None
+        ],
+    }
+    counts = {}
+    for model, own in entered.items():
+        found = [*figures(model, sums).values(), *own]
+        store(run, model, found)
+        counts[model._meta.db_table] = len(found)
+    return counts
+
+
+def store(run: ImportRun, model: Any, found: list[Figure]) -> None:
+    table, basis = model._meta.db_table, model is CostSnapshot
+    columns = (*STAMPS, "id", "date", "provider", "gpu_type", AMOUNT[model], "from_lines")
+    stamps = (run.written_at, run.written_at, run.pk)
+    ids = {figure.cell: made_id(table, *map(str, figure.cell)) for figure in found}
+    rows = (
+        (*stamps, ids[figure.cell], *figure.cell, figure.amount, figure.from_lines)
+        + ((figure.basis,) if basis else ())
+        for figure in found
     )
-    return cost, hours
+    insert(model, (*columns, "basis") if basis else columns, rows)
+    remember_created(run, model, ids.values())
 
 
-def digest(lines: Iterable[Line]) -> str:
-    return hashlib.sha256("\n".join(sorted(repr(tuple(line)) for line in lines)).encode()).hexdigest()
-
-
-class Snapshots:
-    def __init__(self, plan: Plan, run: ImportRun) -> None:
-        self.plan, self.run = plan, run
-
-    def derived(self, cost: Amounts, hours: Amounts) -> None:
-        """From bill lines: each month of a cell adds up to its rounded sum."""
-        basis = settings.HELIOX_COST_BASIS
-        self.store(CostSnapshot, rounded(cost), from_lines=True, basis=basis)
-        self.store(UsageSnapshot, rounded(hours), from_lines=True)
-
-    def plain(self, days: Iterable[PlainDay]) -> None:
-        days = list(days)
-        cost = [(d.day, d.provider, d.gpu_type, to_cents(d.cost_usd)) for d in days]
-        metered = [
-            (d.day, d.provider, d.gpu_type, to_cents(d.gpu_hours)) for d in days if d.gpu_hours is not None
-        ]
-        self.store(CostSnapshot, cost, from_lines=False, basis="")
-        self.store(UsageSnapshot, metered, from_lines=False)
-
-    def store(
-        self,
-        model: type[models.Model],
-        rows: Iterable[tuple[date, str, str, Decimal]],
-        **facts: Any,
-    ) -> None:
-        amount = "cost_usd" if model is CostSnapshot else "gpu_hours"
-        columns = ("id", "date", "provider", "gpu_type", amount, "created_at", "updated_at", "imported_by_id")
-        stamps = (self.plan.as_of, self.plan.as_of, self.run.pk)
-        table = model._meta.db_table
-        stored = [(uuid5(NAMESPACE, f"{table}\n{d}\n{p}\n{g}"), d, p, g, a, *stamps) for d, p, g, a in rows]
-        insert(model, (*columns, *facts), ((*row, *facts.values()) for row in stored))
-        remember_created(self.run, model, (row[0] for row in stored))
-
-
-def rounded(amounts: Amounts) -> Iterator[tuple[date, str, str, Decimal]]:
-    for (provider, gpu_type), by_day in amounts.items():
-        for _, month in groupby(sorted(by_day.items()), key=lambda item: item[0].replace(day=1)):
-            days = list(month)
-            for (day, _), cents in zip(days, carry_cents(amount for _, amount in days), strict=True):
-                yield day, provider, gpu_type, cents
+def made_id(*about: str) -> UUID:
+    return uuid5(NAMESPACE, SEPARATOR.join(("demo", *about)))
 
 
 def remember_created(run: ImportRun, model: type[models.Model], ids: Iterable[UUID]) -> None:
@@ -258,6 +255,9 @@ def pieces(rows: Iterable[tuple[Any, ...]], size: int = 1000) -> Iterator[list[s
         yield piece
 
 
+ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
 def as_copied(value: Any) -> str:
     if value is None:
         return "\\N"
@@ -266,7 +266,6 @@ def as_copied(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 AS_SQLITE: dict[type, Callable[[Any], Any]] = {
     datetime: lambda value: value.strftime("%Y-%m-%d %H:%M:%S"),
     date: date.isoformat,
@@ -279,23 +278,3 @@ def as_sqlite(value: Any) -> Any:
     """As Django's SQLite backend stores it; the raw cursor knows no adapters. Times: UTC, whole seconds."""
     convert = AS_SQLITE.get(type(value))
     return convert(value) if convert else value
-
-
-def finish(run: ImportRun, plan: Plan) -> None:
-    tables = (Team, Job, CostSnapshot, UsageSnapshot, BillLine)
-    created = {model._meta.db_table: model._default_manager.count() for model in tables}
-    rows = sum(created.values())
-    run.summary = {
-        "read": rows,
-        "inserted": rows,
-        "updated": 0,
-        "unchanged": 0,
-        "refused": 0,
-        "ignored": 0,
-        "committed": True,
-        "changes": rows,
-        "tables": {table: {"created": count, "changed": 0, "removed": 0} for table, count in created.items()},
-    }
-    run.save(update_fields=["summary"])
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
