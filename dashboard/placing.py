@@ -28,6 +28,11 @@ class Place:
         return min(max(billed, FEWEST), MOST)
 
 
+def unplaced(cluster: str, raw_gpu_type: str) -> Place:
+    """Where no mapping says better: the cluster stands for the provider."""
+    return Place(cluster[:100], raw_gpu_type[:100], Decimal(1))
+
+
 class Placing:
     """The mappings, loaded once. `day` is the UTC day on which a job starts (else was submitted), or None."""
 

@@ -11,7 +11,7 @@ from ..models import BillLine, CostSnapshot, ImportRun, UsageSnapshot
 from ..naming import Names
 from ..scope import shift_month
 from .deliveries import Draft, Line, current_delivery
-from .derive import Group, Sum, figures, group_of, line_sums, reach
+from .derive import Group, Sum, all_groups, figures, group_of, line_sums, reach
 from .records import Refused
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, SnapshotPlan, whose
 from .summary import Tally
@@ -49,9 +49,21 @@ class Deriving:
         cells = {(row.date, row.provider, row.gpu_type) for row in rows}
         return {cell for cell in cells if group_of(cell) in self.groups}
 
-    def write(self, run: ImportRun) -> None:
+    def write(self, run: ImportRun | None) -> None:
         for plan in self.plans.values():
             plan.write(run)
+
+
+def rebuild(names: Names) -> dict[str, int]:
+    """Derives every snapshot of bill lines again; how many rows changed, per table."""
+    groups = all_groups()
+    for model in TABLES:
+        derived = model.objects.filter(from_lines=True).values_list("date", "provider", "gpu_type")
+        groups |= {group_of(cell) for cell in derived}
+    deriving = Deriving(groups, names, lock=True)
+    deriving.settle(line_sums(groups), {model: set() for model in TABLES})
+    deriving.write(None)
+    return {model._meta.db_table: plan.size for model, plan in deriving.plans.items()}
 
 
 class BillFigures:

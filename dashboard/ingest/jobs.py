@@ -20,7 +20,7 @@ from .. import gpu_time
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
-from ..placing import Placing
+from ..placing import Placing, unplaced
 from ..scope import Span, shift_month
 from . import settling
 from .records import JobRow
@@ -87,7 +87,7 @@ class JobRows:
         place = self.placing.place(cluster, row.partition, raw, day)
         if place is None:
             self.unplaced[cluster, row.partition or "", raw] += 1
-            return cluster[:100], raw[:100], row.gpu_count, raw, row.gpu_count
+            place = unplaced(cluster, raw)
         return place.provider, place.gpu_type, place.gpu_count(row.gpu_count), raw, row.gpu_count
 
     def team_of(self, row: JobRow, day: date | None) -> UUID:

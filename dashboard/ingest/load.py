@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from ..models import ImportRun
@@ -33,7 +33,7 @@ from .records import (
     TeamRow,
     UsageRow,
 )
-from .rows import execute, pieces
+from .rows import pieces, wait_for_other_imports
 from .settling import OPTIONAL
 from .source import open_table
 from .staging import CHUNK, fill, staged_jobs
@@ -42,7 +42,6 @@ from .teams import TeamBook
 
 PLAIN = Options()
 ON_CONFLICT = ("refuse", "keep", "replace", "add")
-IMPORT_LOCK = 0x48454C494F58  # one import at a time: "HELIOX"
 
 Progress = Callable[[int], None]
 
@@ -254,8 +253,3 @@ class Batch:
         """A file that cannot be read to its end: none of its rows are counted."""
         refusal = {"file": "", "line": None, "column": "", "value": "", "expected": "", "text": words}
         return Summary(self.names_of_files, self.format, "", dry_run, refusals=[refusal])
-
-
-def wait_for_other_imports() -> None:
-    if connection.vendor == "postgresql":
-        execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])

@@ -15,6 +15,7 @@ T = TypeVar("T")
 MODELS: dict[str, type[models.Model]] = {
     model._meta.db_table: model for model in (Team, Job, CostSnapshot, UsageSnapshot)
 }
+IMPORT_LOCK = 0x48454C494F58  # "HELIOX"
 REMOVED = "removed"  # marks the image of a row that the import took away
 
 
@@ -34,6 +35,12 @@ def query(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall()
+
+
+def wait_for_other_imports() -> None:
+    """Until the end of the transaction. SQLite has one writer at a time anyway."""
+    if connection.vendor == "postgresql":
+        execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
 
 
 def columns(model: type[models.Model]) -> list[str]:

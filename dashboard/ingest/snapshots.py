@@ -92,6 +92,10 @@ class SnapshotPlan:
     def remove(self, row: Any) -> None:
         self.removed[row.pk] = row
 
+    @property
+    def size(self) -> int:
+        return len(self.created) + len(self.changed) + len(self.removed)
+
     def report(self, tally: Tally) -> None:
         table = self.model._meta.db_table
         tally.table(table, len(self.created), len(self.changed), len(self.removed))

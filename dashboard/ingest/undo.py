@@ -1,0 +1,159 @@
+"""Takes an import back, so that every table is as it was; refuses when something was built upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ..models import CostSnapshot, Delivery, ImportChange, ImportRun, Job, Team, UsageSnapshot
+from ..naming import Names
+from .derive import Group, line_sums
+from .figures import Deriving
+from .reapply import reapply
+from .rows import execute, pieces, put_back, wait_for_other_imports
+
+SNAPSHOTS = (CostSnapshot, UsageSnapshot)
+
+
+class CannotUndo(Exception):
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+@transaction.atomic
+def undo(run_id: int, user: Any = None) -> ImportRun:
+    """Raises ImportRun.DoesNotExist or CannotUndo; then nothing has changed."""
+    wait_for_other_imports()
+    run = ImportRun.objects.select_for_update(of=("self",)).get(pk=run_id)
+    if reasons := list(objections(run)):
+        raise CannotUndo(reasons)
+    groups = take_back_deliveries(run)
+    for model in SNAPSHOTS:
+        delete_created(run, model)
+        put_back(run, model)
+    derive_again(groups)
+    take_back_jobs(run)
+    take_back_teams(run)
+    run.log_spans.all().delete()
+    run.changed_rows.all().delete()
+    run.status, run.undone_at, run.undone_by = ImportRun.Status.UNDONE, timezone.now(), user
+    run.save(update_fields=["status", "undone_at", "undone_by"])
+    return run
+
+
+def objections(run: ImportRun) -> Iterator[str]:
+    """Why it cannot be undone, in sentences; none when it can."""
+    if run.status == ImportRun.Status.UNDONE:
+        yield f"Import {run.pk} was undone already, on {run.undone_at:%Y-%m-%d}."
+        return
+    later = later_runs(run)
+    for other in ImportRun.objects.filter(pk__in=later):
+        yield f"{other} wrote over what this import brought. Undo import {other.pk} first."
+    if not later:
+        yield from edits_of_jobs(run)
+        for model in SNAPSHOTS:
+            yield from edits_of_snapshots(run, model)
+        yield from edits_of_teams(run)
+
+
+def later_runs(run: ImportRun) -> set[int]:
+    later = ImportChange.objects.filter(run_id__gt=run.pk, run__status=ImportRun.Status.COMMITTED)
+    over = set(later.filter(before__imported_by_id=run.pk).values_list("run_id", flat=True).distinct())
+    replaced = Delivery.objects.filter(replaces__run=run).exclude(run=run)
+    return over | set(replaced.values_list("run_id", flat=True).distinct())
+
+
+def edits_of_jobs(run: ImportRun) -> Iterator[str]:
+    counts = run.summary.get("tables", {}).get("jobs", {})
+    written = counts.get("created", 0) + counts.get("changed", 0)
+    as_written = Job.objects.filter(imported_by=run, updated_at=run.written_at).count()
+    if as_written != written:
+        yield f"{abs(written - as_written):,} of its jobs were changed or deleted since."
+    old_teams = changes(run, Job).filter(before__isnull=False).values_list("before__team_id", flat=True)
+    wanted = {UUID(pk) for pk in old_teams.distinct()}
+    if wanted - set(Team.objects.filter(pk__in=wanted).values_list("pk", flat=True)):
+        yield "A team that its jobs belonged to before has been deleted since."
+
+
+def edits_of_snapshots(run: ImportRun, model: Any) -> Iterator[str]:
+    kind = model._meta.verbose_name_plural
+    written = changes(run, model).exclude(before__removed=True).count()
+    # What is derived from lines is derived again below, so a rebuild is no edit.
+    untouched = Q(updated_at=run.written_at) | Q(from_lines=True)
+    as_written = model.objects.filter(untouched, imported_by=run).count()
+    if as_written != written:
+        yield f"{abs(written - as_written):,} of its {kind} were changed or deleted since."
+    for before in changes(run, model).filter(before__removed=True).values_list("before", flat=True):
+        cell = {name: before[name] for name in ("date", "provider", "gpu_type")}
+        if model.objects.filter(**cell).exclude(imported_by=run).exists():
+            yield f"{' '.join(cell.values())} was entered again since."
+
+
+def edits_of_teams(run: ImportRun) -> Iterator[str]:
+    for pk, before in changes(run, Team).filter(before__isnull=False).values_list("row_id", "before"):
+        if not Team.objects.filter(pk=pk, updated_at=run.written_at).exists():
+            yield f"The team that was called {before['name']} was changed or deleted since."
+        elif Team.objects.filter(name=before["name"]).exclude(pk=pk).exists():
+            yield f"Another team is called {before['name']} now."
+
+
+def changes(run: ImportRun, model: Any) -> Any:
+    return run.changed_rows.filter(table=model._meta.db_table)
+
+
+def take_back_deliveries(run: ImportRun) -> set[Group]:
+    """The provider, GPU type and month groups whose lines this changes."""
+    deliveries = run.deliveries.all()
+    replaced = list(deliveries.exclude(replaces=None).values_list("replaces", flat=True))
+    lines = Delivery.objects.filter(Q(run=run) | Q(pk__in=replaced)).exclude(lines__gpu_type="")
+    cells = lines.values_list("lines__provider", "lines__gpu_type", "lines__day").distinct()
+    groups = {(provider, gpu_type, day.replace(day=1)) for provider, gpu_type, day in cells if day}
+    deliveries.delete()
+    Delivery.objects.filter(pk__in=replaced).update(current=True)
+    return groups
+
+
+def derive_again(groups: set[Group]) -> None:
+    """Changes nothing, but where the cost basis is another than at the time of the import."""
+    if groups:
+        deriving = Deriving(groups, Names.load(), lock=True)
+        deriving.settle(line_sums(groups), {model: set() for model in SNAPSHOTS})
+        deriving.write(None)
+
+
+def delete_created(run: ImportRun, model: Any) -> None:
+    created = changes(run, model).filter(before__isnull=True).values_list("row_id", flat=True)
+    for ids in pieces(list(created)):
+        model.objects.filter(pk__in=ids).delete()
+
+
+def take_back_jobs(run: ImportRun) -> None:
+    execute(
+        "DELETE FROM jobs WHERE imported_by_id = %s AND NOT EXISTS (SELECT 1 FROM import_changes c "
+        "WHERE c.run_id = %s AND c.\"table\" = 'jobs' AND c.row_id = jobs.id)",
+        [run.pk, run.pk],
+    )
+    if put_back(run, Job):
+        reapply(Job.objects.filter(pk__in=changes(run, Job).values("row_id")))
+
+
+def take_back_teams(run: ImportRun) -> None:
+    """Teams that it made go, unless somebody has come to use or edit them."""
+    put_back(run, Team)
+    created = changes(run, Team).filter(before__isnull=True).values("row_id")
+    for team in Team.objects.filter(pk__in=created, updated_at=run.written_at):
+        if not is_used(team):
+            team.delete()
+
+
+def is_used(team: Team) -> bool:
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: team}).exists()
+        for relation in Team._meta.related_objects
+    )
