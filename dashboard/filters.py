@@ -111,7 +111,7 @@ class ScopeFilter(django_filters.FilterSet):
         if "gpu_type" in uses:
             self.filters["gpu_type"].extra["choices"] = pairs(names.gpu_choices())
         if "model" in uses:
-            self.filters["model"].extra["choices"] = pairs(model_names())
+            self.filters["model"].extra["choices"] = pairs(Job.objects.model_names()[:MOST_MODELS])
 
     def filter_queryset(self, queryset: Any) -> Any:
         clocks = self.names.spellings_by_clock()
@@ -207,7 +207,7 @@ class ScopeFilter(django_filters.FilterSet):
             values = self.cleaned[name]
             for value in values if name != "q" else [values]:
                 raw = str(value.pk) if isinstance(value, Team) else str(value)
-                text = f"“{value}” in names" if name == "q" else f"{field.label}: {value}"
+                text = f"Search: {value}" if name == "q" else f"{field.label}: {value}"
                 found.append({"text": text, "remove_url": "?" + self.without(name, raw)})
         return found
 
@@ -230,11 +230,6 @@ class ScopeFilter(django_filters.FilterSet):
 
 def pairs(values: Iterable[str]) -> list[tuple[str, str]]:
     return [(value, value) for value in values]
-
-
-def model_names() -> list[str]:
-    names = Job.objects.order_by("model_name").values_list("model_name", flat=True).distinct()
-    return list(names[:MOST_MODELS])
 
 
 def query(**parameters: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -110,6 +111,21 @@ class JobQuerySet(models.QuerySet["Job"]):
         for clock, providers in named.items():
             picked |= Q(provider__in=providers) & overlap(span, clock)
         return self.filter(picked)
+
+    def model_names(self) -> list[str]:
+        return list(self.order_by("model_name").values_list("model_name", flat=True).distinct())
+
+    def found_by(self, text: str) -> JobQuerySet:
+        """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is.
+
+        Names are compared here, not in SQL: SQLite folds the case of ASCII letters only.
+        """
+        folded = text.casefold()
+        models = [name for name in Job.objects.model_names() if folded in name.casefold()]
+        found = Q(model_name__in=models) | Q(external_id=text) | Q(submitted_by=text)
+        with suppress(ValueError):
+            found |= Q(pk=uuid.UUID(text))
+        return self.filter(found)
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))

@@ -42,15 +42,15 @@ class Provider(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.key = name_key(self.name)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
     def clean(self) -> None:
         self.name = " ".join(self.name.split())
         taken = Provider.objects.exclude(pk=self.pk).filter(key=name_key(self.name))
         if taken.exists():
             raise ValidationError({"name": "A provider of this name exists already."})
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.key = name_key(self.name)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
 class NameAlias(models.Model):
@@ -73,6 +73,10 @@ class NameAlias(models.Model):
     def __str__(self) -> str:
         return f"{self.alias} = {self.name}"
 
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.alias_key = name_key(self.alias)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
     def clean(self) -> None:
         self.alias, self.name = " ".join(self.alias.split()), " ".join(self.name.split())
         same_kind = NameAlias.objects.filter(kind=self.kind).exclude(pk=self.pk)
@@ -84,7 +88,3 @@ class NameAlias(models.Model):
             raise ValidationError({"name": f"“{self.name}” is itself an alias; name what it stands for."})
         if any(name_key(name) == name_key(self.alias) for name in same_kind.values_list("name", flat=True)):
             raise ValidationError({"alias": f"“{self.alias}” is the name other aliases stand for."})
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.alias_key = name_key(self.alias)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
         jobs = jobs.with_status(*scope.statuses)
     if scope.models:
         jobs = jobs.filter(model_name__in=scope.models)
-    return jobs.filter(model_name__icontains=scope.q) if scope.q else jobs
+    return jobs.found_by(scope.q) if scope.q else jobs
 
 
 def job_hours(scope: Scope, names: Names) -> list[Hours]:

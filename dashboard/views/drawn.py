@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from ..charts import Chart, Grid, Series
 from ..reports.spend import Cost
@@ -102,6 +103,15 @@ def ratios(asked: Asked, cells: Iterable[Hours]) -> list[Chart]:
             "costs",
         ),
     ]
+
+
+def team_hours(asked: Asked, days: Iterable[TeamDay], ids: dict[str, UUID]) -> Chart:
+    starts = asked.buckets_drawn()
+    grid = Grid(starts)
+    for cell in days:
+        grid.add(asked.bucket_of(cell.day, asked.drawn_bucket), cell.team, cell.gpu_hours)
+    series = grid.stacked("hours", lambda start, name: asked.link("jobs", start, team=ids[name]))
+    return time_chart(asked, "teams", "Job GPU-hours by team", series, "", "jobs")
 
 
 def team_trend(asked: Asked, days: Iterable[TeamDay], team: str) -> Chart:

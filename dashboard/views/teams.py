@@ -48,10 +48,10 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if answer := asked.export("teams", COLUMNS, lambda: file_rows(asked, asked.scope), control(total)):
         return answer
     table = TeamTable([row(asked, team, total) for team in use])
-    ranked = [(t.name, t.gpu_hours, address(asked, t.id)) for t in use if t.microseconds][:12]
+    days = teams.team_days(asked.scope, asked.names)
     context = asked.context(
         figures=figures(asked, use, total) if use else [],
-        charts=[drawn.ranking("teams", "Job GPU-hours by team", ranked, "Team", "hours")],
+        charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
         table=asked.sorted_page(table),
     )
     return render(request, "dashboard/teams.html", context)
