@@ -101,7 +101,7 @@ class UsageForm(OneLineForm):
 class StatusForm(forms.Form):
     """The new status of many jobs, and the end of those that need one."""
 
-    status = forms.ChoiceField(choices=[(status, status) for status in KNOWN_STATUSES])
+    status = forms.ChoiceField(choices=[("", "Choose…"), *((s, s) for s in KNOWN_STATUSES)])
     end_time = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label="End")
 
     def __init__(self, *args: Any, jobs: Any, **kwargs: Any) -> None:

@@ -20,7 +20,7 @@ MAPPINGS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "alias": (NameAlias, ("kind", "alias", "name")),
 }
 KINDS = {"provider": "provider", "gpu_type": "GPU type"}
-NUMBERS = {"Jobs", "Job GPU-hours", "Metered GPU-hours", "Cost", "About"}
+NUMBERS = {"Jobs", "Job GPU-hours", "Metered GPU-hours", "Cost", "Cost, about"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def tables_of(found: Unmatched) -> list[Table]:
             "GPUs of a cluster that stand on no bill",
             "Until they are mapped these jobs stand under their cluster's name, beside the bill. "
             "Cost is what the hours come to at the average price of the suggested GPU type.",
-            ("Cluster", "Partition", "GPU type in the log", "Jobs", "Job GPU-hours", "About"),
+            ("Cluster", "Partition", "GPU type in the log", "Jobs", "Job GPU-hours", "Cost, about"),
             hardware_rows(found),
         ),
         Table(
