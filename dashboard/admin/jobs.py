@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from .. import gpu_time
+from ..ingest.reapply import reapply
 from ..models import Job
 from ..models.entities import KNOWN_STATUSES
 from ..templatetags.ui import hours
@@ -121,6 +122,8 @@ class JobAdmin(HelioxAdmin):
         if change and "team" in form.changed_data:
             obj.team_set_by_hand = True
         super().save_model(request, obj, form, change)
+        if change and "team_set_by_hand" in form.changed_data and not obj.team_set_by_hand:
+            reapply(Job.objects.filter(pk=obj.pk))
         if obj.status not in KNOWN_STATUSES:
             known = ", ".join(KNOWN_STATUSES)
             words = f"“{obj.status}” is kept as it is. It is none of the known statuses: {known}."

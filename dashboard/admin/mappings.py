@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from ..ingest.reapply import reapply
 from ..models import AccountMapping, BillDay, ClusterMapping, NameAlias, Provider, SpendMapping
 from .base import HelioxAdmin
 from .fields import suggest
@@ -32,8 +33,6 @@ class MappingAdmin(HelioxAdmin):
         self.reapply(request)
 
     def reapply(self, request: HttpRequest) -> None:
-        from ..ingest.reapply import reapply
-
         self.message_user(request, moved_in_words(reapply()), messages.INFO)
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[ModelForm]:

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Value
-from django.db.models.functions import Coalesce, Left
+from django.db.models import Count
+from django.db.models.functions import Left
 
 from .. import gpu_time
 from ..models import BillLine, CostSnapshot, Job, Team, UsageSnapshot
@@ -21,7 +21,6 @@ from ..naming import Names
 from ..placing import Placing
 
 ZERO = Decimal(0)
-UNSPECIFIED = "unspecified"
 Cell = tuple[str, str]  # provider and GPU type, as they are shown
 
 
@@ -127,9 +126,9 @@ def billed(names: Names) -> dict[Cell, Billed]:
 
 # Without a mapping a job stands under its cluster's and its GPU's own names.
 UNPLACED = {
-    "raw_gpu_count__isnull": False,
+    "cluster__isnull": False,
     "raw_gpu_type__isnull": False,
-    "provider": Left(Coalesce("cluster", Value(UNSPECIFIED)), 100),
+    "provider": Left("cluster", 100),
     "gpu_type": Left("raw_gpu_type", 100),
 }
 
@@ -138,7 +137,7 @@ def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> lis
     keys = ("cluster", "partition", "raw_gpu_type")
     found = []
     for (cluster, partition, raw), jobs, gpu_hours in counted(keys, Job.objects.filter(**UNPLACED), names):
-        cluster, partition = cluster or UNSPECIFIED, partition or ""
+        partition = partition or ""
         if is_own_name(placing, cluster, partition, raw):
             continue
         target = likely_cell(raw, bill, used_providers(placing, cluster))

@@ -14,6 +14,7 @@ from django.urls import reverse
 from dashboard.models import (
     AccountMapping,
     BillDay,
+    ClusterMapping,
     CostSnapshot,
     ImportRun,
     Job,
@@ -391,6 +392,67 @@ def test_many_jobs_are_deleted_by_their_number(admin_client):
     assert page.count('name="_selected_action"') == 1
     admin_client.post(JOBS, chosen | {"post": "yes"})
     assert not Job.objects.exists()
+
+
+# Mappings
+
+
+def make_logged(raw: str = "a100", **facts) -> Job:
+    logged = {"cluster": "fox", "account": "physics", "raw_gpu_type": raw, "raw_gpu_count": 4}
+    return make_job(team="physics", provider="fox", gpu_type=raw, gpu_count=4, **logged, **facts)
+
+
+CLUSTERS = "/admin/dashboard/clustermapping/"
+
+
+def test_a_mapping_moves_what_is_stored_and_says_how_much(admin_client):
+    make_logged()
+    make_logged("t4")
+    form = {
+        "cluster": "fox",
+        "raw_gpu_type": "a100",
+        "provider": "AWS",
+        "gpu_type": "A100-80GB",
+        "factor": "0.5",
+    }
+    response = admin_client.post(f"{CLUSTERS}add/", form, follow=True)
+    assert "1 stored job follows it." in said(response)
+    job = Job.objects.get(raw_gpu_type="a100")
+    assert (job.provider, job.gpu_type, job.gpu_count) == ("AWS", "A100-80GB", 2)
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_without_its_mapping_a_job_is_the_clusters_again(admin_client, bulk):
+    make_logged()
+    form = {"cluster": "fox", "provider": "AWS", "gpu_type": "A100-80GB", "factor": "1"}
+    admin_client.post(f"{CLUSTERS}add/", form)
+    mapping = ClusterMapping.objects.get()
+    if bulk:
+        chosen = {"action": "delete_selected", "_selected_action": str(mapping.pk), "post": "yes"}
+        admin_client.post(CLUSTERS, chosen)
+    else:
+        admin_client.post(f"{CLUSTERS}{mapping.pk}/delete/", {"post": "yes"})
+    job = Job.objects.get()
+    assert (job.provider, job.gpu_type, job.gpu_count) == ("fox", "a100", 4)
+
+
+def test_an_account_is_given_to_a_team_but_for_jobs_of_a_hand(admin_client):
+    mapped, chosen = make_logged(), make_logged(team_set_by_hand=True)
+    form = {"cluster": "fox", "account": "physics", "team": str(make_team("vision").pk)}
+    admin_client.post("/admin/dashboard/accountmapping/add/", form)
+    teams = dict(Job.objects.values_list("pk", "team__name"))
+    assert teams == {mapped.pk: "vision", chosen.pk: "physics"}
+    admin_client.post(f"{JOBS}{chosen.pk}/change/", job_form(chosen))
+    assert Job.objects.get(pk=chosen.pk).team.name == "vision"
+
+
+def test_mappings_of_the_same_names_do_not_share_days(admin_client):
+    form = {"cluster": "fox", "provider": "AWS", "gpu_type": "A100-80GB", "factor": "1"}
+    admin_client.post(f"{CLUSTERS}add/", form | {"valid_to": "2025-03-01"})
+    response = admin_client.post(f"{CLUSTERS}add/", form | {"cluster": "Fox ", "valid_from": "2025-03-01"})
+    assert "covers some of these days" in response.content.decode()
+    admin_client.post(f"{CLUSTERS}add/", form | {"valid_from": "2025-03-02"})
+    assert ClusterMapping.objects.count() == 2
 
 
 # Providers and their clocks

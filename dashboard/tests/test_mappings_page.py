@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -270,3 +271,40 @@ def test_one_alias_joins_two_names(admin_client):
     admin_client.post("/mappings/", fields)
     assert str(NameAlias.objects.get()) == "Amazon Web Services = AWS"
     assert found().names == []
+
+
+def test_one_click_moves_the_stored_jobs(admin_client):
+    job = make_logged("2025-03-01 00:00", "2025-03-01 03:00", gpu_count=2)
+    make_cost("2025-03-01", "40.00")
+    fields = one_click(admin_client.get("/mappings/").content.decode(), "Map to AWS A100-80GB")
+    response = admin_client.post("/mappings/", fields, follow=True)
+    job.refresh_from_db()
+    assert (job.provider, job.gpu_type, job.gpu_count) == ("AWS", "A100-80GB", 2)
+    assert "1 stored job follows it." in response.content.decode()
+    assert found().hardware == []
+    assert LogEntry.objects.get().change_message == "Mapped from the list of unmatched."
+
+
+def test_one_click_confirms_an_account(admin_client):
+    job = make_logged()
+    fields = one_click(admin_client.get("/mappings/").content.decode(), "Keep as physics")
+    admin_client.post("/mappings/", fields)
+    assert found().accounts == []
+    assert AccountMapping.objects.get().team == Job.objects.get().team == job.team
+
+
+def test_one_click_gives_a_tag_to_its_team(admin_client):
+    make_team("vision")
+    make_line("2025-03-01", "10", sub_account="111", tag="vision")
+    fields = one_click(admin_client.get("/mappings/").content.decode(), "Map to vision")
+    admin_client.post("/mappings/", fields)
+    assert found().spend == []
+
+
+def test_the_same_click_twice_maps_once(admin_client):
+    make_logged()
+    fields = one_click(admin_client.get("/mappings/").content.decode(), "Keep as physics")
+    admin_client.post("/mappings/", fields)
+    response = admin_client.post("/mappings/", fields, follow=True)
+    assert "Another mapping of the same names" in response.content.decode()
+    assert AccountMapping.objects.count() == 1

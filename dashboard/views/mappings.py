@@ -21,6 +21,7 @@ from ..access import check_export, may_export, viewing
 from ..admin.mappings import moved_in_words
 from ..exports import FORMATS, Export
 from ..filters import query
+from ..ingest.reapply import reapply
 from ..joblist import MICROHOUR
 from ..models import NameAlias
 from ..money import CENT
@@ -76,8 +77,6 @@ def save(request: HttpRequest, form: Any) -> None:
     LogEntry.objects.log_actions(request.user.pk, [mapping], ADDITION, "Mapped from the list of unmatched.")
     words = f"{mapping}."
     if not isinstance(mapping, NameAlias):
-        from ..ingest.reapply import reapply
-
         words += f" {moved_in_words(reapply())}"
     messages.success(request, words)
 

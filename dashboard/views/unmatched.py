@@ -158,8 +158,8 @@ def spend_rows(found: Unmatched) -> list[Row]:
             " / ".join(filter(None, (row.provider, row.sub_account, row.tag))),
             (
                 row.provider,
-                row.sub_account or "any",
-                row.tag or "any",
+                row.sub_account or "none",
+                row.tag or "none",
                 ui.hours(row.gpu_hours),
                 ui.usd(row.usd),
             ),
