@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
+from math import ceil
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
@@ -115,10 +116,14 @@ class JobLog:
         span = self.plan.span
         return [int(starts.timestamp()) for _, starts, _ in day_bounds(clock, span.start, span.end)]
 
+    def midnights_of(self, fleet: Fleet) -> list[int]:
+        """The first seconds of the days of the demo, by the clock of the provider's bill."""
+        return self.midnights[CLOCKS.get(fleet.provider, "UTC")]
+
     def draw_impossible(self) -> dict[int, str]:
         """Numbers of the jobs that the log gets wrong, all in its younger half."""
         kinds = [kind for kind, count in IMPOSSIBLE.items() for _ in range(count)]
-        kinds = kinds[:: max(1, -(-len(kinds) * 10 // max(1, self.plan.jobs)))]
+        kinds = kinds[:: ceil(len(kinds) / max(1, self.plan.jobs // 10))]  # at most every tenth job
         half, most = self.plan.jobs // 2, int(self.plan.jobs * 0.95)
         room = range(half, max(half + len(kinds), most))
         numbers = self.plan.random("impossible").sample(room, min(len(kinds), len(room)))
@@ -132,7 +137,7 @@ class JobLog:
                 (fleet, run)
                 for fleet in FLEETS
                 if counts[fleet.name][index]
-                for run in self.day(fleet, day, index, counts[fleet.name][index])
+                for run in self.runs(fleet, day, index, counts[fleet.name][index])
             ]
             drawn.sort(key=lambda pair: pair[1].start)
             rng = self.plan.random("log", day)
@@ -165,13 +170,13 @@ class JobLog:
 
     def share_logged(self, fleet: Fleet, index: int) -> float:
         """How much of the bill's day lies before the end of the log."""
-        midnights = self.midnights[CLOCKS.get(fleet.provider, "UTC")]
+        midnights = self.midnights_of(fleet)
         starts, ends = midnights[index], midnights[index + 1]
         return max(0.0, (min(ends, self.as_of) - starts) / (ends - starts))
 
-    def day(self, fleet: Fleet, day: date, index: int, count: int) -> list[Run]:
+    def runs(self, fleet: Fleet, day: date, index: int, count: int) -> list[Run]:
         rng = self.plan.random("jobs", fleet.name, day)
-        midnights = self.midnights[CLOCKS.get(fleet.provider, "UTC")]
+        midnights = self.midnights_of(fleet)
         opens, closes = midnights[index], min(midnights[index + 1], self.as_of)
         runs = self.drawn(fleet, day, rng, count, opens, closes)
         self.fill(fleet, index, runs, opens, closes)
@@ -228,7 +233,7 @@ class JobLog:
     def fill(self, fleet: Fleet, index: int, runs: list[Run], opens: int, closes: int) -> None:
         """Fits starts and running times: the day as busy as wanted, the next not full already."""
         day = self.plan.span.start + timedelta(days=index)
-        midnights = self.midnights[CLOCKS.get(fleet.provider, "UTC")]
+        midnights = self.midnights_of(fleet)
         carried, tomorrows = self.hours[fleet.name][index : index + 2]
         wanted = self.plan.wanted(fleet, day) * (closes - opens) / (midnights[index + 1] - midnights[index])
         missing = max(wanted - carried, 0.1 * wanted) * HOUR
@@ -255,10 +260,10 @@ class JobLog:
         """What else befalls the job: an outage, a wrong record, the end of the log."""
         run.impossible = self.planted.get(self.written, "")
         if run.impossible:
-            run.fate = "completed"
+            run.fate, run.seconds = "completed", min(run.seconds, self.as_of - run.start)
         outage = self.plan.outage
         if outage and fleet.provider == outage.provider and day < outage.span.start:
-            begins = self.midnights[CLOCKS[fleet.provider]][(outage.span.start - self.plan.span.start).days]
+            begins = self.midnights_of(fleet)[(outage.span.start - self.plan.span.start).days]
             if run.start + run.seconds > begins:
                 run.seconds, run.fate = begins - run.start, "failed"
         if not run.impossible and run.fate != "never ran" and run.start + run.seconds > self.as_of:
@@ -271,7 +276,7 @@ class JobLog:
             run.fate = "pending"
 
     def count_hours(self, fleet: Fleet, run: Run, midnights: list[int]) -> None:
-        if run.impossible or run.fate in ("never ran", "pending"):
+        if run.impossible not in ("", "running with end") or run.fate in ("never ran", "pending"):
             return
         hours, at = self.hours[fleet.name], run.start
         end = self.as_of if run.fate in ("running", "stuck") else run.start + int(run.seconds)
