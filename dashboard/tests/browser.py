@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, expect
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 # Playwright keeps an event loop in the thread of the test, where Django would refuse its ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+expect.set_options(timeout=15_000)  # two busy cores are slow at times
 
 FLAGS = [
     "--headless",
@@ -33,6 +36,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# 36,525 days, the roles and what they may do: to write them again would take longer than the test.
+FILLED_BY_MIGRATIONS = {
+    "bill_days",
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_content_type",
+}
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
 
@@ -65,12 +76,15 @@ def none_skipped_in_ci(report: Any) -> Any:
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Emptying the tables after a test would take with them what migrations put there: bring it back."""
-    for item in items:
-        if {"live_server", "transactional_db"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.django_db(transaction=True, serialized_rollback=True), append=False)
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """What a live server's test wrote is emptied away after it; what migrations wrote stays for the next."""
+    table_names = connection.introspection.django_table_names
+
+    def emptied(*args: Any, **options: Any) -> list[str]:
+        return [name for name in table_names(*args, **options) if name not in FILLED_BY_MIGRATIONS]
+
+    connection.introspection.django_table_names = emptied
 
 
 @pytest.fixture(scope="session")
