@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from .access import may_import
+
 LONGEST_QUERY = 8_000
 LONGEST_VALUE = 2_000
+MEGABYTE = 1024**2
+LARGEST_FORM = 3 * MEGABYTE  # a form without files; Django itself reads 2.5 MB of it
 
 
 def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
@@ -26,3 +32,23 @@ def is_readable(request: HttpRequest) -> bool:
         return False
     texts = [text for key, values in request.GET.lists() for text in (key, *values)]
     return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)
+
+
+class LimitBodies:
+    """Who may not import sends no large bodies, and nobody larger ones than HELIOX_UPLOAD_MB."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        size = int(length[:15]) if length.isascii() and length.isdigit() else 0
+        if size <= LARGEST_FORM:
+            return None
+        largest = settings.HELIOX_UPLOAD_MB * MEGABYTE + LARGEST_FORM
+        if may_import(request.user) and size <= largest:
+            return None
+        return render(request, "413.html", {"most_mb": settings.HELIOX_UPLOAD_MB}, status=413)

@@ -38,6 +38,13 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def whole_number(name: str, default: int, most: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number from 1 to {most}.")
+    return int(value)
+
+
 def time_zone(name: str) -> str:
     value = text(name, "UTC")
     try:
@@ -198,6 +205,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.edge.refuse_unreadable",
+    "dashboard.edge.LimitBodies",  # before the CSRF check, which would read the body first
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -245,6 +253,7 @@ MEDIA_ROOT = VAR_DIR / "uploads"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
+HELIOX_UPLOAD_MB = whole_number("HELIOX_UPLOAD_MB", 64, most=2048)
 
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"

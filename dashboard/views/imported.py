@@ -1,0 +1,60 @@
+"""A summary of an import as the tables of a page."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from ..ingest.summary import FATES, MEASURES
+from ..templatetags.ui import count, usd
+
+TABLE_NAMES = {
+    "teams": "Teams",
+    "jobs": "Jobs",
+    "deliveries": "Bills (deliveries)",
+    "bill_lines": "Bill lines",
+    "cost_snapshots": "Daily cost",
+    "usage_snapshots": "Daily usage",
+}
+
+
+def page_of(summary: dict[str, Any]) -> dict[str, Any]:
+    """What `_import_summary.html` shows; a summary of an older version may lack parts."""
+    return {
+        "summary": summary,
+        "title": ", ".join(summary.get("files", [])),
+        "tiles": [(fate.capitalize(), count(summary.get(fate, 0))) for fate in ("read", *FATES)],
+        "tables": [
+            (TABLE_NAMES.get(name, name), [count(rows.get(what, 0)) for what in CHANGES])
+            for name, rows in summary.get("tables", {}).items()
+        ],
+        "months": [row for measure in summary.get("months", {}) for row in months(summary, measure)],
+        "ignored": summary.get("ignored_kinds", {}).items(),
+        "unmatched": unmatched(summary.get("unmatched", {})),
+        "more_refused": max(summary.get("refused", 0) - len(summary.get("refusals", [])), 0),
+    }
+
+
+CHANGES = ("created", "changed", "removed")
+
+
+def months(summary: dict[str, Any], measure: str) -> list[tuple[str, str, str, str]]:
+    show = usd if measure == "cost_usd" else exact_hours
+    return [
+        (MEASURES.get(measure, measure), month, show(Decimal(was["before"])), show(Decimal(was["after"])))
+        for month, was in summary["months"][measure].items()
+    ]
+
+
+def exact_hours(hours: Decimal) -> str:
+    return f"{hours.normalize():,f} h" if hours else "0 h"
+
+
+def unmatched(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, str]]:
+    """(what, its names, its jobs) of all that no mapping matched."""
+    clusters = [
+        ("Cluster", " / ".join(row[part] or "any" for part in ("cluster", "partition", "raw_gpu_type")), row)
+        for row in found.get("clusters", [])
+    ]
+    accounts = [("Account", f"{row['cluster']} / {row['account']}", row) for row in found.get("accounts", [])]
+    return [(what, names, count(row["jobs"])) for what, names, row in [*clusters, *accounts]]
