@@ -95,11 +95,17 @@ class Migration(migrations.Migration):
                 ),
                 ("date", models.DateField(db_comment="The bill's own day; never shifted", db_index=True)),
                 ("provider", models.CharField(db_comment="Provider that bills", max_length=100)),
-                ("gpu_type", models.CharField(db_comment="GPU type that is billed", max_length=100)),
+                (
+                    "gpu_type",
+                    models.CharField(
+                        db_comment="GPU type that is billed", max_length=100, verbose_name="GPU type"
+                    ),
+                ),
                 (
                     "cost_usd",
                     models.DecimalField(
                         db_comment="Cost of the day in USD; credits are negative",
+                        verbose_name="cost in USD",
                         decimal_places=2,
                         max_digits=12,
                     ),
@@ -145,11 +151,17 @@ class Migration(migrations.Migration):
                 ),
                 ("date", models.DateField(db_comment="The bill's own day; never shifted", db_index=True)),
                 ("provider", models.CharField(db_comment="Provider that bills", max_length=100)),
-                ("gpu_type", models.CharField(db_comment="GPU type that is billed", max_length=100)),
+                (
+                    "gpu_type",
+                    models.CharField(
+                        db_comment="GPU type that is billed", max_length=100, verbose_name="GPU type"
+                    ),
+                ),
                 (
                     "gpu_hours",
                     models.DecimalField(
                         db_comment="GPU-hours that the provider metered",
+                        verbose_name="metered GPU-hours",
                         decimal_places=2,
                         max_digits=12,
                         validators=[django.core.validators.MinValueValidator(Decimal("0"))],
@@ -198,7 +210,12 @@ class Migration(migrations.Migration):
                     "model_name",
                     models.CharField(db_comment="Model that was trained or served", max_length=255),
                 ),
-                ("gpu_type", models.CharField(db_comment="GPU type, as the bill names it", max_length=100)),
+                (
+                    "gpu_type",
+                    models.CharField(
+                        db_comment="GPU type, as the bill names it", max_length=100, verbose_name="GPU type"
+                    ),
+                ),
                 ("provider", models.CharField(db_comment="Provider that bills the GPUs", max_length=100)),
                 (
                     "start_time",

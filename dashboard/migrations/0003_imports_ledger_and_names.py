@@ -297,6 +297,7 @@ class Migration(migrations.Migration):
             name="gpu_count",
             field=models.DecimalField(
                 db_comment="GPUs held for the whole run; fractions exist",
+                verbose_name="GPUs",
                 db_default=Decimal("1"),
                 decimal_places=6,
                 default=Decimal("1"),
@@ -317,6 +318,7 @@ class Migration(migrations.Migration):
             field=models.DecimalField(
                 blank=True,
                 db_comment="GPUs as the scheduler counted them, before a mapping's factor",
+                verbose_name="GPUs in the log",
                 decimal_places=6,
                 max_digits=12,
                 null=True,
@@ -326,7 +328,11 @@ class Migration(migrations.Migration):
             model_name="job",
             name="raw_gpu_type",
             field=models.CharField(
-                blank=True, db_comment="GPU type as the scheduler wrote it", max_length=255, null=True
+                blank=True,
+                db_comment="GPU type as the scheduler wrote it",
+                verbose_name="GPU type in the log",
+                max_length=255,
+                null=True,
             ),
         ),
         migrations.AddField(
@@ -496,7 +502,10 @@ class Migration(migrations.Migration):
                 (
                     "gpu_type",
                     models.CharField(
-                        blank=True, db_comment="Empty where the charge is no GPU", max_length=100
+                        blank=True,
+                        db_comment="Empty where the charge is no GPU",
+                        verbose_name="GPU type",
+                        max_length=100,
                     ),
                 ),
                 ("billed", dashboard.models.exact.FullPrecisionField(db_comment="USD as invoiced")),

@@ -139,7 +139,7 @@ class Job(Stamped):
         Team, on_delete=models.CASCADE, related_name="jobs", db_comment="Team that ran the job"
     )
     model_name = models.CharField(max_length=255, db_comment="Model that was trained or served")
-    gpu_type = models.CharField(max_length=100, db_comment="GPU type, as the bill names it")
+    gpu_type = models.CharField("GPU type", max_length=100, db_comment="GPU type, as the bill names it")
     provider = models.CharField(max_length=100, db_comment="Provider that bills the GPUs")
     start_time = models.DateTimeField(
         null=True, blank=True, db_index=True, db_comment="When the job began to run"
@@ -155,6 +155,7 @@ class Job(Stamped):
     )
 
     gpu_count = models.DecimalField(
+        "GPUs",
         max_digits=12,
         decimal_places=6,
         default=Decimal(1),
@@ -176,9 +177,14 @@ class Job(Stamped):
         max_length=255, null=True, blank=True, db_comment="The scheduler's partition"
     )
     raw_gpu_type = models.CharField(
-        max_length=255, null=True, blank=True, db_comment="GPU type as the scheduler wrote it"
+        "GPU type in the log",
+        max_length=255,
+        null=True,
+        blank=True,
+        db_comment="GPU type as the scheduler wrote it",
     )
     raw_gpu_count = models.DecimalField(
+        "GPUs in the log",
         max_digits=12,
         decimal_places=6,
         null=True,
@@ -260,7 +266,7 @@ class UsageQuerySet(SnapshotQuerySet):
 class Snapshot(Stamped):
     date = models.DateField(db_index=True, db_comment="The bill's own day; never shifted")
     provider = models.CharField(max_length=100, db_comment="Provider that bills")
-    gpu_type = models.CharField(max_length=100, db_comment="GPU type that is billed")
+    gpu_type = models.CharField("GPU type", max_length=100, db_comment="GPU type that is billed")
     from_lines = models.BooleanField(
         default=False,
         db_default=False,
@@ -286,7 +292,10 @@ class Snapshot(Stamped):
 
 class CostSnapshot(Snapshot):
     cost_usd = models.DecimalField(
-        max_digits=12, decimal_places=2, db_comment="Cost of the day in USD; credits are negative"
+        "cost in USD",
+        max_digits=12,
+        decimal_places=2,
+        db_comment="Cost of the day in USD; credits are negative",
     )
     basis = models.CharField(
         max_length=10,
@@ -310,6 +319,7 @@ class CostSnapshot(Snapshot):
 
 class UsageSnapshot(Snapshot):
     gpu_hours = models.DecimalField(
+        "metered GPU-hours",
         max_digits=12,
         decimal_places=2,
         validators=[MinValueValidator(Decimal(0))],

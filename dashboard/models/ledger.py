@@ -65,7 +65,9 @@ class BillLine(models.Model):
     tag = models.CharField(max_length=255, blank=True)
     kind = models.CharField(max_length=20, choices=Kind)
     service_category = models.CharField(max_length=100, blank=True)
-    gpu_type = models.CharField(max_length=100, blank=True, db_comment="Empty where the charge is no GPU")
+    gpu_type = models.CharField(
+        "GPU type", max_length=100, blank=True, db_comment="Empty where the charge is no GPU"
+    )
     billed = FullPrecisionField(db_comment="USD as invoiced")
     effective = FullPrecisionField(db_comment="USD with commitments amortised")
     gpu_hours = FullPrecisionField(null=True, db_comment="Metered GPU-hours; empty where none are metered")
