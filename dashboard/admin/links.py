@@ -8,17 +8,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 PAGE_FILTERS = ("provider", "gpu_type", "team", "status", "q")
 
 
-def link(label: str, name: str, /, *args: Any, **query: Any) -> dict[str, str] | None:
-    """A link to a page by its name; None where there is no such page."""
-    try:
-        url = reverse(name, args=args)
-    except NoReverseMatch:
-        return None
+def link(label: str, page: str, **query: Any) -> dict[str, str]:
+    url = reverse(page)
     return {"label": label, "url": f"{url}?{urlencode(query, doseq=True)}" if query else url}
 
 

@@ -50,12 +50,14 @@ class SnapshotAdmin(HelioxAdmin):
             "gpu_type": snapshot.gpu_type,
             "current": "yes",
         }
+        run = snapshot.imported_by_id
         return format_html(
             'This amount is the sum of <a href="{}?{}">bill lines</a>, rounded. To change it, '
-            '<a href="{}">import</a> a corrected bill or undo the import that brought it.',
+            '<a href="{}">import</a> a corrected bill or undo <a href="{}">the import that brought it</a>.',
             reverse("admin:dashboard_billline_changelist"),
             urlencode(cell),
-            address_of_import(snapshot.imported_by_id),
+            reverse("imports"),
+            reverse("import", args=[run]) if run else reverse("imports"),
         )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -83,10 +85,6 @@ class SnapshotAdmin(HelioxAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         obj.imported_by = None
         super().save_model(request, obj, form, change)
-
-
-def address_of_import(run: int | None) -> str:
-    return reverse("admin:dashboard_importrun_change", args=[run]) if run else "/imports/"
 
 
 @admin.register(CostSnapshot)

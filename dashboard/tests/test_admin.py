@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,8 +14,10 @@ from django.urls import reverse
 from dashboard.models import (
     AccountMapping,
     BillDay,
+    BillLine,
     ClusterMapping,
     CostSnapshot,
+    Delivery,
     ImportRun,
     Job,
     Provider,
@@ -196,6 +198,29 @@ def test_the_sum_of_bill_lines_is_shown_and_not_changed(admin_client):
     response = admin_client.post(COSTS, bulk, follow=True)
     assert any("Nothing was deleted" in words for words in said(response))
     assert CostSnapshot.objects.get().cost_usd == Decimal("10.00")
+
+
+def test_a_sum_leads_to_its_lines(admin_client, admin):
+    run = ImportRun.objects.create(
+        format="focus", files=[{"name": "bill.csv"}], written_at=at("2025-04-01 00:00")
+    )
+    facts = {"provider": "AWS", "account": "1"}
+    days = {"period_start": date(2025, 3, 1), "period_end": date(2025, 4, 1)}
+    new = Delivery.objects.create(run=run, **facts, **days)
+    old = Delivery.objects.create(run=run, current=False, **facts, **days)
+    for delivery, day, tag in ((new, 1, "meant"), (new, 2, "next-day"), (old, 1, "taken-back")):
+        line = {"day": date(2025, 3, day), "gpu_type": "A100-80GB", "kind": "spot", "tag": tag}
+        BillLine.objects.create(
+            delivery=delivery, billed=1, effective=1, gpu_hours=1, rows=1, **line, **facts
+        )
+    cost = make_cost("2025-03-01", "1.00")
+    CostSnapshot.objects.update(from_lines=True, imported_by=run)
+    page = admin_client.get(f"{COSTS}{cost.pk}/change/").content.decode()
+    assert f'href="{reverse("import", args=[run.pk])}"' in page
+    url = page.split('the sum of <a href="')[1].split('"')[0].replace("&amp;", "&")
+    lines = admin_client.get(url).content.decode()
+    assert "meant" in lines and "next-day" not in lines and "taken-back" not in lines
+    assert "bill.csv" in admin_client.get(f"/admin/dashboard/importrun/{run.pk}/change/").content.decode()
 
 
 def test_metered_hours_are_never_negative(admin_client):
