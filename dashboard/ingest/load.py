@@ -121,9 +121,13 @@ def measured(file: Path | BinaryIO) -> tuple[str, int]:
 
 def silent(says: dict[str, str], header: Iterable[str]) -> frozenset[str]:
     """Columns of a job about which this header says nothing; what is stored there stays."""
-    present = {name.strip().casefold() for name in header}
-    absent = {column for name, column in says.items() if name.casefold() not in present}
+    present = {plain(name) for name in header}
+    absent = {column for name, column in says.items() if plain(name) not in present}
     return frozenset(absent | (set(OPTIONAL) - set(says.values())))
+
+
+def plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_")
 
 
 def load_readings(

@@ -137,7 +137,7 @@ class Tally:
             changes=self.changes,
             tables={} if self.blocked else tables,
             months={} if self.blocked else self.months,
-            refusals=self.refusals,
+            refusals=sorted(self.refusals, key=lambda refusal: (refusal["file"], refusal["line"])),
             ignored_kinds=dict(self.ignored.most_common()),
             examples=self.examples,
             unknown_names=self.unknown,

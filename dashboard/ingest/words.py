@@ -64,3 +64,5 @@ def refusals(summary: Summary) -> Iterator[str]:
     more = summary.refused - len(summary.refusals)
     if more > 0:
         yield f"… and {more:,} more refused rows."
+    if summary.conflicts:
+        yield "Say --on-conflict keep, replace or add."

@@ -57,4 +57,8 @@ def unmatched(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, st
         for row in found.get("clusters", [])
     ]
     accounts = [("Account", f"{row['cluster']} / {row['account']}", row) for row in found.get("accounts", [])]
-    return [(what, names, count(row["jobs"])) for what, names, row in [*clusters, *accounts]]
+    return [(what, names, jobs(row["jobs"])) for what, names, row in [*clusters, *accounts]]
+
+
+def jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{count(number)} jobs"

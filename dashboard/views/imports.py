@@ -29,7 +29,7 @@ MEGABYTE = 1024**2
 WHERE_A_FIGURE_STANDS = {
     "refuse": "refuse the file and say so",
     "keep": "keep what is there",
-    "replace": "replace it by the file's figure",
+    "replace": "replace it by the file’s figure",
     "add": "add the two",
 }
 
@@ -58,13 +58,7 @@ def too_large() -> str:
     )
 
 
-class UploadForm(forms.Form):
-    files = FilesField(
-        label="Files",
-        help_text="Bills (FOCUS, CSV or gz), job logs (sacct --parsable2), or CSV of jobs, daily cost, "
-        "daily usage or teams. All parts of one bill together.",
-        error_messages={"empty": "The file is empty.", "required": "Choose a file."},
-    )
+class OptionsForm(forms.Form):
     format = forms.ChoiceField(
         required=False,
         choices=[("", "Recognise from the content"), *((known.NAME, known.LABEL) for known in FORMATS)],
@@ -81,12 +75,6 @@ class UploadForm(forms.Form):
     team_tag = forms.CharField(
         required=False, max_length=255, help_text="For bills: the tag whose value names the team."
     )
-    on_conflict = forms.ChoiceField(
-        label="Where another figure stands already",
-        choices=[(choice, WHERE_A_FIGURE_STANDS[choice].capitalize()) for choice in ON_CONFLICT],
-        initial="refuse",
-        required=False,
-    )
 
     def clean_time_zone(self) -> str:
         named = self.cleaned_data["time_zone"].strip()
@@ -95,6 +83,21 @@ class UploadForm(forms.Form):
         except BadValue as bad:
             raise forms.ValidationError(f"{named} is not {bad.expected}.") from None
         return named
+
+
+class UploadForm(OptionsForm):
+    files = FilesField(
+        label="Files",
+        help_text="Bills (FOCUS, CSV or gz), job logs (sacct --parsable2), or CSV of jobs, daily cost, "
+        "daily usage or teams. All parts of one bill together.",
+        error_messages={"empty": "The file is empty.", "required": "Choose a file."},
+    )
+    on_conflict = forms.ChoiceField(
+        label="Where another figure stands already",
+        choices=[(choice, WHERE_A_FIGURE_STANDS[choice].capitalize()) for choice in ON_CONFLICT],
+        initial="refuse",
+        required=False,
+    )
 
     def clean_on_conflict(self) -> str:
         return self.cleaned_data["on_conflict"] or "refuse"
@@ -125,8 +128,9 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         return answer(request, upload)
     summary = run(upload, dry_run=True)
+    form = OptionsForm(initial=upload.options)
     context = page_of(summary.as_json()) | {
-        "upload": upload,
+        "form": form,
         "on_conflict": upload.options.get("on_conflict"),
         "choices": [(name, words) for name, words in WHERE_A_FIGURE_STANDS.items() if name != "refuse"],
         "crumbs": crumbs("Review"),
@@ -155,9 +159,19 @@ def answer(request: HttpRequest, upload: Upload) -> HttpResponse:
         messages.info(request, "The upload is cancelled. Nothing was imported.")
         return redirect("imports")
     if choice in ON_CONFLICT:
-        upload.options["on_conflict"] = choice
-        upload.save(update_fields=["options"])
+        look_again(upload, {"on_conflict": choice})
+    elif what == "options":
+        form = OptionsForm(request.POST)
+        if form.is_valid():
+            look_again(upload, form.cleaned_data)
+        else:
+            messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
     return redirect("import_review", upload.pk)
+
+
+def look_again(upload: Upload, options: dict[str, str]) -> None:
+    upload.options |= options
+    upload.save(update_fields=["options"])
 
 
 def confirm(request: HttpRequest, upload: Upload) -> HttpResponse:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         said = Options(options["cluster"], options["account"], options["time_zone"], options["team_tag"])
         check_usage(options["files"], said)
-        sources = [Source(path.name, path) for path in options["files"]]
+        sources = [Source(path.name.encode(errors="replace").decode(), path) for path in options["files"]]
         try:
             with progress_bar(options["files"], quiet=options["json"]) as progress:
                 summary = load(
