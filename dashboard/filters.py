@@ -64,7 +64,7 @@ class ScopeFilter(django_filters.FilterSet):
     """The form of every page. `scope` is what it asks for; `qs` are the jobs within it."""
 
     preset = django_filters.ChoiceFilter(
-        label="Range", method="leave", choices=list(PRESETS.items()), empty_label=None
+        label="Range", method="leave", choices=[*PRESETS.items(), ("", "Free dates")], empty_label=None
     )
     start = day_field("From")
     end = day_field("To")
@@ -128,7 +128,7 @@ class ScopeFilter(django_filters.FilterSet):
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
-            if name in ("preset", "bucket", "group_by", "basis"):
+            if name in ("bucket", "group_by", "basis"):
                 field.choices = [choice for choice in field.choices if choice[0]]
         form.is_valid()
         self.check_order(form)
@@ -144,10 +144,11 @@ class ScopeFilter(django_filters.FilterSet):
 
     def data_with_defaults(self) -> QueryDict:
         data = self.data.copy()
-        free_dates = any(data.get(name) for name in ("start", "end"))
         for name, value in self.defaults().items():
-            if not data.get(name) and not (name == "preset" and free_dates):
+            if not data.get(name):
                 data[name] = value
+        if data.get("start") or data.get("end"):
+            data["preset"] = ""
         return data
 
     def check_order(self, form: forms.Form) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db.backends.base.introspection import BaseDatabaseIntrospection
 from django.test import Client
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, expect
 
@@ -79,12 +79,13 @@ def none_skipped_in_ci(report: Any) -> Any:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """What a live server's test wrote is emptied away after it; what migrations wrote stays for the next."""
-    table_names = connection.introspection.django_table_names
+    table_names = BaseDatabaseIntrospection.django_table_names
 
     def emptied(*args: Any, **options: Any) -> list[str]:
         return [name for name in table_names(*args, **options) if name not in FILLED_BY_MIGRATIONS]
 
-    connection.introspection.django_table_names = emptied
+    # Of the class: beside Playwright's event loop, Django opens another connection.
+    BaseDatabaseIntrospection.django_table_names = emptied
 
 
 @pytest.fixture(scope="session")

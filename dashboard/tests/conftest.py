@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -88,3 +88,66 @@ def as_of(settings: Any) -> Any:
         return settings.HELIOX_AS_OF
 
     return hold
+
+
+DAILY_USD = {
+    ("AWS", "H100-80GB"): 400,
+    ("AWS", "A100-80GB"): 300,
+    ("AWS", "L4"): 20,
+    ("GCP", "A100-40GB"): 150,
+    ("GCP", "T4"): 8,
+    ("GCP", "L4"): 16,
+    ("Azure", "V100-16GB"): 60,
+    ("Azure", "A10"): 12,
+    ("Lambda", "GH200"): 90,
+    ("Lambda", "RTX A6000"): 5,
+}
+MODELS = ["resnet", "whisper", "llama-3-8b", "bert-base"]
+
+
+@pytest.fixture
+def company(db: None, as_of: Any) -> None:
+    """February and March 2025 of four providers and three teams; it is the 31st, noon.
+
+    AWS costs $720 a day. GCP has no rows on 12 March, and a credit of $1,000 on the 20th.
+    """
+    now = as_of("2025-03-31 12:00")
+    days = [date(2025, 2, 1) + timedelta(days=n) for n in range(58)]
+    cells = [
+        (day, provider, gpu_type, Decimal(usd))
+        for day in days
+        for (provider, gpu_type), usd in DAILY_USD.items()
+        if (provider, day) != ("GCP", date(2025, 3, 12))
+    ]
+    CostSnapshot.objects.bulk_create(
+        CostSnapshot(date=day, provider=provider, gpu_type=gpu_type, cost_usd=usd)
+        for day, provider, gpu_type, usd in cells
+    )
+    UsageSnapshot.objects.bulk_create(
+        UsageSnapshot(date=day, provider=provider, gpu_type=gpu_type, gpu_hours=usd / 2)
+        for day, provider, gpu_type, usd in cells
+    )
+    make_cost("2025-03-20", "-1000.00", provider="GCP", gpu_type="Credits")
+    teams = [make_team(name) for name in ("vision", "speech", "research")]
+    Job.objects.bulk_create(job_of_the_company(n, teams, now) for n in range(60))
+
+
+def job_of_the_company(n: int, teams: list[Team], now: datetime) -> Job:
+    """The newest two run; every seventh failed; every fifth came from a cluster that no mapping knows."""
+    provider, gpu_type = list(DAILY_USD)[n % len(DAILY_USD)]
+    start = now - timedelta(hours=20 * n + 1)
+    return Job(
+        team=teams[n % 3],
+        model_name=MODELS[n % 4],
+        provider="fox" if n % 5 == 0 else provider,
+        gpu_type="a100" if n % 5 == 0 else gpu_type,
+        cluster="fox" if n % 5 == 0 else None,
+        account="nn1234k" if n % 5 == 0 else None,
+        raw_gpu_type="a100" if n % 5 == 0 else None,
+        raw_gpu_count=Decimal(2) if n % 5 == 0 else None,
+        gpu_count=Decimal(n % 8 + 1),
+        status="running" if n < 2 else "failed" if n % 7 == 0 else "completed",
+        submit_time=start - timedelta(minutes=7),
+        start_time=start,
+        end_time=None if n < 2 else start + timedelta(hours=n % 30, minutes=37, seconds=n),
+    )

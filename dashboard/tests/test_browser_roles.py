@@ -1,0 +1,208 @@
+"""Each role walks its day in a real browser, from the login form to a figure, a file or a refusal."""
+
+from __future__ import annotations
+
+import csv
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.templatetags import ui
+
+from .conftest import make_job
+
+pytestmark = pytest.mark.usefixtures("company")
+
+
+@pytest.fixture
+def signed_in(page: Page) -> Any:
+    """`signed_in(user, "/costs/")` walks through the login form, as people do."""
+
+    def walk(user: Any, path: str = "/") -> Page:
+        page.goto(path)
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.get_by_label("Username").fill(user.username)
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
+        return page
+
+    return walk
+
+
+def bar(page: Page, chart: str, series: str, label: str) -> dict[str, Any]:
+    """Where on its canvas a bar is drawn, and its amount, by Chart.js' own account."""
+    return page.evaluate(
+        """([id, series, label]) => {
+            const chart = Chart.getChart(id);
+            const set = chart.data.datasets.findIndex((one) => one.label === series);
+            const place = chart.data.labels.indexOf(label);
+            const { x, y } = chart.getDatasetMeta(set).data[place].getCenterPoint();
+            return { position: { x, y }, amount: chart.data.datasets[set].data[place] };
+        }""",
+        [chart, series, label],
+    )
+
+
+def legend(page: Page, chart: str) -> Any:
+    return page.locator(f"[data-legend={chart}] button")
+
+
+def tile(page: Page, label: str) -> Any:
+    return page.locator(".tile", has=page.get_by_text(label, exact=True)).locator(".tile-value")
+
+
+def choose(page: Page, field: str, *values: str) -> None:
+    """Opens a filter, ticks values, and closes it, which applies them."""
+    box = page.get_by_role("group", name=field, exact=True).first
+    box.locator("summary").click()
+    for value in values:
+        box.get_by_label(value, exact=True).check()
+    page.keyboard.press("Escape")
+
+
+def downloaded(page: Page, link: str) -> tuple[str, list[dict[str, str]]]:
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=link).click()
+    with open(waiting.value.path(), encoding="utf-8-sig", newline="") as file:
+        return waiting.value.suggested_filename, list(csv.DictReader(file))
+
+
+def test_finance_changes_range_and_grouping_and_follows_a_bar_to_its_rows(signed_in, finance):
+    page = signed_in(finance, "/costs/")
+    expect(legend(page, "spend")).to_have_text(["AWS", "GCP", "Lambda", "Azure"])
+
+    page.get_by_label("Range", exact=True).select_option("mtd")
+    expect(page).to_have_url(re.compile("preset=mtd"))
+    expect(page.locator(".chips-span")).to_contain_text("1–31 Mar 2025")
+
+    page.get_by_label("Grouped by").select_option("gpu_type")
+    expect(page).to_have_url(re.compile("group_by=gpu_type"))
+    expect(legend(page, "spend").first).to_have_text("H100-80GB")
+    expect(legend(page, "spend").last).to_have_text("Other (4)")
+    expect(page).to_have_url(re.compile("preset=mtd"))
+
+    a100 = bar(page, "spend", "A100-40GB", "2025-03-11")
+    assert a100["amount"] == 150
+    page.locator("#spend").click(position=a100["position"])
+    expect(page).to_have_url(re.compile("start=2025-03-11"))
+    expect(tile(page, "Net")).to_have_text("$150.00")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    expect(page.get_by_role("row", name="2025-03-11 GCP A100-40GB $150.00")).to_be_visible()
+    expect(page.get_by_label("Active filters")).to_contain_text("GPU type: A100-40GB")
+
+
+def test_the_bar_of_a_provider_leads_to_rows_that_add_up_to_it(browser_page, finance):
+    page = browser_page(finance, "/?preset=mtd")
+    aws = bar(page, "spend", "AWS", "2025-03-11")
+    assert aws["amount"] == 720
+    page.locator("#spend").click(position=aws["position"])
+    expect(page).to_have_url(re.compile(r"/costs/.*start=2025-03-11"))
+    expect(page.locator("#rows .note")).to_contain_text("Their sum is $720.00")
+    amounts = page.locator("#rows tbody td.num").all_inner_texts()
+    assert sum(Decimal(text.lstrip("$")) for text in amounts) == 720
+
+
+def test_a_series_is_taken_out_of_the_chart_by_its_name_in_the_legend(browser_page, finance):
+    page = browser_page(finance, "/costs/")
+    aws = page.get_by_role("button", name="AWS")
+    expect(aws).to_have_attribute("aria-pressed", "true")
+    aws.click()
+    expect(aws).to_have_attribute("aria-pressed", "false")
+    assert not page.evaluate("Chart.getChart('spend').isDatasetVisible(0)")
+
+
+def test_a_manager_downloads_costs_that_add_up_to_the_page(signed_in, manager):
+    page = signed_in(manager, "/costs/?preset=mtd")
+    choose(page, "Provider", "AWS")
+    expect(page).to_have_url(re.compile("provider=AWS"))
+    expect(tile(page, "Net")).to_have_text("$21,600.00")
+    name, rows = downloaded(page, "Download CSV")
+    assert name == "heliox_costs_2025-03-01_2025-03-31_Provider-AWS_effective_UTC.csv"
+    assert sum(Decimal(row["cost_usd"]) for row in rows) == 21600
+    assert len(rows) == 90
+
+
+def test_free_dates_are_chosen_and_kept(browser_page, manager):
+    page = browser_page(manager, "/costs/")
+    expect(page.get_by_label("From")).to_be_hidden()
+    page.get_by_label("Range", exact=True).select_option(label="Free dates")
+    page.get_by_label("From").fill("2025-03-01")
+    page.get_by_label("To", exact=True).fill("2025-03-20")
+    page.get_by_role("button", name="Apply").click()
+    choose(page, "Provider", "AWS")
+    expect(page).to_have_url(re.compile("start=2025-03-01&end=2025-03-20&provider=AWS"))
+    expect(page.get_by_label("Range", exact=True)).to_have_value("")
+    page.get_by_label("Range", exact=True).select_option("last7")
+    expect(page).to_have_url(re.compile(r"preset=last7&provider=AWS"))
+
+
+def test_a_manager_downloads_jobs_whose_hours_add_up_to_the_page(signed_in, manager):
+    page = signed_in(manager, "/jobs/?start=2025-03-01&end=2025-03-20")
+    choose(page, "Provider", "AWS")
+    expect(page).to_have_url(re.compile("provider=AWS"))
+    name, rows = downloaded(page, "Download CSV")
+    assert name.startswith("heliox_jobs_2025-03-01_2025-03-20_Provider-AWS")
+    assert {row["provider"] for row in rows} == {"AWS"}
+    hours = sum(Decimal(row["job_gpu_hours"]) for row in rows)
+    expect(page.locator("main")).to_contain_text(f"{len(rows)} jobs, {ui.hours(hours)} job GPU-hours")
+
+
+def test_a_viewer_sees_figures_and_gets_no_file(signed_in, viewer, complaints):
+    page = signed_in(viewer)
+    for path in ("/", "/costs/", "/usage/", "/jobs/", "/teams/"):
+        page.goto(path)
+        expect(page.locator("table.grid").first).to_be_attached()
+        expect(page.get_by_role("link", name=re.compile("Download"))).to_have_count(0)
+    expect(page.get_by_role("link", name="Administration")).to_have_count(0)
+    page.goto("/costs/?_export=csv")
+    expect(page.get_by_role("heading", name="Not for this account")).to_be_visible()
+    page.get_by_role("link", name="To the overview").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert len(complaints) == 1  # of Chromium itself, on the refusal
+    assert "403" in complaints.pop()
+
+
+def test_an_engineer_finds_a_job_and_comes_back_to_the_list_as_it_was(signed_in, viewer):
+    job = make_job("2025-03-05 08:00", "2025-03-05 20:30", model_name="Llama-Searcher", gpu_count=4)
+    page = signed_in(viewer, "/jobs/?status=completed")
+    search = page.get_by_label("Search", exact=True)
+    search.fill("llama")
+    search.press("Enter")
+    expect(page).to_have_url(re.compile("status=completed.*q=llama"))
+    found = page.url
+    page.get_by_role("link", name="Llama-Searcher").click()
+    expect(page).to_have_url(re.compile(str(job.pk)))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Llama-Searcher")
+    expect(tile(page, "Job GPU-hours")).to_have_text("50.0 h")
+    page.go_back()
+    expect(page).to_have_url(found)
+    expect(search).to_have_value("llama")
+    expect(page.get_by_label("Active filters")).to_contain_text("Status: completed")
+
+
+def test_an_engineer_sorts_the_list_and_turns_its_pages(browser_page, viewer):
+    page = browser_page(viewer, "/jobs/?per_page=25")
+    page.get_by_role("link", name="GPU-hours", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=-?gpu_hours"))
+    column = page.get_by_role("columnheader", name="GPU-hours")
+    expect(column).to_have_attribute("aria-sort", re.compile("ascending|descending"))
+
+    def first_model() -> str:
+        return page.locator("#rows tbody tr").first.locator("a").first.get_attribute("href") or ""
+
+    first = first_model()
+    page.get_by_role("link", name="Next").click()
+    expect(page).to_have_url(re.compile(r"sort=.*after="))
+    assert first_model() != first
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator("#rows tbody tr")).to_have_count(10)
+    expect(page.get_by_role("link", name="Next")).to_have_count(0)
+    page.get_by_role("link", name="Previous").click()
+    page.get_by_role("link", name="Previous").click()
+    expect(page.locator("#rows tbody tr")).to_have_count(25)
+    assert first_model() == first
+    expect(page).to_have_url(re.compile("sort="))
