@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Max, Min, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -24,7 +24,8 @@ from django.utils.html import format_html
 from .. import gpu_time
 from ..ingest.reapply import reapply
 from ..models import Job
-from ..models.entities import KNOWN_STATUSES
+from ..models.entities import KNOWN_STATUSES, JobQuerySet
+from ..scope import Span, buckets
 from ..templatetags.ui import hours
 from . import history
 from .base import HelioxAdmin
@@ -35,6 +36,19 @@ from .forms import FINISHED, JobForm, StatusForm
 MOST_AT_ONCE = 10_000
 MAPPED = ("provider", "gpu_type", "gpu_count")
 LOGGED = ("external_id", "cluster", "partition", "account", "raw_gpu_type", "raw_gpu_count", "submitted_by")
+
+
+class JobsByEdges(JobQuerySet):
+    """Offers every year, month or day between the first and the last, without a look at each job."""
+
+    def datetimes(self, field_name: str, kind: str, order: str = "ASC", tzinfo: Any = None) -> Any:
+        edges = self.order_by().aggregate(first=Min(field_name), last=Max(field_name))
+        if edges["first"] is None:
+            return []
+        first, last = (timezone.localtime(edges[edge]).date() for edge in ("first", "last"))
+        if kind == "year":
+            return [date(year, 1, 1) for year in range(first.year, last.year + 1)]
+        return buckets(Span.inclusive(first, last), kind)
 
 
 @admin.register(Job)
@@ -65,6 +79,9 @@ class JobAdmin(HelioxAdmin):
     @admin.display(description="GPUs", ordering="gpu_count")
     def gpus(self, job: Job) -> str:
         return f"{job.gpu_count.normalize():f}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return JobsByEdges(self.model)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str

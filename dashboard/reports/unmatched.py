@@ -134,23 +134,27 @@ UNPLACED = {
 
 
 def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> list[Hardware]:
-    keys = ("cluster", "partition", "raw_gpu_type")
+    keys, jobs = ("cluster", "partition", "raw_gpu_type"), Job.objects.filter(**UNPLACED)
+    numbers = {
+        subject: number
+        for subject, number in numbers_of(keys, jobs).items()
+        if not is_own_name(placing, *subject)
+    }
+    spent = hours_of(keys, jobs, names) if numbers else {}
     found = []
-    for (cluster, partition, raw), jobs, gpu_hours in counted(keys, Job.objects.filter(**UNPLACED), names):
-        partition = partition or ""
-        if is_own_name(placing, cluster, partition, raw):
-            continue
+    for (cluster, partition, raw), number in numbers.items():
+        gpu_hours = spent.get((cluster, partition, raw), ZERO)
         target = likely_cell(raw, bill, used_providers(placing, cluster))
         rate = bill[target].rate if target else None
         usd = None if rate is None else gpu_hours * rate
-        found.append(Hardware(cluster, partition, raw, jobs, gpu_hours, target, usd))
+        found.append(Hardware(cluster, partition or "", raw, number, gpu_hours, target, usd))
     return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.raw_gpu_type))
 
 
-def is_own_name(placing: Placing, cluster: str, partition: str, raw: str) -> bool:
+def is_own_name(placing: Placing, cluster: str, partition: str | None, raw: str) -> bool:
     """A mapping says that log and bill use the same names, as they may for an own cluster."""
     return any(
-        speaks_of(mapping, cluster, partition, raw)
+        speaks_of(mapping, cluster, partition or "", raw)
         and name_key(mapping.provider) == name_key(cluster)
         and name_key(mapping.gpu_type) == name_key(raw)
         for mapping in placing.clusters
@@ -172,16 +176,27 @@ def likely_cell(raw: str, bill: Iterable[Cell], providers: set[str]) -> Cell | N
 
 
 def accounts(names: Names, placing: Placing, teams: Mapping[UUID, str]) -> list[Account]:
-    owned = Job.objects.filter(cluster__isnull=False, account__isnull=False, team_set_by_hand=False)
-    found = []
-    for (cluster, account, team), jobs, gpu_hours in counted(("cluster", "account", "team"), owned, names):
-        mapped = [mapping for mapping in placing.accounts if speaks_of(mapping, cluster, account)]
-        # Outside the days of a dated mapping the account's own team is left.
-        fell_back = name_key(teams[team]) == name_key(account)
-        if any(mapping.team_id == team for mapping in mapped) or (mapped and not fell_back):
-            continue
-        found.append(Account(cluster, account, jobs, gpu_hours, team, teams[team]))
+    keys = ("cluster", "account", "team")
+    jobs = Job.objects.filter(cluster__isnull=False, account__isnull=False, team_set_by_hand=False)
+    numbers = {
+        (cluster, account, team): number
+        for (cluster, account, team), number in numbers_of(keys, jobs).items()
+        if not is_owned(placing, cluster, account, team, teams[team])
+    }
+    jobs = jobs.filter(account__in={account for _, account, _ in numbers})
+    spent = hours_of(keys, jobs, names) if numbers else {}
+    found = [
+        Account(*subject[:2], number, spent.get(subject, ZERO), subject[2], teams[subject[2]])
+        for subject, number in numbers.items()
+    ]
     return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.account))
+
+
+def is_owned(placing: Placing, cluster: str, account: str, team: UUID, team_name: str) -> bool:
+    mapped = [mapping for mapping in placing.accounts if speaks_of(mapping, cluster, account)]
+    # Outside the days of a dated mapping the account's own team is left.
+    fell_back = name_key(team_name) == name_key(account)
+    return any(mapping.team_id == team for mapping in mapped) or bool(mapped and not fell_back)
 
 
 # Spend
@@ -217,31 +232,38 @@ def unowned_spend(placing: Placing, basis: str) -> Iterable[tuple[str, str, str,
 
 
 def unknown_names(names: Names, bill: Mapping[Cell, Billed]) -> list[Name]:
-    used = counted(("provider", "gpu_type"), Job.objects.exclude(**UNPLACED), names)
-    return [
-        row
-        for place, kind in enumerate(("provider", "gpu_type"))
-        for row in one_sided(kind, place, names, used, bill)
-    ]
+    jobs = Job.objects.exclude(**UNPLACED)
+    numbers = numbers_of(("provider", "gpu_type"), jobs)
+    kinds = enumerate(("provider", "gpu_type"))
+    return [row for place, kind in kinds for row in one_sided(kind, place, names, jobs, numbers, bill)]
 
 
-def one_sided(kind: str, place: int, names: Names, used: Any, bill: Any) -> list[Name]:
+def one_sided(
+    kind: str, place: int, names: Names, jobs: Any, numbers: Mapping[Cell, int], bill: Mapping[Cell, Billed]
+) -> list[Name]:
     shown = getattr(names, kind)
-    jobs: defaultdict[str, int] = defaultdict(int)
-    hours: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
-    metered: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
-    usd: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
-    for cell, number, gpu_hours in used:
-        jobs[shown(cell[place])] += number
-        hours[shown(cell[place])] += gpu_hours
-    for cell, amounts in bill.items():
-        usd[cell[place]] += amounts.usd
-        metered[cell[place]] += amounts.gpu_hours
-    only_jobs, only_bills = jobs.keys() - usd.keys(), usd.keys() - jobs.keys()
+    billed_names = {cell[place] for cell in bill}
+    spellings = {cell[place] for cell in numbers if shown(cell[place]) not in billed_names}
+    spent = hours_of((kind,), jobs.filter(**{f"{kind}__in": spellings}), names) if spellings else {}
+    used: defaultdict[str, list[Decimal]] = defaultdict(list)
+    for stored in spellings:
+        used[shown(stored)].append(spent.get((stored,), ZERO))
     rows = [
-        Name(kind, name, False, jobs[name], hours[name], ZERO, only(name, usd.keys())) for name in only_jobs
+        Name(
+            kind,
+            name,
+            False,
+            sum(number for cell, number in numbers.items() if shown(cell[place]) == name),
+            sum(hours, ZERO),
+            ZERO,
+            only(name, billed_names),
+        )
+        for name, hours in used.items()
     ]
-    rows += [Name(kind, name, True, 0, metered[name], usd[name], None) for name in only_bills]
+    for name in billed_names - {shown(cell[place]) for cell in numbers}:
+        amounts = [amount for cell, amount in bill.items() if cell[place] == name]
+        metered = sum((amount.gpu_hours for amount in amounts), ZERO)
+        rows.append(Name(kind, name, True, 0, metered, sum((a.usd for a in amounts), ZERO), None))
     return sorted(rows, key=lambda row: (row.on_bills, -row.gpu_hours, -row.usd, row.name))
 
 
@@ -253,11 +275,13 @@ def only(name: str, others: Iterable[str]) -> str | None:
 # Shared
 
 
-def counted(keys: tuple[str, ...], jobs: Any, names: Names) -> list[tuple[tuple[Any, ...], int, Decimal]]:
-    """(values of the keys, jobs, job GPU-hours) of each group; jobs without hours are counted too."""
-    spent = {tuple(row): microseconds for *row, microseconds, _ in gpu_time.by(keys, jobs, names)}
-    numbers = jobs.order_by().values_list(*keys).annotate(Count("pk"))
-    return [(tuple(row), number, gpu_time.hours(spent.get(tuple(row), 0))) for *row, number in numbers]
+def numbers_of(keys: tuple[str, ...], jobs: Any) -> dict[tuple[Any, ...], int]:
+    return {tuple(row): number for *row, number in jobs.order_by().values_list(*keys).annotate(Count("pk"))}
+
+
+def hours_of(keys: tuple[str, ...], jobs: Any, names: Names) -> dict[tuple[Any, ...], Decimal]:
+    """Job GPU-hours by group, asked for no more jobs than needed; a group without hours is not there."""
+    return {tuple(row): gpu_time.hours(spent) for *row, spent, _ in gpu_time.by(keys, jobs, names)}
 
 
 def speaks_of(mapping: Any, *subject: str) -> bool:
