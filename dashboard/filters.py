@@ -96,10 +96,12 @@ class ScopeFilter(django_filters.FilterSet):
         names: Names,
         freshness: Freshness,
         preset: str,
+        jobs_through: date | None = None,
         bucket: str = "day",
     ) -> None:
         self.names, self.freshness = names, freshness
         self.default_preset, self.default_bucket = preset, bucket
+        self.jobs_through = jobs_through
         super().__init__(data, queryset=Job.objects.all())
         uses = {"preset", "start", "end", *uses}
         self.filters: dict[str, Any] = {name: one for name, one in self.filters.items() if name in uses}
@@ -188,8 +190,10 @@ class ScopeFilter(django_filters.FilterSet):
     def span(self) -> Span | None:
         start: date | None = self.cleaned.get("start")
         end: date | None = self.cleaned.get("end")
-        through = self.freshness.through(tuple(self.cleaned.get("provider", ())))
         if start is None and end is None:
+            through = self.freshness.through(tuple(self.cleaned.get("provider", ())))
+            if through and self.jobs_through:
+                through = max(through, self.jobs_through)
             return preset_span(self.preset_in_force, today(), through, settings.HELIOX_FISCAL_MONTH)
         known = self.freshness.span()
         begin, until = (known.start, known.last) if known else (date.max, date.min)

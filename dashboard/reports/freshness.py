@@ -54,7 +54,7 @@ class Freshness:
         live = [p for p in asked if not p.late] or asked
         if live:
             return min(p.through for p in live)
-        return None if self.last is None else min(self.last, today()) - ONE_DAY
+        return jobs_through()
 
     def is_open(self, day: date, chosen: tuple[str, ...] = ()) -> bool:
         through = self.through(chosen)
@@ -62,6 +62,12 @@ class Freshness:
 
     def span(self) -> Span | None:
         return None if self.first is None or self.last is None else Span.inclusive(self.first, self.last)
+
+
+def jobs_through() -> date | None:
+    """The last day that the job logs speak of to its end; bills may lag behind it or have ended before."""
+    _, last = job_days()
+    return None if last is None else min(last, today()) - ONE_DAY
 
 
 def day_ranges(names: Names) -> dict[str, tuple[date, date]]:

@@ -60,3 +60,31 @@ def test_without_a_bill_the_days_are_those_of_the_jobs_and_their_logs(db, as_of)
 def test_nothing_stored_has_no_days(db):
     freshness = load()
     assert (freshness.through(), freshness.span(), freshness.providers) == (None, None, ())
+
+
+def test_pages_about_jobs_reach_as_far_as_the_logs(client, finance, as_of):
+    as_of("2025-06-10")
+    make_cost("2024-09-27", "1")
+    make_job("2025-05-03 00:00", "2025-05-04 00:00")
+    client.force_login(finance)
+    assert client.get("/costs/", {"preset": "last7"}).context["span"].endswith("20–26 Sep 2024")
+    assert client.get("/teams/", {"preset": "last7"}).context["span"].endswith("26 Apr – 2 May 2025")
+
+
+def test_a_chart_of_all_days_spans_the_days_of_its_own_rows(client, finance, as_of):
+    as_of("2025-06-10")
+    make_cost("2024-09-27", "1")
+    make_job("2025-05-03 00:00", "2025-05-04 00:00")
+    client.force_login(finance)
+    [chart] = client.get("/teams/", {"preset": "all"}).context["charts"]
+    assert chart.labels == ["2025-05-03"]
+
+
+def test_a_century_of_days_is_drawn_coarser(client, finance, as_of):
+    as_of("2025-06-10")
+    make_cost("2024-09-27", "1")
+    client.force_login(finance)
+    [chart] = client.get("/costs/", {"start": "2000-01-01", "end": "2099-12-31", "bucket": "day"}).context[
+        "charts"
+    ]
+    assert len(chart.labels) == 400

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -20,11 +19,8 @@ from ..filters import BASES, ScopeFilter, query
 from ..naming import Names
 from ..paging import MOST_PER_PAGE, PER_PAGE
 from ..periods import in_words
-from ..reports.freshness import Freshness
-from ..scope import Scope, Span, bucket_end, bucket_start, buckets
-
-# Bars narrower than a few pixels say nothing: longer spans are drawn per week, then per month.
-DAYS_DRAWN, WEEKS_DRAWN = 130, 420
+from ..reports.freshness import Freshness, jobs_through
+from ..scope import Scope, Span, bucket_end, bucket_start
 
 
 @dataclass(frozen=True)
@@ -35,58 +31,35 @@ class Asked:
     filter: ScopeFilter
 
     @classmethod
-    def of(cls, request: HttpRequest, uses: Iterable[str], preset: str = "last30") -> Asked:
+    def of(
+        cls, request: HttpRequest, uses: Iterable[str], preset: str = "last30", about_jobs: bool = False
+    ) -> Asked:
+        """uses: the filters that the page can apply. about_jobs: ranges reach as far as the job logs do."""
         names = Names.load()
         freshness = Freshness.load(names)
-        form = ScopeFilter(request.GET, uses=uses, names=names, freshness=freshness, preset=preset)
+        through = jobs_through() if about_jobs else None
+        form = ScopeFilter(
+            request.GET, uses=uses, names=names, freshness=freshness, preset=preset, jobs_through=through
+        )
         return cls(request, names, freshness, form)
 
     @property
     def scope(self) -> Scope:
         return self.filter.scope
 
-    @cached_property
-    def days(self) -> Span | None:
-        """The days to draw: the scope's, or all that have data."""
-        return self.scope.span or self.freshness.span()
-
-    @property
-    def drawn_bucket(self) -> str:
-        """The grain of charts: as chosen, else coarse enough to be seen."""
-        if self.filter.cleaned.get("bucket") and self.request.GET.get("bucket"):
-            return self.scope.bucket
-        length = self.days.length if self.days else 0
-        return "day" if length <= DAYS_DRAWN else "week" if length <= WEEKS_DRAWN else "month"
-
-    def bucket_of(self, day: date, bucket: str | None = None) -> date:
-        return bucket_start(day, bucket or self.scope.bucket, settings.HELIOX_FISCAL_MONTH)
-
-    def buckets_drawn(self) -> list[date]:
-        if self.days is None:
-            return []
-        return buckets(self.days, self.drawn_bucket, settings.HELIOX_FISCAL_MONTH)
-
-    def open_buckets(self) -> list[bool]:
-        """Whether a drawn bucket holds days that are not closed yet."""
-        through = self.freshness.through(self.scope.providers)
-        ends = (bucket_end(start, self.drawn_bucket) for start in self.buckets_drawn())
-        last = self.days.end if self.days else None
-        return [
-            through is not None and last is not None and (min(end, last) - through).days > 1 for end in ends
-        ]
+    def bucket_of(self, day: date) -> date:
+        return bucket_start(day, self.scope.bucket, settings.HELIOX_FISCAL_MONTH)
 
     def days_of(self, start: date, bucket: str) -> dict[str, str]:
         """start and end parameters of a bucket, clipped to the range on the page."""
         span = Span(start, bucket_end(start, bucket))
-        span = span.clipped(self.days) if self.days else span
+        span = span.clipped(self.scope.span) if self.scope.span else span
         return {"start": span.start.isoformat(), "end": span.last.isoformat()}
 
-    def link(self, page: str, bar: date | None = None, **parameters: Any) -> str:
-        """The rows behind a bar: another page with this one's filters, narrowed to the bucket."""
+    def link(self, page: str, **parameters: Any) -> str:
+        """Another page with this one's filters; of its range, unless parameters give another."""
         kept: dict[str, Any] = {"provider": self.scope.providers, "gpu_type": self.scope.gpu_types}
-        if bar is not None:
-            kept |= self.days_of(bar, self.drawn_bucket)
-        elif "start" not in parameters:
+        if "start" not in parameters:
             kept |= self.range_parameters()
         return reverse(page) + query(**(kept | parameters))
 

@@ -3,35 +3,85 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from ..charts import Chart, Grid, Series
 from ..reports.spend import Cost
 from ..reports.teams import TeamDay
 from ..reports.usage import Hours, Sum, total
+from ..scope import BUCKETS, ONE_DAY, Span, bucket_end, bucket_start, buckets
 from .asked import Asked, bucket_label
 
+# Bars narrower than a few pixels say nothing: longer spans are drawn per week, then per month.
+DAYS_DRAWN, WEEKS_DRAWN, MOST_DRAWN = 130, 420, 800
 PER = {"day": "per day", "week": "per week", "month": "per month", "quarter": "per quarter"}
 HEADERS = {"day": "Day", "week": "Week", "month": "Month", "quarter": "Quarter"}
 
 
-def time_chart(
-    asked: Asked, name: str, title: str, series: Sequence[Series], caption: str, page: str
-) -> Chart:
-    starts, bucket = asked.buckets_drawn(), asked.drawn_bucket
+@dataclass(frozen=True)
+class Axis:
+    """The buckets of a chart: those of the scope's days, or of all days that have an amount."""
+
+    asked: Asked
+    days: Span | None
+    bucket: str
+
+    @classmethod
+    def over(cls, asked: Asked, days: Iterable[date]) -> Axis:
+        found = list(days)
+        span = asked.scope.span or (Span.inclusive(min(found), max(found)) if found else None)
+        chosen = asked.request.GET.get("bucket") and asked.filter.cleaned.get("bucket")
+        return cls(asked, span, drawn_bucket(span, chosen or ""))
+
+    @cached_property
+    def starts(self) -> list[date]:
+        return buckets(self.days, self.bucket, settings.HELIOX_FISCAL_MONTH) if self.days else []
+
+    def of(self, day: date) -> date:
+        return bucket_start(day, self.bucket, settings.HELIOX_FISCAL_MONTH)
+
+    def open(self) -> list[bool]:
+        """Whether a bucket holds days that are not closed yet."""
+        through = self.asked.freshness.through(self.asked.scope.providers)
+        if through is None or self.days is None:
+            return []
+        ends = (min(bucket_end(start, self.bucket), self.days.end) for start in self.starts)
+        return [end - ONE_DAY > through for end in ends]
+
+    def link(self, page: str, start: date, **parameters: Any) -> str:
+        """The rows behind a bar: another page, narrowed to the bucket."""
+        return self.asked.link(page, **(self.asked.days_of(start, self.bucket) | parameters))
+
+
+def drawn_bucket(span: Span | None, chosen: str) -> str:
+    """The grain of a chart: as chosen, else coarse enough to see bars; never more than can be drawn."""
+    length = span.length if span else 0
+    fit = {"day": length, "week": length // 7, "month": length // 30, "quarter": length // 90}
+    if chosen and fit[chosen] <= MOST_DRAWN:
+        return chosen
+    if chosen:
+        return next((bucket for bucket in BUCKETS if fit[bucket] <= MOST_DRAWN), "quarter")
+    return "day" if length <= DAYS_DRAWN else "week" if length <= WEEKS_DRAWN else "month"
+
+
+def time_chart(axis: Axis, name: str, title: str, series: Sequence[Series], caption: str, page: str) -> Chart:
     return Chart(
         id=name,
-        title=f"{title} {PER[bucket]}",
-        labels=[bucket_label(start, bucket) for start in starts],
+        title=f"{title} {PER[axis.bucket]}",
+        labels=[bucket_label(start, axis.bucket) for start in axis.starts],
         series=series,
         caption=caption,
-        first_header=HEADERS[bucket],
-        open=asked.open_buckets(),
-        links=[asked.link(page, start) for start in starts],
+        first_header=HEADERS[axis.bucket],
+        open=axis.open(),
+        links=[axis.link(page, start) for start in axis.starts],
     )
 
 
@@ -39,91 +89,85 @@ def grouped(cell: Cost | Hours | TeamDay, group_by: str) -> str:
     return cell.gpu_type if group_by == "gpu_type" else cell.provider
 
 
-def spend(asked: Asked, cells: Iterable[Cost], hours: Iterable[Hours] = ()) -> Chart:
+def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> Chart:
     """Stacked cost per bucket; with hours, the metered ones as a line on an axis of their own."""
-    starts, bucket, group_by = asked.buckets_drawn(), asked.drawn_bucket, asked.scope.group_by
-    grid = Grid(starts)
+    axis, group_by = Axis.over(asked, (cell.day for cell in [*cells, *hours])), asked.scope.group_by
+    grid = Grid(axis.starts)
     for cell in cells:
-        grid.add(asked.bucket_of(cell.day, bucket), grouped(cell, group_by), cell.usd)
-    series = grid.stacked("usd", lambda start, name: asked.link("costs", start, **{group_by: name}))
+        grid.add(axis.of(cell.day), grouped(cell, group_by), cell.usd)
+    series = grid.stacked("usd", lambda start, name: axis.link("costs", start, **{group_by: name}))
     caption = "Negative amounts are credits and refunds. A day without a row is a gap, not a nought."
-    if metered := by_bucket(asked, hours):
-        values = [metered[start].metered if start in metered else None for start in starts]
-        links = [asked.link("usage", start) for start in starts]
+    if metered := by_bucket(axis, hours):
+        values = [metered[start].metered if start in metered else None for start in axis.starts]
+        links = [axis.link("usage", start) for start in axis.starts]
         series.append(
             Series("Metered GPU-hours", values, "hours", "line", "right", colour="muted", links=links)
         )
         caption += " The line is the metered GPU-hours."
     by = "GPU type" if group_by == "gpu_type" else "provider"
-    return time_chart(asked, "spend", f"Spend by {by}", series, caption, "costs")
+    return time_chart(axis, "spend", f"Spend by {by}", series, caption, "costs")
 
 
-def by_bucket(asked: Asked, hours: Iterable[Hours]) -> dict[date, Sum]:
+def by_bucket(axis: Axis, hours: Iterable[Hours]) -> dict[date, Sum]:
     gathered: defaultdict[date, list[Hours]] = defaultdict(list)
     for cell in hours:
-        gathered[asked.bucket_of(cell.day, asked.drawn_bucket)].append(cell)
+        gathered[axis.of(cell.day)].append(cell)
     return {start: total(cells) for start, cells in gathered.items()}
 
 
-def hours(asked: Asked, cells: Iterable[Hours]) -> Chart:
-    starts, sums = asked.buckets_drawn(), by_bucket(asked, cells)
+def usage(asked: Asked, cells: Sequence[Hours]) -> list[Chart]:
+    """Metered beside job hours, utilisation, and the price of an hour."""
+    axis = Axis.over(asked, (cell.day for cell in cells))
+    sums = by_bucket(axis, cells)
 
-    def values(pick: Any) -> list[Decimal | None]:
-        return [pick(sums[start]) if start in sums else None for start in starts]
+    def values(pick: Callable[[Sum], Decimal | None]) -> list[Decimal | None]:
+        return [pick(sums[start]) if start in sums else None for start in axis.starts]
 
-    to_jobs = [asked.link("jobs", start) for start in starts]
-    to_costs = [asked.link("costs", start) for start in starts]
-    series = [
+    to_jobs = [axis.link("jobs", start) for start in axis.starts]
+    to_costs = [axis.link("costs", start) for start in axis.starts]
+    hours = [
         Series("Metered GPU-hours", values(lambda s: s.metered), "hours", colour=0, links=to_costs),
         Series("Job GPU-hours", values(lambda s: s.job_hours), "hours", colour=1, links=to_jobs),
     ]
-    caption = "Metered: what the provider counted. Job: what jobs held. Held is not the same as kept busy."
-    return time_chart(asked, "hours", "Metered and job GPU-hours", series, caption, "jobs")
-
-
-def ratios(asked: Asked, cells: Iterable[Hours]) -> list[Chart]:
-    starts, sums = asked.buckets_drawn(), by_bucket(asked, cells)
-    utilisation = [sums[s].utilisation if s in sums else None for s in starts]
-    price = [sums[s].unit_price if s in sums else None for s in starts]
+    share = Series("Utilisation", values(lambda s: s.utilisation), "percent", "line", colour=2)
+    price = Series(
+        "USD per metered GPU-hour", values(lambda s: s.unit_price), "usd_per_hour", "line", colour=3
+    )
     return [
-        time_chart(
-            asked,
-            "utilisation",
-            "Utilisation",
-            [Series("Utilisation", utilisation, "percent", "line", colour=2)],
-            "Job GPU-hours as a share of metered GPU-hours. Above 100 %, jobs report more than was metered.",
-            "jobs",
-        ),
-        time_chart(
-            asked,
-            "price",
-            "Price of a metered GPU-hour",
-            [Series("USD per metered GPU-hour", price, "usd_per_hour", "line", colour=3)],
-            "Cost ÷ metered GPU-hours, all kinds of purchase blended. A gap: hours or cost are not above 0.",
-            "costs",
-        ),
+        time_chart(axis, "hours", "Metered and job GPU-hours", hours, HOURS_CAPTION, "jobs"),
+        time_chart(axis, "utilisation", "Utilisation", [share], SHARE_CAPTION, "jobs"),
+        time_chart(axis, "price", "Price of a metered GPU-hour", [price], PRICE_CAPTION, "costs"),
     ]
 
 
-def team_hours(asked: Asked, days: Iterable[TeamDay], ids: dict[str, UUID]) -> Chart:
-    starts = asked.buckets_drawn()
-    grid = Grid(starts)
-    for cell in days:
-        grid.add(asked.bucket_of(cell.day, asked.drawn_bucket), cell.team, cell.gpu_hours)
-    series = grid.stacked("hours", lambda start, name: asked.link("jobs", start, team=ids[name]))
-    return time_chart(asked, "teams", "Job GPU-hours by team", series, "", "jobs")
+HOURS_CAPTION = "Metered: what the provider counted. Job: what jobs held. Held is not the same as kept busy."
+SHARE_CAPTION = (
+    "Job GPU-hours as a share of metered GPU-hours. Above 100 %, jobs report more than was metered."
+)
+PRICE_CAPTION = (
+    "Cost ÷ metered GPU-hours, all kinds of purchase blended. A gap: hours or cost are not above 0."
+)
 
 
-def team_trend(asked: Asked, days: Iterable[TeamDay], team: str) -> Chart:
-    starts, group_by = asked.buckets_drawn(), asked.scope.group_by
-    grid = Grid(starts)
+def team_hours(asked: Asked, days: Sequence[TeamDay], ids: dict[str, UUID]) -> Chart:
+    axis = Axis.over(asked, (cell.day for cell in days))
+    grid = Grid(axis.starts)
     for cell in days:
-        grid.add(asked.bucket_of(cell.day, asked.drawn_bucket), grouped(cell, group_by), cell.gpu_hours)
+        grid.add(axis.of(cell.day), cell.team, cell.gpu_hours)
+    series = grid.stacked("hours", lambda start, name: axis.link("jobs", start, team=ids[name]))
+    return time_chart(axis, "teams", "Job GPU-hours by team", series, "", "jobs")
+
+
+def team_trend(asked: Asked, days: Sequence[TeamDay], team: str) -> Chart:
+    axis, group_by = Axis.over(asked, (cell.day for cell in days)), asked.scope.group_by
+    grid = Grid(axis.starts)
+    for cell in days:
+        grid.add(axis.of(cell.day), grouped(cell, group_by), cell.gpu_hours)
     series = grid.stacked(
-        "hours", lambda start, name: asked.link("jobs", start, team=team, **{group_by: name})
+        "hours", lambda start, name: axis.link("jobs", start, team=team, **{group_by: name})
     )
     by = "GPU type" if group_by == "gpu_type" else "provider"
-    return time_chart(asked, "trend", f"Job GPU-hours by {by}", series, "", "jobs")
+    return time_chart(axis, "trend", f"Job GPU-hours by {by}", series, "", "jobs")
 
 
 def ranking(name: str, title: str, rows: Sequence[tuple[str, Decimal, str]], header: str, unit: str) -> Chart:

@@ -28,7 +28,7 @@ DAYS_LISTED = 400
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, USES, preset="all")
+    asked = Asked.of(request, USES, preset="all", about_jobs=True)
     sort = request.GET.get("sort", joblist.NEWEST)
     sort = sort if sort.lstrip("-") in joblist.SORTS and not sort.startswith("--") else joblist.NEWEST
     jobs, span = asked.filter.qs, asked.scope.span

@@ -35,6 +35,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "names": asked.names,
         "orderable": False,
         "exclude": ("end", "status", "start", "provider"),
+        "empty_text": "No job is running.",
     }
     context = asked.context(
         figures=figures(asked, shown),

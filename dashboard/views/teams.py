@@ -42,7 +42,7 @@ class TeamRow:
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, ["provider", "gpu_type", "team", "status", "model", "bucket"])
+    asked = Asked.of(request, ["provider", "gpu_type", "team", "status", "model", "bucket"], about_jobs=True)
     use = teams.team_use(asked.scope, asked.names)
     total = sum(team.microseconds for team in use)
     if answer := asked.export("teams", COLUMNS, lambda: file_rows(asked, asked.scope), control(total)):
@@ -97,7 +97,9 @@ def figures(asked: Asked, use: list[teams.TeamUse], total: int) -> list[dict[str
 @viewing
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
-    asked = Asked.of(request, ["provider", "gpu_type", "status", "model", "bucket", "group_by"], "last90")
+    asked = Asked.of(
+        request, ["provider", "gpu_type", "status", "model", "bucket", "group_by"], "last90", about_jobs=True
+    )
     scope = asked.scope.but(teams=(team.pk,))
     [use] = teams.team_use(scope, asked.names) or [teams.TeamUse(team.pk, team.name)]
     days = teams.team_days(scope, asked.names)

@@ -38,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     )
     context = asked.context(
         figures=figures(asked, cells, total) if cells else [],
-        charts=[drawn.hours(asked, cells), *drawn.ratios(asked, cells)],
+        charts=drawn.usage(asked, cells),
         peaks=peaks(asked),
         by_provider=by_provider(asked, cells),
         table=asked.sorted_page(table),
@@ -82,7 +82,7 @@ def row(day: date, provider: str, gpu_type: str, sums: usage.Sum) -> dict[str, A
 def address(asked: Asked, row: dict[str, Any]) -> str:
     days = asked.days_of(row["day"], asked.scope.bucket)
     parameters = days | {"provider": row["provider"], "gpu_type": row["gpu_type"]}
-    return asked.link("jobs", None, **parameters)
+    return asked.link("jobs", **parameters)
 
 
 def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def note_of(total: usage.Sum) -> str:
 def peaks(asked: Asked) -> list[dict[str, Any]]:
     snapshots = narrowed(UsageSnapshot.objects.within(asked.scope.span), asked.scope, asked.names)
     return [
-        {"day": day, "hours": hours, "url": asked.link("jobs", start=day)}
+        {"day": day, "hours": hours, "url": asked.link("jobs", start=day, end=day)}
         for day, hours in snapshots.peak_days(PEAK_DAYS)
     ]
 
