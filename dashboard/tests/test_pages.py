@@ -105,6 +105,14 @@ def test_the_cost_file_adds_up_to_the_page(client, finance, week):
     assert {"date": "2025-03-02", "provider": "AWS", "gpu_type": "H100-80GB", "cost_usd": "-25.00"} in rows
 
 
+def test_the_file_has_the_order_of_the_page(client, finance, week):
+    client.force_login(finance)
+    where = {"preset": "all", "sort": "-usd"}
+    rows = rows_of(client.get("/costs/", where | {"_export": "csv"}))
+    shown = [row.record["usd"] for row in client.get("/costs/", where).context["table"].rows]
+    assert [Decimal(row["cost_usd"]) for row in rows] == shown == sorted(shown, reverse=True)
+
+
 def test_a_month_bucket_gives_a_month_per_row(client, finance, week):
     client.force_login(finance)
     rows = rows_of(client.get("/costs/", {"preset": "all", "bucket": "month", "_export": "csv"}))

@@ -85,12 +85,14 @@ class Asked:
     def per_page(self) -> int:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
 
-    def sorted_page(self, table: Table) -> Table:
-        """The table in the order and at the page that is asked for; past the end is the last page."""
-        got = self.request.GET
-        table.order_by = got.getlist("sort")
+    def sorted(self, table: Any) -> Any:
+        table.order_by = self.request.GET.getlist("sort")
+        return table
+
+    def one_page(self, table: Table) -> Table:
+        """The page of the table that is asked for; past the end is the last page."""
         pages = Paginator(table.rows, self.per_page).num_pages
-        table.paginate(page=clamped(got.get("page", ""), 1, pages), per_page=self.per_page)
+        table.paginate(page=clamped(self.request.GET.get("page", ""), 1, pages), per_page=self.per_page)
         return table
 
     def context(self, **extra: Any) -> dict[str, Any]:

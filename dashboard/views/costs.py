@@ -27,19 +27,17 @@ DAYS_WITH_LINES = 31
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis"])
     cells = spend.costs(asked.scope, asked.names)
-    rows, sums = bucketed(asked, cells), spend.totals(cells)
-    if answer := asked.export("costs", COLUMNS, lambda: rows, f"{sums.net} USD"):
-        return answer
-    table = CostTable(
-        [dict(zip(("day", "provider", "gpu_type", "usd"), one, strict=True)) for one in rows],
-        label=asked.bucket_label,
-        link=lambda row: address(asked, row),
+    sums = spend.totals(cells)
+    table = asked.sorted(
+        CostTable(bucketed(asked, cells), label=asked.bucket_label, link=lambda row: address(asked, row))
     )
+    if answer := asked.export("costs", COLUMNS, lambda: file_rows(table), f"{sums.net} USD"):
+        return answer
     context = asked.context(
         figures=figures(sums) if cells else [],
         charts=[drawn.spend(asked, cells)],
         by_provider=by_provider(asked, cells),
-        table=asked.sorted_page(table),
+        table=asked.one_page(table),
         total=sums.net,
         lines=lines(asked),
         no_lines=asked.scope.basis != asked.filter.defaults()["basis"] and not spend.has_lines(),
@@ -47,11 +45,18 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "dashboard/costs.html", context)
 
 
-def bucketed(asked: Asked, cells: Iterable[spend.Cost]) -> list[tuple[date, str, str, Decimal]]:
+def bucketed(asked: Asked, cells: Iterable[spend.Cost]) -> list[dict[str, Any]]:
     sums: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: spend.ZERO)
     for cell in cells:
         sums[asked.bucket_of(cell.day), cell.provider, cell.gpu_type] += cell.usd
-    return [(*key, usd) for key, usd in sorted(sums.items())]
+    return [
+        {"day": day, "provider": provider, "gpu_type": gpu_type, "usd": usd}
+        for (day, provider, gpu_type), usd in sorted(sums.items())
+    ]
+
+
+def file_rows(table: CostTable) -> Iterable[tuple[Any, ...]]:
+    return (tuple(row.record.values()) for row in table.rows)
 
 
 def address(asked: Asked, row: dict[str, Any]) -> str:

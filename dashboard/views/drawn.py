@@ -91,7 +91,8 @@ def grouped(cell: Cost | Hours | TeamDay, group_by: str) -> str:
 
 def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> Chart:
     """Stacked cost per bucket; with hours, the metered ones as a line on an axis of their own."""
-    axis, group_by = Axis.over(asked, (cell.day for cell in [*cells, *hours])), asked.scope.group_by
+    days = [cell.day for cell in cells] + [cell.day for cell in hours]
+    axis, group_by = Axis.over(asked, days), asked.scope.group_by
     grid = Grid(axis.starts)
     for cell in cells:
         grid.add(axis.of(cell.day), grouped(cell, group_by), cell.usd)

@@ -52,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     context = asked.context(
         figures=figures(asked, use, total) if use else [],
         charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
-        table=asked.sorted_page(table),
+        table=asked.one_page(asked.sorted(table)),
     )
     return render(request, "dashboard/teams.html", context)
 

@@ -28,37 +28,35 @@ PEAK_DAYS = 10
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis"])
     cells = usage.cells(asked.scope, asked.names)
-    rows, total = bucketed(asked, cells), usage.total(cells)
-    if answer := asked.export("usage", COLUMNS, lambda: file_rows(rows), control(total)):
-        return answer
-    table = UsageTable(
-        [row(*key, sums) for key, sums in rows],
-        label=asked.bucket_label,
-        link=lambda row: address(asked, row),
+    total = usage.total(cells)
+    table = asked.sorted(
+        UsageTable(bucketed(asked, cells), label=asked.bucket_label, link=lambda row: address(asked, row))
     )
+    if answer := asked.export("usage", COLUMNS, lambda: file_rows(table), control(total)):
+        return answer
     context = asked.context(
         figures=figures(asked, cells, total) if cells else [],
         charts=drawn.usage(asked, cells),
         peaks=peaks(asked),
         by_provider=by_provider(asked, cells),
-        table=asked.sorted_page(table),
+        table=asked.one_page(table),
         total=total,
     )
     return render(request, "dashboard/usage.html", context)
 
 
-Key = tuple[date, str, str]
-
-
-def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[tuple[Key, usage.Sum]]:
-    groups: defaultdict[Key, list[usage.Hours]] = defaultdict(list)
+def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[dict[str, Any]]:
+    groups: defaultdict[tuple[date, str, str], list[usage.Hours]] = defaultdict(list)
     for cell in cells:
         groups[asked.bucket_of(cell.day), cell.provider, cell.gpu_type].append(cell)
-    return [(key, usage.total(groups[key])) for key in sorted(groups)]
+    return [row(*key, usage.total(groups[key])) for key in sorted(groups)]
 
 
-def file_rows(rows: Iterable[tuple[Key, usage.Sum]]) -> list[tuple[Any, ...]]:
-    return [(*key, s.metered, s.job_hours.quantize(MICROHOUR), s.usd) for key, s in rows]
+def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
+    for row in table.rows:
+        got = row.record
+        cell = got["day"], got["provider"], got["gpu_type"]
+        yield *cell, got["metered"], got["job_hours"].quantize(MICROHOUR), got["usd"]
 
 
 def control(total: usage.Sum) -> str:
