@@ -43,6 +43,8 @@ from .teams import TeamBook
 PLAIN = Options()
 ON_CONFLICT = ("refuse", "keep", "replace", "add")
 
+PIECE = 1024**2
+
 Progress = Callable[[int], None]
 
 
@@ -113,10 +115,12 @@ def measured(file: Path | BinaryIO) -> tuple[str, int]:
     if isinstance(file, Path):
         with file.open("rb") as opened:
             return measured(opened)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = file.tell()
+    digest, size = hashlib.sha256(), 0
+    while piece := file.read(PIECE):
+        digest.update(piece)
+        size += len(piece)
     file.seek(0)
-    return digest, size
+    return digest.hexdigest(), size
 
 
 def silent(says: dict[str, str], header: Iterable[str]) -> frozenset[str]:

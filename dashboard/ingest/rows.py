@@ -44,7 +44,7 @@ def wait_for_other_imports() -> None:
 
 
 def columns(model: type[models.Model]) -> list[str]:
-    return [field.column for field in model._meta.concrete_fields]
+    return [field.column for field in model._meta.concrete_fields if field.column]
 
 
 def quoted(names: Iterable[str], alias: str = "") -> str:

@@ -118,11 +118,12 @@ def show_examples(teams: TeamBook, tally: Tally) -> None:
     stored = Job.objects.in_bulk([row.id for row in rows])
     for row in rows:
         old = stored[row.id]
-        fields = {
+        fields: dict[str, tuple[Any, Any]] = {
             name: (getattr(old, name), getattr(row, name))
             for name in SAID
             if getattr(old, name) != getattr(row, name)
         }
         if "team_id" in fields:
-            fields["team"] = tuple(map(teams.name_of, fields.pop("team_id")))
+            was, is_ = fields.pop("team_id")
+            fields["team"] = teams.name_of(was), teams.name_of(is_)
         tally.example(f"job {row.external_id or row.id}", row.line, fields)

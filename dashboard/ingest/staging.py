@@ -51,10 +51,14 @@ class Staged(models.Model):
         return f"{self.file}:{self.line}"
 
 
-def staged_model() -> type[Staged]:
+def staged_model() -> Any:
     meta = type("Meta", (), {"app_label": "staging", "managed": False, "db_table": TABLE})  # no migration
-    said = {name: Job._meta.get_field(name).clone() for name in SAID if name != "team_id"}
+    said = {name: field_of_job(name).clone() for name in SAID if name != "team_id"}
     return type("StagedJob", (Staged,), {"__module__": __name__, "Meta": meta, **said})
+
+
+def field_of_job(name: str) -> models.Field[Any, Any]:
+    return next(field for field in Job._meta.concrete_fields if field.name == name)
 
 
 StagedJob = staged_model()

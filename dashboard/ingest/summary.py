@@ -132,7 +132,11 @@ class Tally:
         return Summary(
             **facts,
             read=self.counts.total(),
-            **{fate: self.counts[fate] for fate in FATES},
+            inserted=self.counts["inserted"],
+            updated=self.counts["updated"],
+            unchanged=self.counts["unchanged"],
+            refused=self.counts["refused"],
+            ignored=self.counts["ignored"],
             conflicts=self.conflicts,
             changes=self.changes,
             tables={} if self.blocked else tables,

@@ -96,10 +96,10 @@ class TeamBook:
     def write(self, run: ImportRun) -> None:
         remember_ids(run, Team, self.renamed)
         stamp = {"created_at": run.written_at, "updated_at": run.written_at}
-        created = [{"id": pk, "name": self.new[pk], **stamp} for pk in sorted(self.wanted)]
-        upsert(Team, created)
+        created = sorted(self.wanted)
+        upsert(Team, [{"id": pk, "name": self.new[pk], **stamp} for pk in created])
         rename(self.renamed, run.written_at)
-        remember_created(run, Team, (row["id"] for row in created))
+        remember_created(run, Team, created)
 
 
 def rename(names: dict[UUID, str], written_at: datetime) -> None:

@@ -110,7 +110,7 @@ def changes(run: ImportRun, model: Any) -> Any:
 def take_back_deliveries(run: ImportRun) -> set[Group]:
     """The provider, GPU type and month groups whose lines this changes."""
     deliveries = run.deliveries.all()
-    replaced = list(deliveries.exclude(replaces=None).values_list("replaces", flat=True))
+    replaced = [pk for pk in deliveries.values_list("replaces", flat=True) if pk is not None]
     lines = Delivery.objects.filter(Q(run=run) | Q(pk__in=replaced)).exclude(lines__gpu_type="")
     cells = lines.values_list("lines__provider", "lines__gpu_type", "lines__day").distinct()
     groups = {(provider, gpu_type, day.replace(day=1)) for provider, gpu_type, day in cells if day}

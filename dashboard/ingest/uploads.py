@@ -35,11 +35,18 @@ def keep(user: Any, files: Iterable[UploadedFile], options: dict[str, str]) -> U
     Upload.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
     upload = Upload.objects.create(user=user, options=options)
     for number, file in enumerate(files):
-        for place, piece in enumerate(iter(lambda file=file: file.read(PIECE), b"")):
+        for place, piece in enumerate(pieces_of(file)):
+            data = zlib.compress(piece, 1)
             UploadPart.objects.create(
-                upload=upload, file=number, name=file.name, number=place, data=zlib.compress(piece, 1)
+                upload=upload, file=number, name=file.name or "", number=place, data=data
             )
     return upload
+
+
+def pieces_of(file: UploadedFile) -> Iterator[bytes]:
+    file.seek(0)
+    while piece := file.read(PIECE):
+        yield piece
 
 
 def file_names(upload: Upload) -> list[str]:

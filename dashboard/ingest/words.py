@@ -17,8 +17,8 @@ def in_words(summary: Summary) -> Iterator[str]:
         yield f"{summary.read:,} rows read: {counts}."
     for reason, rows in summary.ignored_kinds.items():
         yield f"  ignored, {reason}: {rows:,}"
-    for table, rows in summary.tables.items():
-        yield f"  {table}: " + ", ".join(f"{n:,} {what}" for what, n in rows.items() if n)
+    for table, changes in summary.tables.items():
+        yield f"  {table}: " + ", ".join(f"{n:,} {what}" for what, n in changes.items() if n)
     for measure, months in summary.months.items():
         for month, figures in months.items():
             yield f"  {MEASURES[measure]}, {month}: {figures['before']} → {figures['after']}"

@@ -86,7 +86,7 @@ class OptionsForm(forms.Form):
 
 
 class UploadForm(OptionsForm):
-    files = FilesField(
+    files = FilesField(  # type: ignore[assignment]
         label="Files",
         help_text="Bills (FOCUS, CSV or gz), job logs (sacct --parsable2), or CSV of jobs, daily cost, "
         "daily usage or teams. All parts of one bill together.",
@@ -122,7 +122,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     """GET is the dry run; POST confirms it, cancels it, or looks again with another choice on conflicts."""
-    upload = Upload.objects.filter(pk=pk, user=request.user).first()
+    upload = Upload.objects.filter(pk=pk, user=request.user.pk).first()
     if upload is None:
         return gone(request)
     if request.method == "POST":
@@ -165,7 +165,9 @@ def answer(request: HttpRequest, upload: Upload) -> HttpResponse:
         if form.is_valid():
             look_again(upload, form.cleaned_data)
         else:
-            messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+            messages.error(
+                request, " ".join(str(error) for errors in form.errors.values() for error in errors)
+            )
     return redirect("import_review", upload.pk)
 
 
