@@ -1,5 +1,5 @@
 PYTHON ?= python3
-PORT ?= 8000
+export PORT ?= 8000
 PYTEST_WORKERS ?= 2
 BIN := .venv/bin
 
@@ -17,7 +17,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: installed ## Serve a local demonstration on 127.0.0.1:$PORT, with demo data in an empty database
-	@PORT=$(PORT) $(BIN)/python bin/run
+	@exec $(BIN)/python bin/run
 
 test: installed-dev ## Check everything: style, types, and the tests on SQLite and on PostgreSQL
 	@$(BIN)/python bin/browser
