@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -79,7 +79,9 @@ def load(
 
     progress is called with the bytes read so far, of all files together.
     """
-    return load_readings(readings(sources, options, format, progress), options, **how)
+    sources = list(sources)
+    summary = load_readings(readings(sources, options, format, progress), options, **how)
+    return replace(summary, files=[source.name for source in sources])
 
 
 def readings(
@@ -187,6 +189,7 @@ class Batch:
 
     def staged(self, number: int, reading: Reading) -> Iterator[tuple[Any, ...]]:
         """The jobs among the records; the others are kept where they belong."""
+        record = None
         for record in reading.records:
             match record:
                 case JobRow():
@@ -201,6 +204,8 @@ class Batch:
                     self.tally.refuse(reading.name, record)
                 case Ignored():
                     self.tally.ignore(record.reason)
+        if record is None:
+            self.tally.warnings.append(f"{reading.name} has a header and no rows.")
 
     def plan(self, lock: bool) -> None:
         names = Names.load()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from .summary import FATES, MEASURES, Summary
 
+NO_ROWS = "Nothing was written: there are no rows."
 ALL_IS_WELL = "Nothing was written: everything in the file is stored already."
 
 
@@ -36,7 +37,7 @@ def headline(summary: Summary) -> str:
     if summary.dry_run:
         return f"Dry run: {what}. {summary.changes:,} changes would be written, and nothing was."
     if not summary.changes:
-        return f"Imported: {what}. {ALL_IS_WELL}"
+        return f"Imported: {what}. {ALL_IS_WELL if summary.read else NO_ROWS}"
     return f"Imported: {what}. {summary.changes:,} changes; undo_import {summary.run} takes them back."
 
 

@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from dashboard.ingest import uploads
-from dashboard.models import CostSnapshot, ImportRun, Job, Upload, UploadPart
+from dashboard.models import ClusterMapping, CostSnapshot, ImportRun, Job, Upload, UploadPart
 
 from .conftest import make_cost, make_user
-from .loading import job, load_rows
+from .loading import bill, job, load_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +148,29 @@ def test_the_same_file_again_says_so(ada: Client) -> None:
     done = ada.post(path(seen), {"do": "confirm"}, follow=True)
     assert "Everything in the files is stored already" in words(done)
     assert (ImportRun.objects.count(), Upload.objects.count()) == (1, 0)
+
+
+def test_what_a_page_exports_is_what_is_stored(ada: Client) -> None:
+    ClusterMapping.objects.create(cluster="fox", provider="AWS", gpu_type="A100-80GB", factor="0.5")
+    load_rows(job("7"), job("8", status="running", end_time=None), job("9", model_name="=1+1"))
+    load_rows(bill(1, "10.005"), bill(2, "-3", None))
+    for page in ("jobs", "costs"):
+        file = b"".join(ada.get(f"/{page}/?preset=all&_export=csv").streaming_content)
+        seen = send(ada, file)
+        assert "importing them changes nothing" in words(seen), file.decode()
+
+
+def test_options_can_be_mended_on_the_review(ada: Client) -> None:
+    log = (
+        "JobIDRaw|Account|State|Start|End|AllocTRES\n"
+        "7|vision|COMPLETED|2025-03-01T00:00:00|2025-03-01T01:00:00|gres/gpu=1\n"
+    )
+    seen = send(ada, log)
+    assert "does not say which cluster" in words(seen)
+    again = ada.post(path(seen), {"do": "options", "cluster": "fox"}, follow=True)
+    assert "This is a dry run: 2 changes would be written" in words(again)
+    wrong = ada.post(path(seen), {"do": "options", "time_zone": "Mars"}, follow=True)
+    assert "Mars is not a time zone" in words(wrong)
 
 
 def test_options_are_checked_beside_their_field(ada: Client) -> None:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.checks import stored_basis
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Options
 from dashboard.models import BillLine, CostSnapshot, Delivery, ImportRun, NameAlias, UsageSnapshot
@@ -247,6 +249,15 @@ def test_names_that_nothing_knows_are_listed() -> None:
         {"kind": "provider", "name": "Nimbus"},
         {"kind": "gpu_type", "name": "X900"},
     ]
+
+
+def test_a_change_of_basis_is_warned_of_until_the_snapshots_are_rebuilt(settings: Any) -> None:
+    load_rows(bill(1, "10", effective="6"))
+    assert stored_basis(["default"]) == []
+    settings.HELIOX_COST_BASIS = "billed"
+    assert [warning.hint for warning in stored_basis(["default"])] == ["Run: manage.py rebuild_snapshots"]
+    call_command("rebuild_snapshots", verbosity=0)
+    assert (stored_basis(["default"]), costs()) == ([], {"1 AWS A100-80GB": "10.00"})
 
 
 if REAL.is_dir():

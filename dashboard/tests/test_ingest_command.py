@@ -166,6 +166,16 @@ def test_a_jobs_csv_without_a_column_keeps_what_is_stored(ingest: Any) -> None:
     assert other["examples"][0]["changes"] == {"gpu_count": ["4", "8"]}
 
 
+def test_a_header_without_rows_is_said(ingest: Any) -> None:
+    status, said = ingest(COSTS.splitlines()[0] + "\n")
+    assert status == 0
+    assert "there are no rows" in said and "WARNING: file.csv has a header and no rows." in said
+
+
+def test_a_refused_file_is_named(ingest: Any) -> None:
+    assert json.loads(ingest("a,b\n1,2\n", "--json")[1])["files"] == ["file.csv"]
+
+
 if REAL.is_dir():
 
     def test_real_files_of_other_versions(capsys: Any) -> None:

@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -177,11 +178,14 @@ def look_again(upload: Upload, options: dict[str, str]) -> None:
 
 
 def confirm(request: HttpRequest, upload: Upload) -> HttpResponse:
+    summary: Summary | None
     try:
         summary = run(upload, user=request.user, claim=lambda: uploads.claim(upload))
     except uploads.UploadIsGone:
         return gone(request)
-    if not summary.committed:
+    except IntegrityError:  # somebody wrote the same rows in the same moment
+        summary = None
+    if summary is None or not summary.committed:
         messages.error(request, "Not imported: what is stored has changed since you looked. Look again.")
         return redirect("import_review", upload.pk)
     if summary.run is None:

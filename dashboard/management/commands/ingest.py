@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
 from dashboard.ingest.formats import FORMATS
 from dashboard.ingest.load import ON_CONFLICT, Source, load
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                     on_conflict=options["on_conflict"],
                     dry_run=options["dry_run"],
                 )
-        except OperationalError as error:
+        except (OperationalError, IntegrityError) as error:
             raise CommandError(f"The database did not take it, and nothing was written: {error}") from None
         self.tell(summary, options["json"])
         if not summary.ok:

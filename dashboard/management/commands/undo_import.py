@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
 from dashboard.ingest.undo import CannotUndo, undo
 from dashboard.models import ImportRun
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no import {options['run']}.", returncode=WRONG_USAGE) from None
         except CannotUndo as refused:
             reasons = refused.reasons
-        except OperationalError as error:
+        except (OperationalError, IntegrityError) as error:
             raise CommandError(f"The database did not take it, and nothing was undone: {error}") from None
         self.tell(options["run"], reasons, options["json"])
         if reasons:
