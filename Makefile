@@ -6,9 +6,9 @@ BIN := .venv/bin
 # Without production's secret key, commands work on the local demonstration's database.
 LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
 # Checks and tests bring their own settings.
-CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HELIOX_DEMO -u HELIOX_TIME_ZONE \
-	-u HELIOX_COST_BASIS -u HELIOX_FISCAL_MONTH -u HELIOX_AS_OF -u HELIOX_BEHIND_PROXY HELIOX_DEBUG=1
-PYTEST := $(CLEAN) -u HELIOX_DEBUG $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HELIOX_DEBUG -u HELIOX_DEMO \
+	-u HELIOX_TIME_ZONE -u HELIOX_COST_BASIS -u HELIOX_FISCAL_MONTH -u HELIOX_AS_OF -u HELIOX_BEHIND_PROXY
+PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types format migration migrate migrate-down lock parquet installed installed-dev
@@ -22,11 +22,9 @@ run: installed ## Serve a local demonstration on 127.0.0.1:$PORT, with demo data
 test: installed-dev ## Check everything: style, types, and the tests on SQLite and on PostgreSQL
 	@$(BIN)/python bin/browser
 	@$(MAKE) --no-print-directory lint types
-	@$(CLEAN) $(BIN)/python manage.py makemigrations --check --dry-run
-	@echo "The tests, on SQLite"
-	@$(PYTEST)
-	@echo "The tests, on PostgreSQL"
-	@$(BIN)/python bin/with_postgres $(PYTEST)
+	@$(CLEAN) HELIOX_DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(CLEAN) $(PYTEST)
+	@$(CLEAN) $(BIN)/python bin/with_postgres $(PYTEST)
 
 lint: installed-dev ## Check style
 	@$(BIN)/ruff check .
@@ -34,7 +32,7 @@ lint: installed-dev ## Check style
 	@find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 --check {} +
 
 types: installed-dev ## Check types
-	@$(CLEAN) $(BIN)/mypy
+	@$(CLEAN) HELIOX_DEBUG=1 $(BIN)/mypy
 
 format: installed-dev ## Put the code and the templates in order
 	@$(BIN)/ruff check --fix .
