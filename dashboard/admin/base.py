@@ -10,10 +10,10 @@ from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
@@ -59,7 +59,17 @@ def check_number(text: str) -> None:
         raise OverflowError(text)
 
 
+class DateAndTime(AdminSplitDateTime):
+    """Two boxes that say which is which to those who cannot see the words beside them, too."""
+
+    def __init__(self, attrs: Any = None) -> None:
+        super().__init__(attrs)
+        for box, name in zip(self.widgets, ("Date", "Time"), strict=True):
+            box.attrs["aria-label"] = name
+
+
 class CarefulAdmin(admin.ModelAdmin):
+    formfield_overrides = {DateTimeField: {"widget": DateAndTime}}
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
 

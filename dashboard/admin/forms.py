@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 
 from ..clock import now
 from ..models import CostSnapshot, Job, UsageSnapshot
 from ..models.entities import KNOWN_STATUSES
+from .base import DateAndTime
 from .fields import check_year, one_line
 
 FINISHED = ("completed", "failed", "cancelled")
@@ -102,7 +102,7 @@ class StatusForm(forms.Form):
     """The new status of many jobs, and the end of those that need one."""
 
     status = forms.ChoiceField(choices=[("", "Choose…"), *((s, s) for s in KNOWN_STATUSES)])
-    end_time = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label="End")
+    end_time = forms.SplitDateTimeField(required=False, widget=DateAndTime, label="End")
 
     def __init__(self, *args: Any, jobs: Any, **kwargs: Any) -> None:
         self.jobs = jobs

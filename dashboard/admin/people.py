@@ -105,4 +105,4 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
 
 @admin.register(Group)
 class HelioxGroupAdmin(HelioxAdmin, GroupAdmin):
-    pass
+    filter_horizontal: Any = []
