@@ -25,6 +25,7 @@ from .scope import Span
 
 MICROSECOND = timedelta(microseconds=1)
 HOUR = Decimal(3_600_000_000)
+MICROHOUR = Decimal("0.000001")
 
 COLUMNS = {
     "day": "d.day",
@@ -48,6 +49,11 @@ SOONER = {"postgresql": "LEAST(j.ended, d.ends_at)", "sqlite": "MIN(j.ended, d.e
 
 def hours(microseconds: int) -> Decimal:
     return Decimal(microseconds) / HOUR
+
+
+def six_decimals(hours: Decimal) -> Decimal:
+    """Hours as files hold them, half up."""
+    return hours.quantize(MICROHOUR, ROUND_HALF_UP)
 
 
 def gpu_microseconds(elapsed: timedelta, gpu_count: Decimal) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import (
@@ -20,7 +20,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
-from .gpu_time import end_of_run, job_gpu_hours
+from .gpu_time import end_of_run, job_gpu_hours, six_decimals
 from .models import Job
 from .models.calendar import midnight
 from .naming import DEFAULT_CLOCK, Names
@@ -38,7 +38,6 @@ COLUMNS = {
     "end": "end_time",
 }
 SORTS = (*COLUMNS, "duration", "gpu_hours")
-MICROHOUR = Decimal("0.000001")
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:
@@ -83,8 +82,7 @@ def duration(job: Job) -> timedelta | None:
 
 
 def rounded_hours(job: Job, names: Names, span: Span | None) -> Decimal:
-    exact = job_gpu_hours(job, span, names.clock(job.provider))
-    return exact.quantize(MICROHOUR, ROUND_HALF_UP)
+    return six_decimals(job_gpu_hours(job, span, names.clock(job.provider)))
 
 
 EXPORT_COLUMNS = (

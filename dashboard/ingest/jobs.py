@@ -233,4 +233,4 @@ def gpu_time_by_month(jobs: Any, names: Names, span: Span | None = None) -> Coun
 
 
 def rounded_hours(microseconds: int) -> Decimal:
-    return round(gpu_time.hours(microseconds), 6)
+    return gpu_time.six_decimals(gpu_time.hours(microseconds))

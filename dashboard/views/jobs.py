@@ -36,7 +36,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("_export"):
         ordered = joblist.sorted_by(sort, jobs, asked.names, span, now()).order_by(*keys(sort))
         rows = joblist.export_rows(ordered, asked.names, span)
-        total = f"{hours.quantize(joblist.MICROHOUR)} job GPU-hours"
+        total = f"{gpu_time.six_decimals(hours)} job GPU-hours"
         if answer := asked.export("jobs", joblist.EXPORT_COLUMNS, lambda: rows, total):
             return answer
     listed, measured_at, problem = one_page(asked, jobs, sort)

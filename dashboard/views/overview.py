@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from ..access import viewing
 from ..filters import query
-from ..joblist import MICROHOUR
+from ..gpu_time import six_decimals
 from ..periods import in_words
 from ..reports.compare import Comparison
 from ..reports.overview import Overview, overview
@@ -51,10 +51,7 @@ CELL_COLUMNS = ("date", "provider", "gpu_type", "cost_usd", "metered_gpu_hours",
 
 
 def cell_rows(shown: Overview) -> list[tuple]:
-    return [
-        (c.day, c.provider, c.gpu_type, c.usd, c.metered, c.job_hours.quantize(MICROHOUR))
-        for c in shown.cells
-    ]
+    return [(c.day, c.provider, c.gpu_type, c.usd, c.metered, six_decimals(c.job_hours)) for c in shown.cells]
 
 
 def figures(asked: Asked, shown: Overview) -> list[dict]:

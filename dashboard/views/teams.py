@@ -13,8 +13,7 @@ from django.urls import reverse
 
 from ..access import viewing
 from ..filters import query
-from ..gpu_time import hours
-from ..joblist import MICROHOUR
+from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
 from ..reports import teams
 from ..scope import Scope
@@ -63,12 +62,12 @@ def address(asked: Asked, team: UUID) -> str:
 
 
 def control(total: int) -> str:
-    return f"{hours(total).quantize(MICROHOUR)} job GPU-hours"
+    return f"{six_decimals(hours(total))} job GPU-hours"
 
 
 def file_rows(asked: Asked, scope: Scope) -> list[tuple[Any, ...]]:
     cells = teams.team_days(scope, asked.names, asked.bucket_of)
-    return [(c.day, c.team, c.provider, c.gpu_type, c.gpu_hours.quantize(MICROHOUR), c.jobs) for c in cells]
+    return [(c.day, c.team, c.provider, c.gpu_type, six_decimals(c.gpu_hours), c.jobs) for c in cells]
 
 
 def row(asked: Asked, use: teams.TeamUse, total: int) -> TeamRow:

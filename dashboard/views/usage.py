@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from ..access import viewing
-from ..joblist import MICROHOUR
+from ..gpu_time import six_decimals
 from ..models import UsageSnapshot
 from ..reports import usage
 from ..reports.spend import narrowed
@@ -56,11 +56,11 @@ def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
     for row in table.rows:
         got = row.record
         cell = got["day"], got["provider"], got["gpu_type"]
-        yield *cell, got["metered"], got["job_hours"].quantize(MICROHOUR), got["usd"]
+        yield *cell, got["metered"], six_decimals(got["job_hours"]), got["usd"]
 
 
 def control(total: usage.Sum) -> str:
-    jobs = total.job_hours.quantize(MICROHOUR)
+    jobs = six_decimals(total.job_hours)
     return f"{total.metered} metered GPU-hours, {jobs} job GPU-hours, {total.usd} USD"
 
 
