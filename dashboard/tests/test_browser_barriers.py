@@ -1,0 +1,93 @@
+"""axe finds nothing to object to: every page, light and dark, as wide as a phone and as a desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from dashboard.models import Job, Team
+
+WIDTHS = (390, 1600)
+PAGES = {
+    "overview": "/?preset=last7",
+    "costs": "/costs/?group_by=gpu_type&preset=last7&per_page=5",
+    "usage": "/usage/?preset=last7&per_page=5",
+    "jobs": "/jobs/?status=completed&team=no-such&per_page=5",
+    "job": "/jobs/{job}/",
+    "teams": "/teams/?preset=last7&per_page=5",
+    "team": "/teams/{team}/?preset=last7",
+    "help": "/help/",
+    "mappings": "/mappings/",
+    "password change": "/accounts/password_change/",
+    "admin": "/admin/",
+    "admin list": "/admin/dashboard/job/?status=failed",
+    "admin form": "/admin/dashboard/job/{job}/change/",
+    "admin history": "/admin/dashboard/job/{job}/history/",
+    "admin snapshot form": "/admin/dashboard/costsnapshot/add/",
+    "admin deletion": "/admin/dashboard/team/{team}/delete/",
+}
+EMPTY = ("overview", "costs", "usage", "jobs", "teams", "mappings", "admin", "admin list")
+
+
+# What axe would preload breaks the page's own CSP; a theme changes colours only.
+EVERYTHING = {"resultTypes": ["violations"], "preload": False}
+COLOURS = EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
+RUN = """async (options) => (await axe.run(options)).violations.flatMap(
+    ({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))"""
+
+UNFOLD = """document.querySelectorAll("details:not([data-dropdown]), .filters details")
+    .forEach((one) => (one.open = true))"""
+
+
+@pytest.fixture
+def examine(page: Page, live_server: Any) -> Callable[[str], None]:
+    """`examine("/costs/")` fails with what axe finds there, in either theme and width."""
+
+    def examine(path: str) -> None:
+        found = []
+        for theme, options in (("light", EVERYTHING), ("dark", COLOURS)):
+            page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
+            page.goto(path)
+            page.evaluate(Axe().axe_script)
+            page.evaluate(UNFOLD)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                found += [f"{theme}, {width} wide, {words}" for words in page.evaluate(RUN, options)]
+        assert not found, "\n".join(found)
+
+    return examine
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_with_data_has_no_barrier(name, company, examine, sign_in, admin):
+    sign_in(admin)
+    keys = {"job": Job.objects.newest_first().first().pk, "team": Team.objects.first().pk}
+    examine(PAGES[name].format(**keys))
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_page_with_nothing_stored_has_no_barrier(name, examine, sign_in, admin):
+    sign_in(admin)
+    examine(PAGES[name])
+
+
+def test_pages_that_refuse_have_no_barrier(examine, sign_in, viewer, complaints):
+    examine("/accounts/login/")
+    sign_in(viewer)
+    examine("/costs/?_export=csv")
+    examine("/nowhere/")
+    complaints.clear()  # Chromium's own, on 403 and 404
+
+
+def test_what_a_form_objects_to_is_no_barrier(page):
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    page.evaluate(Axe().axe_script)
+    assert page.evaluate(RUN, EVERYTHING) == []
