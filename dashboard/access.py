@@ -6,11 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-User = AbstractBaseUser | AnonymousUser | Any
+User = Any  # a request's user: Django types it by a base class that knows no permissions
 View = Callable[..., HttpResponseBase]
 
 
@@ -20,6 +19,14 @@ def may_view(user: User) -> bool:
 
 def may_export(user: User) -> bool:
     return user.has_perm("dashboard.export_files")
+
+
+def may_administer(user: User) -> bool:
+    return user.is_active and user.is_staff
+
+
+def may_add(user: User, *models: Any) -> bool:
+    return user.has_perms([f"dashboard.add_{model._meta.model_name}" for model in models])
 
 
 def may_import(user: User) -> bool:

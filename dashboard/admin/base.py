@@ -14,7 +14,6 @@ from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetW
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError
 from django.db.models import DateTimeField, Model, QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
 
@@ -90,7 +89,7 @@ class CarefulAdmin(admin.ModelAdmin):
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         return lookup.rpartition("__")[2] not in CRASHING and super().lookup_allowed(lookup, value, request)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
@@ -109,14 +108,14 @@ class CarefulAdmin(admin.ModelAdmin):
             return None
         return None if isinstance(value, datetime) and value.year not in YEARS else value
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet, *args: Any) -> HttpResponse | None:
         try:
             for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
         except ValidationError:
             self.message_user(request, "Nothing was changed: no such rows.", messages.ERROR)
             return None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args)
 
 
 class HelioxAdmin(CarefulAdmin):
@@ -142,7 +141,7 @@ class HelioxAdmin(CarefulAdmin):
         return links
 
     def construct_change_message(
-        self, request: HttpRequest, form: ModelForm, formsets: Any, add: bool = False
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         if add or not form.changed_data:
             return super().construct_change_message(request, form, formsets, add)

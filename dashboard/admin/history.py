@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model
 from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
-from django.http import HttpRequest
 from django.utils import timezone
 
 
@@ -28,9 +27,8 @@ def change(form: ModelForm, name: str) -> str:
 
 def stored(field: Any, initial: Any) -> Any:
     """A form knows the old row of a foreign key by its key only."""
-    if isinstance(field, ModelChoiceField) and not isinstance(field, ModelMultipleChoiceField):
-        return field.queryset.filter(pk=initial).first() if initial else None
-    return initial
+    is_one_row = isinstance(field, ModelChoiceField) and not isinstance(field, ModelMultipleChoiceField)
+    return field.queryset.filter(pk=initial).first() if is_one_row and initial else initial
 
 
 def in_words(value: Any) -> str:
@@ -47,7 +45,7 @@ def in_words(value: Any) -> str:
     return str(value)
 
 
-def log(request: HttpRequest, rows_by_message: Mapping[str, Iterable[Model]]) -> None:
-    """One entry for each row of a change to many, in a few statements."""
+def log(request: Any, rows_by_message: Mapping[str, Iterable[Model]], action: int = CHANGE) -> None:
+    """One entry for each row, in one statement for each message."""
     for message, rows in rows_by_message.items():
-        LogEntry.objects.log_actions(request.user.pk, list(rows), CHANGE, message)
+        LogEntry.objects.log_actions(request.user.pk, list(rows), action, message)

@@ -108,7 +108,7 @@ class JobAdmin(HelioxAdmin):
         return sets
 
     def words_on_mapping(self, job: Job | None) -> str:
-        if not is_mapped(job):
+        if job is None or not job.raw_gpu_type:
             return ""
         return format_html(
             'The log says {} on {}. <a href="{}">Mappings</a> make a provider and a GPU type of it: '
@@ -120,16 +120,18 @@ class JobAdmin(HelioxAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> list[str]:
         always = [*LOGGED, "id", "written_by", "created_at", "updated_at"]
-        return [*always, *MAPPED] if is_mapped(obj) else always
+        return [*always, *MAPPED] if obj and obj.raw_gpu_type else always
 
     @admin.display(description="written by")
     def written_by(self, job: Job) -> str:
         return f"import {job.imported_by_id}" if job.imported_by_id else "hand or other tools"
 
-    def get_form(self, request: HttpRequest, obj: Job | None = None, **kwargs: Any) -> type[ModelForm]:
+    def get_form(
+        self, request: HttpRequest, obj: Job | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
         names = names_of(request)
         return suggest(
-            super().get_form(request, obj, **kwargs),
+            super().get_form(request, obj, change, **kwargs),
             status=KNOWN_STATUSES,
             provider=names.provider_choices(),
             gpu_type=names.gpu_choices(),
@@ -197,10 +199,6 @@ class JobAdmin(HelioxAdmin):
         history.log(request, outcome.entries)
         for words, level in outcome.in_words(status):
             self.message_user(request, words, level)
-
-
-def is_mapped(job: Job | None) -> bool:
-    return bool(job and job.raw_gpu_type)
 
 
 @dataclass

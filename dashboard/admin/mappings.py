@@ -35,9 +35,11 @@ class MappingAdmin(HelioxAdmin):
     def reapply(self, request: HttpRequest) -> None:
         self.message_user(request, moved_in_words(reapply()), messages.INFO)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[ModelForm]:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
         names = names_of(request)
-        form = super().get_form(request, obj, **kwargs)
+        form = super().get_form(request, obj, change, **kwargs)
         return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
 
@@ -88,8 +90,10 @@ class ProviderAdmin(HelioxAdmin):
     list_display = ["name", "bill_clock", "lag_days"]
     search_fields = ["name"]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[ModelForm]:
-        form = super().get_form(request, obj, **kwargs)
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change, **kwargs)
         return suggest(form, bill_clock=sorted(available_timezones()))
 
     def save_model(self, request: HttpRequest, obj: Provider, form: ModelForm, change: bool) -> None:

@@ -25,7 +25,7 @@ admin.site.unregister(Group)
 class HelioxUserAdmin(HelioxAdmin, UserAdmin):
     list_display = ["username", "first_name", "last_name", "email", "roles", "is_active", "last_login"]
     list_filter = ["groups", "is_active", "is_superuser"]
-    filter_horizontal: Any = []
+    filter_horizontal = []
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
@@ -51,21 +51,19 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
     def roles(self, user: User) -> str:
         return ", ".join(sorted(group.name for group in user.groups.all()))
 
-    def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
-    ) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             kwargs["widget"] = CheckboxSelectMultiple
             kwargs["help_text"] = "Without a role the user sees no figures."
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        return [*self.readonly_fields, *([] if request.user.is_superuser else ["is_superuser"])]
+        return [*self.readonly_fields, *([] if is_root(request.user) else ["is_superuser"])]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """A superuser is changed by superusers: else every admin could become one."""
         allowed = super().has_change_permission(request, obj)
-        return allowed and not (obj and obj.is_superuser and not request.user.is_superuser)
+        return allowed and (obj is None or not obj.is_superuser or is_root(request.user))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return self.has_change_permission(request, obj) and super().has_delete_permission(request, obj)
@@ -103,6 +101,10 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
         return []
 
 
+def is_root(user: Any) -> bool:
+    return user.is_superuser
+
+
 @admin.register(Group)
 class HelioxGroupAdmin(HelioxAdmin, GroupAdmin):
-    filter_horizontal: Any = []
+    filter_horizontal = []

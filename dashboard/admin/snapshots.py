@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -38,7 +39,9 @@ class SnapshotAdmin(HelioxAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         words = self.words_on_lines(obj) if obj and obj.from_lines else ""
-        sets = [(None, {"fields": ["date", "provider", "gpu_type", self.amount], "description": words})]
+        sets: list[Any] = [
+            (None, {"fields": ["date", "provider", "gpu_type", self.amount], "description": words})
+        ]
         if obj:
             sets.append(("Row", {"fields": self.readonly_fields, "classes": ["collapse"]}))
         return sets
@@ -75,11 +78,13 @@ class SnapshotAdmin(HelioxAdmin):
             )
             self.message_user(request, words, messages.ERROR)
             return None
-        return admin.actions.delete_selected(self, request, snapshots)
+        return delete_selected(self, request, snapshots)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[ModelForm]:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
         names = names_of(request)
-        form = super().get_form(request, obj, **kwargs)
+        form = super().get_form(request, obj, change, **kwargs)
         return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:

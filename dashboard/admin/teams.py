@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.models import DELETION
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -22,6 +22,7 @@ from .. import gpu_time
 from ..models import AccountMapping, Job, SpendMapping, Team
 from ..naming import Names
 from ..templatetags.ui import hours
+from . import history
 from .base import HelioxAdmin
 from .filters import names_of
 
@@ -96,7 +97,8 @@ class TeamAdmin(HelioxAdmin):
         if not self.has_delete_permission(request, team):
             raise PermissionDenied
         if team is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            self.message_user(request, "There is no such team any more.", messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:index"))
         return self.confirm_or_delete(request, [team])
 
     def confirm_or_delete(self, request: HttpRequest, teams: Iterable[Team]) -> HttpResponse:
@@ -117,8 +119,7 @@ class TeamAdmin(HelioxAdmin):
 
     @transaction.atomic
     def delete_with_jobs(self, request: HttpRequest, lost: list[Loss]) -> None:
-        for loss in lost:
-            LogEntry.objects.log_actions(request.user.pk, [loss.team], DELETION, f"Deleted {loss}.")
+        history.log(request, {f"Deleted {loss}: {loss.team}.": [loss.team] for loss in lost}, DELETION)
         Team.objects.filter(pk__in=[loss.team.pk for loss in lost]).delete()
         for loss in lost:
             self.message_user(request, f"The team “{loss.team}” was deleted {loss}.", messages.SUCCESS)

@@ -221,7 +221,7 @@ def unowned_spend(placing: Placing, basis: str) -> Iterable[tuple[str, str, str,
             continue
         if mapped:
             by_day = lines.filter(**dict(zip(keys, subject, strict=True))).values_list("day").annotate(*sums)
-            left = [row for row in by_day if placing.team_paying(*subject, row[0]) is None]
+            left = [row for row in by_day if not any(mapping.covers(row[0]) for mapping in mapped)]
             usd, gpu_hours = sum(row[1] for row in left), sum(row[2] or ZERO for row in left)
         if usd or gpu_hours:
             provider, sub_account, tag = subject

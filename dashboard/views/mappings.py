@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import modelform_factory
@@ -17,12 +17,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ..access import check_export, may_export, viewing
+from ..access import check_export, may_add, may_administer, may_export, viewing
+from ..admin import history
 from ..admin.mappings import moved_in_words
 from ..exports import FORMATS, Export
 from ..filters import query
+from ..gpu_time import MICROHOUR
 from ..ingest.reapply import reapply
-from ..joblist import MICROHOUR
 from ..models import NameAlias
 from ..money import CENT
 from ..naming import Names
@@ -60,13 +61,13 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
     model, fields = MAPPINGS.get(request.POST.get("what", ""), (None, ()))
     if model is None:
         return refusal("There is no such mapping.")
-    if not request.user.has_perm(f"dashboard.add_{model._meta.model_name}"):
+    if not may_add(request.user, model):
         raise PermissionDenied("Your role may look at mappings but not add any.")
     form = modelform_factory(model, fields=fields)(request.POST)
     if form.is_valid():
         save(request, form)
     else:
-        words = " ".join(error for errors in form.errors.values() for error in errors)
+        words = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, f"Nothing was mapped. {words}")
     return HttpResponseRedirect(reverse("mappings"))
 
@@ -74,7 +75,7 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
 @transaction.atomic
 def save(request: HttpRequest, form: Any) -> None:
     mapping = form.save()
-    LogEntry.objects.log_actions(request.user.pk, [mapping], ADDITION, "Mapped from the list of unmatched.")
+    history.log(request, {"Mapped from the list of unmatched.": [mapping]}, ADDITION)
     words = f"{mapping}."
     if not isinstance(mapping, NameAlias):
         words += f" {moved_in_words(reapply())}"
@@ -88,7 +89,7 @@ def present(request: HttpRequest) -> list[dict[str, Any]]:
             "title": model._meta.verbose_name_plural,
             "count": model.objects.count(),
             "first": [str(mapping) for mapping in first(model)],
-            "all_url": address(what, "changelist") if request.user.is_staff else "",
+            "all_url": address(what, "changelist") if may_administer(request.user) else "",
             "add_url": address(what, "add") if may_map(request) else "",
         }
         for what, (model, _) in MAPPINGS.items()
@@ -101,8 +102,8 @@ def first(model: Any) -> Iterable[Any]:
 
 
 def may_map(request: HttpRequest) -> bool:
-    models = (model._meta.model_name for model, _ in MAPPINGS.values())
-    return request.user.is_staff and request.user.has_perms([f"dashboard.add_{name}" for name in models])
+    """The forms beside the buttons are the admin's, so both are for those who may use it."""
+    return may_administer(request.user) and may_add(request.user, *(model for model, _ in MAPPINGS.values()))
 
 
 # The file
