@@ -101,7 +101,7 @@ class SnapshotPlan:
         tally.table(table, len(self.created), len(self.changed), len(self.removed))
         for row, figure in self.changed.values():
             old = getattr(row, self.amount)
-            tally.example(f"{row}", None, {self.amount: (old, figure.amount)})
+            tally.example(f"{row}", None, {self.amount: (f"{old:.2f}", f"{figure.amount:.2f}")})
         self.sum_months(tally)
 
     def sum_months(self, tally: Tally) -> None:

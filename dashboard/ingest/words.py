@@ -34,11 +34,12 @@ def headline(summary: Summary) -> str:
     what = ", ".join(summary.files) + (f" ({summary.label})" if summary.label else "")
     if not summary.ok:
         return f"Refused: {what}. Nothing was written."
+    changes = "1 change" if summary.changes == 1 else f"{summary.changes:,} changes"
     if summary.dry_run:
-        return f"Dry run: {what}. {summary.changes:,} changes would be written, and nothing was."
+        return f"Dry run: {what}. {changes} would be written, and nothing was."
     if not summary.changes:
         return f"Imported: {what}. {ALL_IS_WELL if summary.read else NO_ROWS}"
-    return f"Imported: {what}. {summary.changes:,} changes; undo_import {summary.run} takes them back."
+    return f"Imported: {what}. {changes}; undo_import {summary.run} takes them back."
 
 
 def examples(summary: Summary) -> Iterator[str]:

@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(ada: Client) -> N
 def test_a_conflict_offers_the_choices(ada: Client) -> None:
     make_cost("2025-03-01", "8")
     seen = send(ada, COSTS)
-    assert "Where another figure stands already: 1 figures" in words(seen)
+    assert "Where another figure stands already: 1 figure" in words(seen)
     again = ada.post(path(seen), {"on_conflict": "add"}, follow=True)
     assert "This is a dry run: 2 changes would be written" in words(again)
     ada.post(path(seen), {"do": "confirm"})
@@ -166,7 +166,7 @@ def test_options_can_be_mended_on_the_review(ada: Client) -> None:
         "7|vision|COMPLETED|2025-03-01T00:00:00|2025-03-01T01:00:00|gres/gpu=1\n"
     )
     seen = send(ada, log)
-    assert "does not say which cluster" in words(seen)
+    assert "name it with the option Cluster" in words(seen)
     again = ada.post(path(seen), {"do": "options", "cluster": "fox"}, follow=True)
     assert "This is a dry run: 2 changes would be written" in words(again)
     wrong = ada.post(path(seen), {"do": "options", "time_zone": "Mars"}, follow=True)
@@ -227,10 +227,10 @@ def test_what_stands_in_the_way_of_an_undo_is_shown(ada: Client) -> None:
     assert "cannot be undone" in words(refused)
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", ""])
-def test_any_page_of_the_history_answers(ada: Client, page: str) -> None:
+@pytest.mark.parametrize("number", ["0", "-1", "x", "99999999999999999999", ""])
+def test_any_page_of_the_history_answers(ada: Client, number: str) -> None:
     load_rows(job())
-    assert ada.get(reverse("imports"), {"page": page}).status_code == 200
+    assert ada.get(reverse("imports"), {"page": number}).status_code == 200
 
 
 def test_an_import_that_never_was_is_not_found(ada: Client) -> None:

@@ -73,7 +73,7 @@ def test_json_alone_is_printed(ingest: Any) -> None:
 def test_a_dry_run_writes_nothing(ingest: Any) -> None:
     status, said = ingest(COSTS, "--dry-run")
     assert (status, CostSnapshot.objects.count()) == (0, 0)
-    assert "Dry run: file.csv" in said and "1 changes would be written, and nothing was" in said
+    assert "Dry run: file.csv" in said and "1 change would be written, and nothing was" in said
 
 
 def test_one_bad_line_refuses_the_file(ingest: Any) -> None:

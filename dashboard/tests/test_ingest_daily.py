@@ -32,7 +32,7 @@ def test_a_then_b_then_a_is_a() -> None:
     assert load_rows(cost("10")).changes == 0
     summary = load_rows(cost("12"))
     assert (summary.updated, summary.changes) == (1, 1)
-    assert summary.examples[0]["changes"] == {"cost_usd": ["10", "12"]}
+    assert summary.examples[0]["changes"] == {"cost_usd": ["10.00", "12.00"]}
     load_rows(cost("10"))
     assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
 

@@ -31,6 +31,11 @@ def page_of(summary: dict[str, Any]) -> dict[str, Any]:
         "months": [row for measure in summary.get("months", {}) for row in months(summary, measure)],
         "ignored": summary.get("ignored_kinds", {}).items(),
         "unmatched": unmatched(summary.get("unmatched", {})),
+        "file_refusals": [
+            refusal["text"].replace("--cluster", "the option Cluster")
+            for refusal in summary.get("refusals", [])
+            if refusal["line"] is None
+        ],
         "more_refused": max(summary.get("refused", 0) - len(summary.get("refusals", [])), 0),
     }
 

@@ -132,7 +132,7 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = OptionsForm(initial=upload.options)
     context = page_of(summary.as_json()) | {
         "form": form,
-        "on_conflict": upload.options.get("on_conflict"),
+        "on_conflict": upload.options.get("on_conflict") or "refuse",
         "choices": [(name, words) for name, words in WHERE_A_FIGURE_STANDS.items() if name != "refuse"],
         "crumbs": crumbs("Review"),
     }
