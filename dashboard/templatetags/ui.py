@@ -158,5 +158,5 @@ def exact(amount) -> str:
     """Two to six decimals of a full-precision amount."""
     if amount is None:
         return NOTHING
-    places = -round(_exact(amount), 6).normalize().as_tuple().exponent
-    return _figure(amount, min(6, max(2, places)))
+    decimals = f"{round(_exact(amount), 6).normalize():f}".partition(".")[2]
+    return _figure(amount, max(2, len(decimals)))

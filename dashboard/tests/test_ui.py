@@ -62,3 +62,18 @@ def test_headers_align_like_the_cells_below_them():
     table = {"headers": ["Day", "AWS"], "rows": [[{"text": "1 Nov"}, {"text": "$1.00", "numeric": True}]]}
     assert [header["numeric"] for header in ui.table_headers(table)] == [False, True]
     assert len(ui.table_headers(table | {"rows": []})) == 2
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("5.988394", "5.988394"),
+        ("3", "3.00"),
+        ("1200.5", "1,200.50"),
+        ("0.0000008", "0.000001"),
+        ("-25", "−25.00"),
+    ],
+)
+def test_a_line_of_the_bill_shows_two_to_six_decimals(amount, shown):
+    assert ui.exact(Decimal(amount)) == shown
+    assert ui.exact(None) == "n/a"
