@@ -120,6 +120,7 @@ class CarefulAdmin(admin.ModelAdmin):
 
 class HelioxAdmin(CarefulAdmin):
     page_name = ""  # of the page that shows the same rows and gives them as a file
+    page_filters: tuple[str, ...] = ()  # those that list and page share
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {"tools": self.tools(request)} | (extra_context or {}))
@@ -132,9 +133,10 @@ class HelioxAdmin(CarefulAdmin):
         """Links beside "Add": where rows come in by the file, and where they go out."""
         if not self.page_name:
             return []
-        query = page_query(request, self.date_hierarchy)
-        links = [link("Show on its page", self.page_name, **query)]
-        if may_export(request.user):
+        query, links = page_query(request, self.page_filters, self.date_hierarchy), []
+        if query is not None:
+            links.append(link("Show on its page", self.page_name, **query))
+        if query is not None and may_export(request.user):
             links.append(link("Download CSV", self.page_name, **query, _export="csv"))
         if may_import(request.user):
             links.append(link("Import files", "imports"))

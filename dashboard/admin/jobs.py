@@ -75,6 +75,7 @@ class JobAdmin(HelioxAdmin):
     autocomplete_fields = ["team"]
     actions = ["change_status"]
     page_name = "jobs"
+    page_filters = ("provider", "gpu_type", "team", "status", "q")
 
     @admin.display(description="GPUs", ordering="gpu_count")
     def gpus(self, job: Job) -> str:

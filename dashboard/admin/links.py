@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-PAGE_FILTERS = ("provider", "gpu_type", "team", "status", "q")
+from .filters import UNKNOWN
+
+ORDER_AND_PAGE = {"o", "p", "all", "e"}
 
 
 def link(label: str, page: str, **query: Any) -> dict[str, str]:
@@ -18,10 +20,15 @@ def link(label: str, page: str, **query: Any) -> dict[str, str]:
     return {"label": label, "url": f"{url}?{urlencode(query, doseq=True)}" if query else url}
 
 
-def page_query(request: HttpRequest, date_field: str | None) -> dict[str, Any]:
-    """The filters of the admin's list as the pages name them."""
-    same = {name: request.GET.getlist(name) for name in PAGE_FILTERS if request.GET.get(name)}
-    return same | chosen_days(request, date_field)
+def page_query(
+    request: HttpRequest, page_filters: tuple[str, ...], date_field: str | None
+) -> dict[str, Any] | None:
+    """The filters of the admin's list as the page names them; None where the page has no such filter."""
+    days = {f"{date_field}__{part}" for part in ("year", "month", "day")}
+    asked = {name: values for name, values in request.GET.lists() if name not in ORDER_AND_PAGE | days}
+    if asked.keys() - set(page_filters) or asked.get("status") == [UNKNOWN]:
+        return None
+    return asked | chosen_days(request, date_field)
 
 
 def chosen_days(request: HttpRequest, date_field: str | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ class SnapshotAdmin(HelioxAdmin):
     readonly_fields = ["id", "written_by", "created_at", "updated_at"]
     actions = ["delete_selected"]
     amount = ""
+    page_filters = ("provider", "gpu_type")
 
     @admin.display(description="written by")
     def written_by(self, snapshot: Any) -> str:

@@ -397,9 +397,16 @@ def test_lists_lead_to_the_file_with_their_filters(admin_client):
     make_job()
     make_cost("2025-03-01", "1.00")
     page = admin_client.get(f"{JOBS}?status=running&provider=AWS").content.decode()
-    assert f"{reverse('jobs')}?provider=AWS&amp;status=running&amp;preset=all&amp;_export=csv" in page
+    assert f"{reverse('jobs')}?status=running&amp;provider=AWS&amp;preset=all&amp;_export=csv" in page
     page = admin_client.get(f"{COSTS}?date__year=2025&date__month=2&provider=AWS").content.decode()
     assert "provider=AWS&amp;start=2025-02-01&amp;end=2025-02-28&amp;_export=csv" in page
+
+
+@pytest.mark.parametrize(
+    "url", [f"{JOBS}?end=none", f"{JOBS}?status=unknown", f"{COSTS}?by=hand", f"{COSTS}?q=x"]
+)
+def test_no_file_is_offered_that_would_hold_other_rows(admin_client, url):
+    assert "_export=csv" not in admin_client.get(url).content.decode()
 
 
 def test_many_jobs_are_deleted_by_their_number(admin_client):
