@@ -52,6 +52,10 @@ def gpu_types() -> list[str]:
     return sorted({gpu.gpu_type for kind in ("gpu", "sku") for gpu in _entries()[kind].values()})
 
 
+def providers() -> list[str]:
+    return sorted({gpu.provider for kind in _entries().values() for gpu in kind.values()})
+
+
 _LIKELY = re.compile(
     r"(?:ml\.)?(?:p|g|gr)[2-9]\w*(?:-[a-z0-9]+)?\.\S+|standard_n[cdgv]\S+|(?:bm|vm)\.gpu\S+|a[2-9]x?-\w+gpu-\S+|g[2-9]-\S+",
     re.IGNORECASE,

@@ -16,9 +16,8 @@ from ..models import ImportRun
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing
-from . import formats
+from . import catalogue, formats
 from .bills import Bills
-from .catalogue import gpu_types
 from .daily import DailyFiles
 from .jobs import UNSPECIFIED, JobPlan, JobRows
 from .records import (
@@ -217,9 +216,10 @@ class Batch:
 
     def list_new_names(self, names: Names) -> None:
         """Providers and GPU types that nothing stored, no alias and no catalogue knows."""
-        types = names.gpu_types.keys() | {name_key(name) for name in gpu_types()}
+        known = names.providers.keys() | {name_key(name) for name in catalogue.providers()}
+        types = names.gpu_types.keys() | {name_key(name) for name in catalogue.gpu_types()}
         for provider, gpu_type in sorted(self.jobs.pairs() | self.bills.pairs() | self.daily.pairs()):
-            if name_key(provider) not in names.providers:
+            if name_key(provider) not in known:
                 self.tally.unknown_name("provider", provider)
             if gpu_type not in ("", UNSPECIFIED) and name_key(gpu_type) not in types:
                 self.tally.unknown_name("gpu_type", gpu_type)

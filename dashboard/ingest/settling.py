@@ -74,7 +74,8 @@ def keep_what_is_stored(unsaid: dict[int, frozenset[str]], names: Names, lock: b
     if connection.vendor == "postgresql":
         execute("ANALYZE staged_jobs")
         if lock:
-            query("SELECT 1 FROM jobs j JOIN staged_jobs s ON s.id = j.id ORDER BY j.id FOR UPDATE OF j")
+            held = "SELECT 1 FROM jobs j JOIN staged_jobs s ON s.id = j.id ORDER BY j.id FOR UPDATE OF j"
+            query(f"SELECT COUNT(*) FROM ({held}) AS held")
     align('"team_id" = j."team_id"', "j.team_set_by_hand")
     for file, columns in unsaid.items():
         if columns:
