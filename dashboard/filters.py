@@ -26,7 +26,7 @@ from .scope import BUCKETS, Scope, Span
 
 MOST_MODELS = 200
 GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
-BASES = {"effective": "Effective (amortised)", "billed": "Billed (invoice)"}
+BASES = {"effective": "effective", "billed": "billed"}
 
 
 class AnyOf(forms.MultipleChoiceField):
@@ -75,7 +75,7 @@ class ScopeFilter(django_filters.FilterSet):
     model = AnyOfFilter(label="Model", method="leave")
     q = django_filters.CharFilter(label="Search", method="leave", max_length=200)
     bucket = django_filters.ChoiceFilter(
-        label="Per", method="leave", choices=[(b, b) for b in BUCKETS], empty_label=None
+        label="Per", method="leave", choices=[("", "as fits"), *((b, b) for b in BUCKETS)], empty_label=None
     )
     group_by = django_filters.ChoiceFilter(
         label="Grouped by", method="leave", choices=list(GROUPS.items()), empty_label=None
@@ -97,10 +97,9 @@ class ScopeFilter(django_filters.FilterSet):
         freshness: Freshness,
         preset: str,
         jobs_through: date | None = None,
-        bucket: str = "day",
     ) -> None:
         self.names, self.freshness = names, freshness
-        self.default_preset, self.default_bucket = preset, bucket
+        self.default_preset = preset
         self.jobs_through = jobs_through
         super().__init__(data, queryset=Job.objects.all())
         uses = {"preset", "start", "end", *uses}
@@ -130,7 +129,7 @@ class ScopeFilter(django_filters.FilterSet):
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
-            if name in ("bucket", "group_by", "basis"):
+            if name in ("group_by", "basis"):
                 field.choices = [choice for choice in field.choices if choice[0]]
         form.is_valid()
         self.check_order(form)
@@ -139,7 +138,6 @@ class ScopeFilter(django_filters.FilterSet):
     def defaults(self) -> dict[str, str]:
         return {
             "preset": self.default_preset,
-            "bucket": self.default_bucket,
             "group_by": "provider",
             "basis": settings.HELIOX_COST_BASIS,
         }
@@ -182,7 +180,7 @@ class ScopeFilter(django_filters.FilterSet):
             statuses=tuple(got.get("status", ())),
             models=tuple(got.get("model", ())),
             q=" ".join(got.get("q", "").split()),
-            bucket=got.get("bucket", self.default_bucket),
+            bucket=got.get("bucket", "day"),
             group_by=got.get("group_by", "provider"),
             basis=got.get("basis", settings.HELIOX_COST_BASIS),
         )

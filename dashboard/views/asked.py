@@ -108,6 +108,7 @@ class Asked:
             "exports": self.export_links(),
             "nothing_stored": self.freshness.last is None,
             "basis": self.scope.basis,
+            "bucket": self.scope.bucket,
             **extra,
         }
 

@@ -38,8 +38,7 @@ class Axis:
     def over(cls, asked: Asked, days: Iterable[date]) -> Axis:
         found = list(days)
         span = asked.scope.span or (Span.inclusive(min(found), max(found)) if found else None)
-        chosen = asked.request.GET.get("bucket") and asked.filter.cleaned.get("bucket")
-        return cls(asked, span, drawn_bucket(span, chosen or ""))
+        return cls(asked, span, drawn_bucket(span, asked.filter.cleaned.get("bucket", "")))
 
     @cached_property
     def starts(self) -> list[date]:
