@@ -59,12 +59,13 @@ def check_number(text: str) -> None:
 
 
 class DateAndTime(AdminSplitDateTime):
-    """Two boxes that say which is which to those who cannot see the words beside them, too."""
+    """Two boxes that say what they ask to those who cannot see the words beside them, too."""
 
-    def __init__(self, attrs: Any = None) -> None:
-        super().__init__(attrs)
-        for box, name in zip(self.widgets, ("Date", "Time"), strict=True):
-            box.attrs["aria-label"] = name
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        for box, part in zip(context["widget"]["subwidgets"], ("date", "time"), strict=True):
+            box["attrs"]["aria-label"] = f"{name.replace('_', ' ').capitalize()}: {part}"
+        return context
 
 
 class CarefulAdmin(admin.ModelAdmin):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.models import Job, Team
 from dashboard.templatetags import ui
 
 from .conftest import make_job
@@ -157,7 +158,7 @@ def test_a_viewer_sees_figures_and_gets_no_file(signed_in, viewer, complaints):
         page.goto(path)
         expect(page.locator("table.grid").first).to_be_attached()
         expect(page.get_by_role("link", name=re.compile("Download"))).to_have_count(0)
-    expect(page.get_by_role("link", name="Administration")).to_have_count(0)
+    expect(page.get_by_role("link", name="Admin", exact=True)).to_have_count(0)
     page.goto("/costs/?_export=csv")
     expect(page.get_by_role("heading", name="Not for this account")).to_be_visible()
     page.get_by_role("link", name="To the overview").click()
@@ -206,3 +207,85 @@ def test_an_engineer_sorts_the_list_and_turns_its_pages(browser_page, viewer):
     expect(page.locator("#rows tbody tr")).to_have_count(25)
     assert first_model() == first
     expect(page).to_have_url(re.compile("sort="))
+
+
+def set_time(page: Page, field: str, day: str, time: str) -> None:
+    page.get_by_label(f"{field}: date").fill(day)
+    page.get_by_label(f"{field}: time").fill(time)
+
+
+def test_an_admin_adds_a_team_and_a_job(signed_in, admin):
+    page = signed_in(admin)
+    page.get_by_role("link", name="Admin", exact=True).first.click()
+    page.get_by_role("main").get_by_role("link", name="Teams", exact=True).click()
+    page.get_by_role("link", name="Add team").click()
+    page.get_by_label("Name").fill("robotics")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("robotics")
+
+    page.goto("/admin/dashboard/job/add/")
+    page.get_by_role("combobox", name="Team").click()
+    page.locator(".select2-search__field").fill("robo")
+    page.get_by_role("option", name="robotics").click()
+    page.get_by_label("Model name").fill("walker")
+    page.get_by_label("Status").fill("completed")
+    page.get_by_label("Provider").fill("AWS")
+    page.get_by_label("Gpu type").fill("L4")
+    set_time(page, "Start time", "2025-03-30", "12:00:00")
+    set_time(page, "End time", "2025-03-30", "11:00:00")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".errorlist")).to_have_text("The job cannot end before it starts.")
+    assert not Job.objects.filter(model_name="walker").exists()
+
+    set_time(page, "End time", "2025-03-30", "13:30:00")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("walker")
+    page.goto("/jobs/?q=walker")
+    row = page.locator("#rows tbody tr")
+    expect(row).to_contain_text("robotics")
+    expect(row).to_contain_text("1:30:00")
+
+
+JOBS = """job_id,team,model_name,gpu_type,provider,start_time,end_time,status
+a1,robotics,walker,L4,AWS,2025-03-30T08:00:00Z,2025-03-30T10:00:00Z,completed
+a2,robotics,walker,L4,AWS,2025-03-30T12:00:00Z,{end},completed
+"""
+
+
+def send(page: Page, text: str) -> None:
+    page.get_by_label("Files").set_input_files(
+        {"name": "march.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_role("button", name="Look at what they would change").click()
+
+
+def test_an_admin_imports_a_file_with_one_bad_line_mends_it_and_undoes_it(signed_in, admin):
+    page = signed_in(admin)
+    page.get_by_role("link", name="Imports").first.click()
+    send(page, JOBS.format(end="2025-03-30T11:00:00Z"))
+    expect(page.get_by_role("alert")).to_contain_text("nothing was written")
+    refused = page.get_by_role("region", name="Refused rows").locator("tbody tr")
+    expect(refused).to_have_count(1)
+    expect(refused.locator("td")).to_have_text(["3", "end_time", "2025-03-30T11:00:00Z", re.compile("start")])
+    expect(page.get_by_role("button", name="Import", exact=True)).to_have_count(0)
+    assert not Job.objects.filter(model_name="walker").exists()
+
+    page.get_by_role("button", name="Cancel").click()
+    send(page, JOBS.format(end="2025-03-30T14:00:00Z"))
+    expect(page.get_by_text("This is a dry run: 3 changes would be written")).to_be_visible()
+    assert not Job.objects.filter(model_name="walker").exists()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("Imported: march.csv.")).to_be_visible()
+
+    page.goto("/jobs/?q=walker")
+    expect(page.locator("main")).to_contain_text("2 jobs, 4.0 h job GPU-hours")
+    page.goto("/imports/")
+    history = page.get_by_role("region", name="History of imports").locator("tbody tr")
+    expect(history).to_have_count(1)
+    expect(history).to_contain_text("march.csv")
+    history.get_by_role("link").click()
+    page.get_by_role("link", name="Undo…").click()
+    page.get_by_role("button", name="Undo the import").click()
+    expect(page.get_by_text("every table is as it was before")).to_be_visible()
+    assert not Job.objects.filter(model_name="walker").exists()
+    assert not Team.objects.filter(name="robotics").exists()

@@ -1,0 +1,175 @@
+"""Pages as people read them: on a phone, in the dark, on paper, by the keyboard, without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboard.models import Job, Team
+
+from .browser import watch
+
+PAGES = {
+    "overview": "/",
+    "costs": "/costs/",
+    "usage": "/usage/",
+    "jobs": "/jobs/",
+    "job": "/jobs/{job}/",
+    "teams": "/teams/",
+    "team": "/teams/{team}/",
+    "help": "/help/",
+    "mappings": "/mappings/",
+    "imports": "/imports/",
+    "password change": "/accounts/password_change/",
+    "admin": "/admin/",
+    "admin list": "/admin/dashboard/job/",
+    "admin form": "/admin/dashboard/job/{job}/change/",
+    "admin deletion": "/admin/dashboard/team/{team}/delete/",
+}
+WITH_CHARTS = ["/", "/costs/", "/usage/", "/teams/"]
+PHONE = {"width": 390, "height": 844}
+TOO_WIDE = """() => {
+    const width = document.documentElement.clientWidth;
+    return document.documentElement.scrollWidth > width
+        ? [...document.querySelectorAll("body *")]
+            .filter((one) => one.getBoundingClientRect().right > width + 1)
+            .map((one) => one.outerHTML.slice(0, 120))
+            .slice(0, 5)
+        : [];
+}"""
+
+
+@pytest.fixture
+def no_scripts(browser: Browser, browser_context_args: dict, live_server: Any, complaints: list) -> Iterator:
+    """A page of a browser that runs no script."""
+    context = browser.new_context(**browser_context_args, java_script_enabled=False)
+    page = context.new_page()
+    watch(page, complaints)
+    yield page
+    context.close()
+    assert not complaints
+
+
+def sign_in_by_hand(page: Page, name: str) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_no_page_is_wider_than_a_phone(page, sign_in, company, admin):
+    sign_in(admin)
+    page.set_viewport_size(PHONE)
+    keys = {"job": Job.objects.newest_first().first().pk, "team": Team.objects.first().pk}
+    wide = {}
+    for name, path in PAGES.items():
+        page.goto(path.format(**keys))
+        if parts := page.evaluate(TOO_WIDE):
+            wide[name] = parts
+    assert wide == {}
+
+
+def test_the_chosen_theme_stays(browser_page, company, viewer):
+    page = browser_page(viewer, "/costs/?preset=last7")
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page).to_have_url(re.compile(r"/costs/\?preset=last7"))
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+    page.reload()
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(background) == "rgb(16, 21, 27)"
+    page.emulate_media(media="print")
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("path", WITH_CHARTS)
+def test_paper_has_the_numbers_and_no_controls(browser_page, company, manager, path):
+    page = browser_page(manager, path)
+    page.emulate_media(media="print")
+    for control in (".topbar nav", ".filters", ".account", ".exports", ".pages .actions"):
+        for one in page.locator(control).all():
+            expect(one).to_be_hidden()
+    numbers = page.locator("figure .numbers table")
+    assert numbers.count() >= 1
+    for table in numbers.all():
+        expect(table).to_be_visible()
+    expect(page.locator("canvas").first).to_be_visible()
+
+
+def test_a_phone_has_a_menu_and_folds_its_filters(browser_page, company, viewer):
+    page = browser_page(viewer, "/costs/")
+    page.set_viewport_size(PHONE)
+    page.reload()
+    expect(page.get_by_label("Grouped by")).to_be_hidden()
+    page.get_by_role("button", name="All filters").click()
+    expect(page.get_by_label("Grouped by")).to_be_visible()
+    page.locator("summary", has_text="Menu").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+def test_the_keyboard_skips_to_the_content_and_sets_a_filter(browser_page, company, viewer):
+    page = browser_page(viewer, "/costs/?preset=mtd")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+    summary = page.locator(".field-provider summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Azure", exact=True)).to_be_visible()
+    page.get_by_label("Azure", exact=True).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("preset=mtd.*provider=Azure"))
+    expect(page.get_by_label("Active filters")).to_contain_text("Provider: Azure")
+
+
+def test_without_scripts_filters_apply_by_their_button(no_scripts, company, viewer):
+    page = no_scripts
+    sign_in_by_hand(page, "vera")
+    page.goto("/costs/")
+    page.get_by_label("Range", exact=True).select_option("mtd")
+    page.locator(".field-provider summary").click()
+    page.get_by_label("AWS", exact=True).check()
+    page.get_by_role("button", name="Apply").click()
+    expect(page).to_have_url(re.compile("preset=mtd.*provider=AWS"))
+    expect(page.get_by_label("Active filters")).to_contain_text("Provider: AWS")
+    page.get_by_label("From").fill("2025-03-05")
+    page.get_by_label("To", exact=True).fill("2025-03-06")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".tile", has_text="Net")).to_contain_text("$1,440.00")
+
+
+@pytest.mark.parametrize("path", WITH_CHARTS)
+def test_without_scripts_the_numbers_of_charts_are_read(no_scripts, company, viewer, path):
+    page = no_scripts
+    sign_in_by_hand(page, "vera")
+    page.goto(path)
+    expect(page.locator("noscript p").first).to_be_visible()
+    expect(page.locator("canvas").first).to_be_hidden()
+    numbers = page.locator("figure .numbers").first
+    if numbers.get_attribute("open") is None:
+        numbers.locator("summary").click()
+    expect(numbers.get_by_role("table")).to_be_visible()
+
+
+def test_without_scripts_a_phone_has_its_menu_and_the_way_out(no_scripts, company, viewer):
+    page = no_scripts
+    page.set_viewport_size(PHONE)
+    sign_in_by_hand(page, "vera")
+    page.locator("summary", has_text="Menu").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Teams").click()
+    expect(page.get_by_role("heading", name="Teams", exact=True)).to_be_visible()
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto("/costs/")
+    expect(page).to_have_url(re.compile("/accounts/login/"))
