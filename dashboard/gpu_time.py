@@ -43,6 +43,12 @@ COLUMNS = {
 }
 # No day of any clock is longer than 26 hours: this bounds the calendar rows that one job looks at.
 SINCE = {"postgresql": "j.start_time - interval '26 hours'", "sqlite": "datetime(j.start_time, '-26 hours')"}
+# From each job to its few days, never the other way: left to itself, PostgreSQL sorts and merges the whole
+# calendar with all jobs, and SQLite scans it.
+JOINED = {
+    "postgresql": "LATERAL (SELECT * FROM bill_days d WHERE {days} OFFSET 0) d",
+    "sqlite": "bill_days d ON {days}",
+}
 LATER = {"postgresql": "GREATEST(j.start_time, d.starts_at)", "sqlite": "MAX(j.start_time, d.starts_at)"}
 SOONER = {"postgresql": "LEAST(j.ended, d.ends_at)", "sqlite": "MIN(j.ended, d.ends_at)"}
 
@@ -125,16 +131,21 @@ def by(
     sql = f"""
         WITH j AS ({picked})
         SELECT {columns + "," if columns else ""} SUM({piece(vendor)}), COUNT(*)
-        FROM j CROSS JOIN bill_days d  -- in this order: from each job to its few days
-        WHERE d.clock = {clock}
-            AND d.starts_at > {SINCE[vendor]} AND d.starts_at <= j.ended AND d.ends_at > j.start_time
-            AND (d.starts_at < j.ended OR j.ended = j.start_time) {within}
+        FROM j CROSS JOIN {JOINED[vendor].format(days=days_of_job(clock, vendor))}
+        WHERE (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {"GROUP BY " + columns if columns else ""}
     """
     days = (span.start.isoformat(), span.end.isoformat()) if span else ()
     with connection.cursor() as cursor:
         cursor.execute(sql, (*params, *clock_params, *days))
         return [tuple(map(plain, keys, row)) + (int(row[-2] or 0), row[-1]) for row in cursor.fetchall()]
+
+
+def days_of_job(clock: str, vendor: str) -> str:
+    return (
+        f"d.clock = {clock} AND d.starts_at > {SINCE[vendor]}"
+        " AND d.starts_at <= j.ended AND d.ends_at > j.start_time"
+    )
 
 
 def gpu_hours(jobs: QuerySet[Job], names: Names | None = None, span: Span | None = None) -> Decimal:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +106,16 @@ def test_jobs_are_within_a_range_by_their_providers_clock(db):
     first_of_march = Span(date(2025, 3, 1), date(2025, 3, 2))
     within = Job.objects.within(first_of_march, Names.load().spellings_by_clock())
     assert [job.provider for job in within] == ["GCP"]
+
+
+def test_the_database_goes_from_each_job_to_its_days_by_the_index(db, django_assert_num_queries):
+    make_job()
+    with django_assert_num_queries(1) as asked:
+        gpu_time.by(["team"], Job.objects.all(), Names())
+    [sql] = [query["sql"] for query in asked.captured_queries]
+    with connection.cursor() as cursor:
+        words = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{words} {sql}")
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    assert "bill_days_clock_start_idx" in plan
+    assert "Merge Join" not in plan and "Hash Join" not in plan
