@@ -19,7 +19,7 @@ from ..tables import JobTable
 from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure, help_link
-from .usage import note_of
+from .usage import share_and_price
 
 TOP_TEAMS = 8
 
@@ -70,18 +70,7 @@ def figures(asked: Asked, shown: Overview) -> list[dict]:
             help_url=help_link("metered"),
             link=asked.link("usage"),
         ),
-        figure(
-            "Average price",
-            ui.rate(total.unit_price),
-            "per metered GPU-hour, blended",
-            help_url=help_link("unit-price"),
-        ),
-        figure(
-            "Utilisation",
-            ui.percent(total.utilisation),
-            note_of(total),
-            help_url=help_link("utilisation"),
-        ),
+        *share_and_price(total),
         figure(
             "Running jobs now",
             ui.count(shown.running),

@@ -98,6 +98,12 @@ def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[di
             "metered and held by no job, cell by cell",
             help_url=help_link("idle"),
         ),
+        *share_and_price(total),
+    ]
+
+
+def share_and_price(total: usage.Sum) -> list[dict[str, Any]]:
+    return [
         figure(
             "Utilisation",
             ui.percent(total.utilisation),
@@ -107,7 +113,7 @@ def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[di
         figure(
             "Average price",
             ui.rate(total.unit_price),
-            "per metered GPU-hour",
+            "per metered GPU-hour, blended",
             help_url=help_link("unit-price"),
         ),
     ]
