@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dashboard.ingest.load import Source, load
+from dashboard.models import CostSnapshot, Job, Team
+from dashboard.models.names import name_key
+
+TEXT = st.characters(exclude_categories=["C", "Zl", "Zp"])
+names = (
+    st.tuples(
+        st.sampled_from(["", "=", "+1", "-", "@", "'", "'=", "|", '"', ",", "é", "🦊"]),
+        st.text(TEXT, max_size=12),
+    )
+    .map(lambda parts: " ".join("".join(parts).split()))
+    .filter(bool)
+)
+instants = st.datetimes(datetime(2020, 1, 1), datetime(2029, 1, 1), timezones=st.just(UTC))
+counts = st.decimals(Decimal("0.000001"), 1000, places=6)
+amounts = st.decimals(Decimal("-9999999999.99"), Decimal("9999999999.99"), places=2)
+
+
+@st.composite
+def jobs(draw):
+    start = draw(st.none() | instants)
+    length = draw(st.timedeltas(timedelta(0), timedelta(days=40)))
+    return {
+        "model_name": draw(names),
+        "gpu_type": draw(names),
+        "provider": draw(names),
+        "status": draw(st.sampled_from(["pending", "running", "completed", "failed", "cancelled", "held"])),
+        "start_time": start,
+        "end_time": start + length if start and draw(st.booleans()) else None,
+        "gpu_count": draw(counts),
+        "external_id": draw(st.none() | names),
+    }
+
+
+def file_of(client: Client, page: str) -> bytes:
+    return b"".join(client.get(page, {"preset": "all", "_export": "csv"}).streaming_content)
+
+
+def take_in(content: bytes) -> None:
+    summary = load([Source("export.csv", io.BytesIO(content))])
+    assert summary.committed, summary.refusals
+
+
+def same_spelling(values: list[str]) -> bool:
+    """Names that differ only in capitals or blanks are one name, and a file then shows one spelling."""
+    return len({name_key(value) for value in values}) == len(set(values))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(teams=st.lists(names, min_size=1, max_size=3, unique_by=name_key), made=st.lists(jobs(), max_size=6))
+def test_jobs_exported_imported_and_exported_again_are_the_same_bytes(client, finance, as_of, teams, made):
+    as_of("2029-06-01")
+    if not all(same_spelling([job[name] for job in made]) for name in ("provider", "gpu_type")):
+        return
+    Job.objects.all().delete()
+    Team.objects.all().delete()
+    stored = [Team.objects.create(name=name) for name in teams]
+    for n, job in enumerate(made):
+        Job.objects.create(team=stored[n % len(stored)], **job)
+    client.force_login(finance)
+    first = file_of(client, "/jobs/")
+    Job.objects.all().delete()
+    Team.objects.all().delete()
+    take_in(first)
+    assert file_of(client, "/jobs/") == first
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.dictionaries(
+        st.tuples(
+            instants.map(datetime.date),
+            st.sampled_from(["AWS", "=GCP", "-Über"]),
+            st.sampled_from(["A10", "L4"]),
+        ),
+        amounts,
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_costs_exported_imported_and_exported_again_are_the_same_bytes(client, finance, as_of, cells):
+    as_of("2029-06-01")
+    CostSnapshot.objects.all().delete()
+    for (day, provider, gpu_type), usd in cells.items():
+        CostSnapshot.objects.create(date=day, provider=provider, gpu_type=gpu_type, cost_usd=usd)
+    client.force_login(finance)
+    first = file_of(client, "/costs/")
+    CostSnapshot.objects.all().delete()
+    take_in(first)
+    assert file_of(client, "/costs/") == first
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0", "'=already", "''", "'plain", "+49 30", "@SUM(1)", "-1+1"]
+)
+def test_names_that_look_like_formulas_come_back_as_they_were(client, finance, name):
+    Job.objects.create(team=Team.objects.create(name=name), model_name=name, provider=name, gpu_type=name)
+    client.force_login(finance)
+    content = file_of(client, "/jobs/")
+    Job.objects.all().delete()
+    Team.objects.all().delete()
+    take_in(content)
+    job = Job.objects.select_related("team").get()
+    assert (job.team.name, job.model_name, job.provider, job.gpu_type) == (name,) * 4
