@@ -11,6 +11,9 @@ from playwright.sync_api import Page
 
 from dashboard.models import Job, Team
 
+from .conftest import SAMPLES
+from .loading import bill, job, load_rows
+
 WIDTHS = (390, 1600)
 PAGES = {
     "overview": "/?preset=last7",
@@ -22,6 +25,7 @@ PAGES = {
     "team": "/teams/{team}/?preset=last7",
     "help": "/help/",
     "mappings": "/mappings/",
+    "imports": "/imports/",
     "password change": "/accounts/password_change/",
     "admin": "/admin/",
     "admin list": "/admin/dashboard/job/?status=failed",
@@ -30,7 +34,7 @@ PAGES = {
     "admin snapshot form": "/admin/dashboard/costsnapshot/add/",
     "admin deletion": "/admin/dashboard/team/{team}/delete/",
 }
-EMPTY = ("overview", "costs", "usage", "jobs", "teams", "mappings", "admin", "admin list")
+EMPTY = ("overview", "costs", "usage", "jobs", "teams", "mappings", "imports", "admin", "admin list")
 
 
 # What axe would preload breaks the page's own CSP; a theme changes colours only.
@@ -73,6 +77,29 @@ def test_a_page_with_data_has_no_barrier(name, company, examine, sign_in, admin)
 def test_a_page_with_nothing_stored_has_no_barrier(name, examine, sign_in, admin):
     sign_in(admin)
     examine(PAGES[name])
+
+
+@pytest.mark.parametrize("sample", ["jobs.csv", "jobs_one_bad_line.csv"])
+def test_the_review_of_an_import_has_no_barrier(sample, page, examine, sign_in, admin):
+    sign_in(admin)
+    page.goto("/imports/")
+    page.get_by_label("Files").set_input_files(SAMPLES / sample)
+    page.get_by_role("button", name="Look at what they would change").click()
+    page.wait_for_url("**/imports/review/**")
+    examine(page.url)
+
+
+def test_an_import_and_its_undoing_have_no_barrier(examine, sign_in, admin):
+    run = load_rows(job()).run
+    sign_in(admin)
+    examine(f"/imports/{run}/")
+    examine(f"/imports/{run}/undo/")
+
+
+def test_the_lines_of_a_bill_have_no_barrier(examine, sign_in, finance):
+    load_rows(bill(1), bill(2, billed="-3.50", hours=None, kind="credit"))
+    sign_in(finance)
+    examine("/costs/?start=2025-03-01&end=2025-03-02")
 
 
 def test_pages_that_refuse_have_no_barrier(examine, sign_in, viewer, complaints):
