@@ -52,7 +52,7 @@ def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
     jobs = Job.objects.filter(team__in=teams)
     counts = jobs.per_team()
     time = {
-        team: gpu_time.hours(microseconds) for team, microseconds, _ in gpu_time.by(["team"], jobs, names)
+        team: gpu_time.hours(microseconds) for team, microseconds in gpu_time.spent_by(["team"], jobs, names)
     }
     mapped = [
         team

@@ -57,7 +57,7 @@ def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     def of(team: UUID) -> TeamUse:
         return use.setdefault(team, TeamUse(team, names_of_teams[team]))
 
-    for team, microseconds, _ in gpu_time.by(["team"], jobs, names, scope.span):
+    for team, microseconds in gpu_time.spent_by(["team"], jobs, names, scope.span):
         of(team).microseconds = microseconds
     for team, status, count in within.values_list("team_id", "status").annotate(Count("pk")):
         of(team).by_status[status] = count
@@ -119,7 +119,7 @@ def model_use(scope: Scope, names: Names) -> list[ModelUse]:
     statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for model, status, count in within.values_list("model_name", "status").annotate(Count("pk")):
         statuses[model][status] = count
-    spent = {model: us for model, us, _ in gpu_time.by(["model"], jobs, names, scope.span)}
+    spent = {model: us for model, us in gpu_time.spent_by(["model"], jobs, names, scope.span)}
     rows = [
         ModelUse(model, spent.get(model, 0), sum(by_status.values()), success_rate(by_status))
         for model, by_status in statuses.items()

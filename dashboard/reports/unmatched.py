@@ -281,7 +281,7 @@ def numbers_of(keys: tuple[str, ...], jobs: Any) -> dict[tuple[Any, ...], int]:
 
 def hours_of(keys: tuple[str, ...], jobs: Any, names: Names) -> dict[tuple[Any, ...], Decimal]:
     """Job GPU-hours by group, asked for no more jobs than needed; a group without hours is not there."""
-    return {tuple(row): gpu_time.hours(spent) for *row, spent, _ in gpu_time.by(keys, jobs, names)}
+    return {tuple(row): gpu_time.hours(spent) for *row, spent in gpu_time.spent_by(keys, jobs, names)}
 
 
 def speaks_of(mapping: Any, *subject: str) -> bool:

@@ -108,6 +108,23 @@ def test_jobs_are_within_a_range_by_their_providers_clock(db):
     assert [job.provider for job in within] == ["GCP"]
 
 
+@pytest.mark.parametrize("keys", [[], ["team"], ["provider", "gpu_type"]])
+def test_time_without_days_is_what_the_days_add_up_to(db, as_of, keys):
+    as_of("2025-03-10 12:00:00.000007")
+    Provider.objects.create(name="AWS", bill_clock="America/Los_Angeles")
+    BillDay.objects.ensure("America/Los_Angeles")
+    for n, gpus in enumerate(["1", "8", "0.142857", "2.5", "0.333333"]):
+        make_job(
+            f"2025-03-0{n + 1} 13:00:00.12345{n}", f"2025-03-09 0{n}:00:00.000001", gpu_count=Decimal(gpus)
+        )
+        make_job(f"2025-03-0{n + 1} 13:00", None, status="running", provider="GCP", gpu_count=Decimal(gpus))
+    names = Names.load()
+    cut = Counter()
+    for *key, microseconds, _ in gpu_time.by(keys, Job.objects.all(), names):
+        cut[tuple(key)] += microseconds
+    assert {tuple(key): us for *key, us in gpu_time.spent_by(keys, Job.objects.all(), names)} == cut
+
+
 def test_the_database_goes_from_each_job_to_its_days_by_the_index(db, django_assert_num_queries):
     make_job()
     with django_assert_num_queries(1) as asked:
