@@ -15,6 +15,7 @@ SHOWN = {"usd": usd, "hours": hours, "percent": percent, "usd_per_hour": rate, "
 DIGITS = {"usd": 2, "hours": 3, "percent": 5, "usd_per_hour": 5, "count": 0}
 MOST_SERIES = 7
 OTHER = "Other"
+MOST_BEHIND_OTHER = 12  # names in an address, for each of up to 130 bars
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,17 @@ class Grid:
         row = self.amounts[name]
         row[label] = row.get(label, Decimal(0)) + amount
 
-    def stacked(self, unit: str, link: Callable[[Any, str], str | None], kind: str = "bar") -> list[Series]:
+    def stacked(self, unit: str, link: Callable[[Any, list[str]], str], kind: str = "bar") -> list[Series]:
+        """The largest first, the tail as one. link: where the amount of those names at a label leads."""
         names = sorted(self.amounts, key=lambda name: (-abs(total(self.amounts[name].values())), name))
         kept = names if len(names) <= MOST_SERIES else names[: MOST_SERIES - 1]
         series = [
-            self.series(name, [name], unit, place, kind, [link(label, name) for label in self.labels])
+            self.series(name, [name], unit, place, kind, [link(label, [name]) for label in self.labels])
             for place, name in enumerate(kept)
         ]
         if rest := names[len(kept) :]:
-            series.append(self.series(f"{OTHER} ({len(rest)})", rest, unit, "other", kind, ()))
+            links = [link(label, rest) for label in self.labels] if len(rest) <= MOST_BEHIND_OTHER else ()
+            series.append(self.series(f"{OTHER} ({len(rest)})", rest, unit, "other", kind, links))
         return series
 
     def series(

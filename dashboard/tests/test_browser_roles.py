@@ -86,6 +86,13 @@ def test_finance_changes_range_and_grouping_and_follows_a_bar_to_its_rows(signed
     expect(legend(page, "spend").last).to_have_text("Other (4)")
     expect(page).to_have_url(re.compile("preset=mtd"))
 
+    other = bar(page, "spend", "Other (4)", "2025-03-11")
+    assert other["amount"] == 25  # A10, T4, RTX A6000 and the credits of another day
+    page.locator("#spend").click(position=other["position"])
+    expect(tile(page, "Net")).to_have_text("$25.00")
+    expect(page.locator("#rows tbody tr")).to_have_count(3)
+    page.go_back()
+
     a100 = bar(page, "spend", "A100-40GB", "2025-03-11")
     assert a100["amount"] == 150
     page.locator("#spend").click(position=a100["position"])

@@ -95,7 +95,7 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
     grid = Grid(axis.starts)
     for cell in cells:
         grid.add(axis.of(cell.day), grouped(cell, group_by), cell.usd)
-    series = grid.stacked("usd", lambda start, name: axis.link("costs", start, **{group_by: name}))
+    series = grid.stacked("usd", lambda start, names: axis.link("costs", start, **{group_by: names}))
     caption = "Negative amounts are credits and refunds. A day without a row is a gap, not a nought."
     if metered := by_bucket(axis, hours):
         values = [metered[start].metered if start in metered else None for start in axis.starts]
@@ -154,7 +154,9 @@ def team_hours(asked: Asked, days: Sequence[TeamDay], ids: dict[str, UUID]) -> C
     grid = Grid(axis.starts)
     for cell in days:
         grid.add(axis.of(cell.day), cell.team, cell.gpu_hours)
-    series = grid.stacked("hours", lambda start, name: axis.link("jobs", start, team=ids[name]))
+    series = grid.stacked(
+        "hours", lambda start, names: axis.link("jobs", start, team=[ids[name] for name in names])
+    )
     return time_chart(axis, "teams", "Job GPU-hours by team", series, "", "jobs")
 
 
@@ -164,7 +166,7 @@ def team_trend(asked: Asked, days: Sequence[TeamDay], team: str) -> Chart:
     for cell in days:
         grid.add(axis.of(cell.day), grouped(cell, group_by), cell.gpu_hours)
     series = grid.stacked(
-        "hours", lambda start, name: axis.link("jobs", start, team=team, **{group_by: name})
+        "hours", lambda start, names: axis.link("jobs", start, team=team, **{group_by: names})
     )
     by = "GPU type" if group_by == "gpu_type" else "provider"
     return time_chart(axis, "trend", f"Job GPU-hours by {by}", series, "", "jobs")
