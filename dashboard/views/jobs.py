@@ -131,7 +131,6 @@ def facts(job: Job) -> list[tuple[str, Any]]:
         ("GPUs in the log", job.raw_gpu_count and joblist.plain_number(job.raw_gpu_count)),
         ("Stored as", f"{job.provider} / {job.gpu_type}"),
         ("Heliox’ id", job.pk),
-        ("Imported by", job.imported_by),
         ("Written", f"{moment(job.created_at)}, last changed {moment(job.updated_at)}"),
     ]
     return [(label, value) for label, value in said if value not in (None, "")]
