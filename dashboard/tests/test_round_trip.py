@@ -57,7 +57,7 @@ def same_spelling(values: list[str]) -> bool:
     return len({name_key(value) for value in values}) == len(set(values))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(teams=st.lists(names, min_size=1, max_size=3, unique_by=name_key), made=st.lists(jobs(), max_size=6))
 def test_jobs_exported_imported_and_exported_again_are_the_same_bytes(client, finance, as_of, teams, made):
     as_of("2029-06-01")
@@ -76,7 +76,7 @@ def test_jobs_exported_imported_and_exported_again_are_the_same_bytes(client, fi
     assert file_of(client, "/jobs/") == first
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.dictionaries(
         st.tuples(
