@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ..models import CostSnapshot, Delivery, ImportChange, ImportRun, Job, Team, UsageSnapshot
+from ..models import BillLine, CostSnapshot, Delivery, ImportChange, ImportRun, Job, Team, UsageSnapshot
 from ..naming import Names
 from .derive import Group, line_sums
 from .figures import Deriving
@@ -111,9 +111,9 @@ def take_back_deliveries(run: ImportRun) -> set[Group]:
     """The provider, GPU type and month groups whose lines this changes."""
     deliveries = run.deliveries.all()
     replaced = [pk for pk in deliveries.values_list("replaces", flat=True) if pk is not None]
-    lines = Delivery.objects.filter(Q(run=run) | Q(pk__in=replaced)).exclude(lines__gpu_type="")
-    cells = lines.values_list("lines__provider", "lines__gpu_type", "lines__day").distinct()
-    groups = {(provider, gpu_type, day.replace(day=1)) for provider, gpu_type, day in cells if day}
+    lines = BillLine.objects.gpu().filter(Q(delivery__run=run) | Q(delivery__in=replaced))
+    cells = lines.order_by().values_list("provider", "gpu_type", "day").distinct()
+    groups = {(provider, gpu_type, day.replace(day=1)) for provider, gpu_type, day in cells}
     deliveries.delete()
     Delivery.objects.filter(pk__in=replaced).update(current=True)
     return groups

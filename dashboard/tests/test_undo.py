@@ -151,8 +151,9 @@ def test_restored_jobs_follow_the_mappings_of_today() -> None:
 
 
 def test_a_rebuild_between_is_no_edit(settings: Any) -> None:
-    load_rows(bill(1, "10", effective="5"))
-    run = load_rows(bill(1, "12", effective="6"), bill(2, "4", effective="2")).run
+    storage = bill(1, "3", None, gpu_type="", kind="non_gpu", service_category="Storage")
+    load_rows(bill(1, "10", effective="5"), storage)
+    run = load_rows(bill(1, "12", effective="6"), bill(2, "4", effective="2"), storage).run
     settings.HELIOX_COST_BASIS = "billed"
     assert rebuild(Names.load()) == {"cost_snapshots": 2, "usage_snapshots": 0}
     assert list(CostSnapshot.objects.order_by("date").values_list("cost_usd", flat=True)) == [12, 4]
