@@ -157,6 +157,15 @@ def test_headers_may_have_capitals_and_unknown_columns_are_noted():
     assert notes == ["Columns that are not read: 'colour'."]
 
 
+def test_a_cost_file_may_name_its_currency_and_it_is_usd():
+    header = "date,provider,gpu_type,cost_usd,Billing Currency\n"
+    records, notes = read(header + "2026-05-01,AWS,A100-80GB,1.00,usd\n2026-05-02,AWS,A100-80GB,1.00,\n")
+    assert [type(record) for record in records] == [CostRow, CostRow]
+    assert notes == []
+    said = one_refusal(header + "2026-05-01,AWS,A100-80GB,1.00,EUR\n")
+    assert "billing_currency" in said and "'EUR'" in said and "USD, the only currency" in said
+
+
 def test_local_times_take_the_named_zone():
     row = "vision,resnet,L4,GCP,2025-07-01 12:00:00,2025-07-01T12:00:00Z,completed\n"
     records, _ = read(MINIMAL + row, Options(time_zone="Europe/Oslo"))

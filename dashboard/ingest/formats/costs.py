@@ -10,10 +10,12 @@ from dashboard.ingest.formats.columns import Cells, lowered
 from dashboard.ingest.formats.snapshots import read_cells
 from dashboard.ingest.records import CostRow, Options, Record
 from dashboard.ingest.source import Table
+from dashboard.ingest.values import BadValue
 
 NAME = "costs"
 LABEL = "daily cost CSV (date,provider,gpu_type,cost_usd)"
 MOST = Decimal("9999999999.99")
+CURRENCY = ("currency", "billing_currency", "billingcurrency")
 
 
 def recognises(header: tuple[str, ...]) -> bool:
@@ -22,12 +24,19 @@ def recognises(header: tuple[str, ...]) -> bool:
 
 
 def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
-    return read_cells(table, LABEL, "cost_usd", _row, notes)
+    return read_cells(table, LABEL, "cost_usd", _row, notes, CURRENCY)
 
 
 def _row(line: int, day, provider: str, gpu_type: str, cells: Cells) -> CostRow:
+    for column in CURRENCY:
+        cells.optional(column, _currency)
     return CostRow(line, day, provider, gpu_type, cells.get("cost_usd", _cost))
 
 
 def _cost(value: str) -> Decimal:
     return values.decimal(value, places=2, low=-MOST, high=MOST)
+
+
+def _currency(value: str) -> None:
+    if value.strip().upper() != "USD":
+        raise BadValue(value, "USD, the only currency that Heliox keeps")

@@ -16,10 +16,12 @@ Snapshot = TypeVar("Snapshot", CostRow, UsageRow)
 Make = Callable[[int, date, str, str, Cells], Snapshot]
 
 
-def read_cells(table: Table, label: str, amount: str, make: Make, notes: list[str]) -> Iterator[Record]:
-    known = ("date", "provider", "gpu_type", amount)
-    columns = Columns(lowered(table.header), f"a {label}", known)
-    if unread := columns.unread(known):
+def read_cells(
+    table: Table, label: str, amount: str, make: Make, notes: list[str], optional: tuple[str, ...] = ()
+) -> Iterator[Record]:
+    mandatory = ("date", "provider", "gpu_type", amount)
+    columns = Columns(lowered(table.header), f"a {label}", mandatory)
+    if unread := columns.unread(mandatory + optional):
         notes.append(f"Columns that are not read: {values.listed(unread)}.")
     return _records(table, columns, make)
 
