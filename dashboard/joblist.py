@@ -45,18 +45,19 @@ def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, a
     name = sort.lstrip("-")
     if name in COLUMNS:
         return jobs.annotate(sort_value=F(COLUMNS[name]))
-    moment = Value(at, output_field=DateTimeField())
+    start: Any = F("start_time")
+    until: Any = Value(at, output_field=DateTimeField())
+    if name == "gpu_hours" and span is not None:
+        start, until = Greatest(start, edge(span, names, "start")), Least(until, edge(span, names, "end"))
+    # Clipped within the branches: PostgreSQL's LEAST skips a null, so an unknown end would become the span's.
     ended: Any = Case(
         When(Q(start_time__gt=at) | Q(status="pending"), then=None),
-        When(end_time__gte=F("start_time"), then=Least("end_time", moment)),
-        When(end_time__isnull=True, status="running", then=moment),
+        When(end_time__gte=F("start_time"), then=Least("end_time", until)),
+        When(end_time__isnull=True, status="running", then=until),
         output_field=DateTimeField(),
     )
     if name == "duration":
-        return jobs.annotate(sort_value=elapsed(F("start_time"), ended))
-    start: Any = F("start_time")
-    if span is not None:
-        start, ended = Greatest(start, edge(span, names, "start")), Least(ended, edge(span, names, "end"))
+        return jobs.annotate(sort_value=elapsed(start, ended))
     gpu_time = ExpressionWrapper(elapsed(start, ended) * F("gpu_count"), output_field=DurationField())
     return jobs.annotate(sort_value=gpu_time)
 

@@ -184,6 +184,17 @@ def test_filters_combine(client, finance, week):
     ]
 
 
+def test_jobs_without_hours_come_last_by_hours_in_a_range_too(client, finance, as_of):
+    as_of("2025-03-08 12:00")
+    hour = make_job("2025-03-02 00:00", "2025-03-02 01:00")
+    day = make_job("2025-02-28 00:00", "2025-03-03 00:00")
+    no_end = make_job("2025-03-02 00:00", None)
+    client.force_login(finance)
+    for sort, expected in (("-gpu_hours", [day, hour, no_end]), ("gpu_hours", [hour, day, no_end])):
+        table = client.get(f"/jobs/?start=2025-03-01&end=2025-03-05&sort={sort}").context["table"]
+        assert [row.record for row in table.rows] == expected
+
+
 @pytest.mark.parametrize(
     "sort", ["status", "-status", "gpu_hours", "-duration", "end", "-end", "team", "-start", "gpus"]
 )
