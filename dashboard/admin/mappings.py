@@ -11,7 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..ingest.reapply import reapply
-from ..models import AccountMapping, BillDay, ClusterMapping, NameAlias, Provider, SpendMapping
+from ..models import AccountMapping, ClusterMapping, NameAlias, Provider, SpendMapping
 from .base import HelioxAdmin
 from .fields import suggest
 from .filters import names_of
@@ -95,10 +95,6 @@ class ProviderAdmin(HelioxAdmin):
     ) -> type[ModelForm]:
         form = super().get_form(request, obj, change, **kwargs)
         return suggest(form, bill_clock=sorted(available_timezones()))
-
-    def save_model(self, request: HttpRequest, obj: Provider, form: ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        BillDay.objects.ensure(obj.bill_clock)
 
 
 @admin.register(NameAlias)

@@ -7,6 +7,8 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from .calendar import BillDay
+
 
 def name_key(name: str) -> str:
     """Names with equal keys are the same name: ends trimmed, blanks collapsed, case folded."""
@@ -44,6 +46,7 @@ class Provider(models.Model):
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.key = name_key(self.name)
+        BillDay.objects.ensure(self.bill_clock)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def clean(self) -> None:

@@ -51,7 +51,6 @@ def test_the_pieces_of_a_job_add_up_to_its_time(start, length, gpu_count, clock)
 @pytest.mark.parametrize("gpu_count", ["1", "2.5", "0.125", "0.142857", "16"])
 def test_the_database_cuts_jobs_as_python_does(db, gpu_count):
     Provider.objects.create(name="AWS", bill_clock="America/Los_Angeles")
-    BillDay.objects.ensure("America/Los_Angeles")
     expected: Counter[date] = Counter()
     for start, end in [
         ("2025-03-08 23:59:59.999999", "2025-03-10 00:00:00.000001"),
