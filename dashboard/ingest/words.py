@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from .summary import FATES, MEASURES, Summary
 
 NO_ROWS = "Nothing was written: there are no rows."
+KINDS = {"provider": "provider", "gpu_type": "GPU type"}
 ALL_IS_WELL = "Nothing was written: everything in the file is stored already."
 
 
@@ -15,7 +16,7 @@ def in_words(summary: Summary) -> Iterator[str]:
     yield headline(summary)
     if summary.read:
         counts = ", ".join(f"{getattr(summary, fate):,} {fate}" for fate in FATES)
-        yield f"{summary.read:,} rows read: {counts}."
+        yield f"{counted(summary.read, 'row')} read: {counts}."
     for reason, rows in summary.ignored_kinds.items():
         yield f"  ignored, {reason}: {rows:,}"
     for table, changes in summary.tables.items():
@@ -34,12 +35,16 @@ def headline(summary: Summary) -> str:
     what = ", ".join(summary.files) + (f" ({summary.label})" if summary.label else "")
     if not summary.ok:
         return f"Refused: {what}. Nothing was written."
-    changes = "1 change" if summary.changes == 1 else f"{summary.changes:,} changes"
+    changes = counted(summary.changes, "change")
     if summary.dry_run:
         return f"Dry run: {what}. {changes} would be written, and nothing was."
     if not summary.changes:
         return f"Imported: {what}. {ALL_IS_WELL if summary.read else NO_ROWS}"
-    return f"Imported: {what}. {changes}; undo_import {summary.run} takes them back."
+    return f"Imported: {what}. {changes}; to take back: undo_import {summary.run}."
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def examples(summary: Summary) -> Iterator[str]:
@@ -51,12 +56,12 @@ def examples(summary: Summary) -> Iterator[str]:
 
 def names(summary: Summary) -> Iterator[str]:
     for unknown in summary.unknown_names:
-        yield f"New {unknown['kind'].replace('_', ' ')}: {unknown['name']}"
+        yield f"New {KINDS[unknown['kind']]}: {unknown['name']}"
     for triple in summary.unmatched.get("clusters", []):
         parts = " / ".join(triple[part] or "any" for part in ("cluster", "partition", "raw_gpu_type"))
-        yield f"No mapping yet for {parts}: {triple['jobs']:,} jobs"
+        yield f"No mapping yet for {parts}: {counted(triple['jobs'], 'job')}"
     for pair in summary.unmatched.get("accounts", []):
-        yield f"No team yet for {pair['cluster']} / {pair['account']}: {pair['jobs']:,} jobs"
+        yield f"No team yet for {pair['cluster']} / {pair['account']}: {counted(pair['jobs'], 'job')}"
 
 
 def refusals(summary: Summary) -> Iterator[str]:

@@ -54,7 +54,7 @@ def test_a_file_is_imported_and_says_so(ingest: Any) -> None:
     status, said = ingest(COSTS)
     assert status == 0
     assert said.splitlines()[0].startswith("Imported: file.csv (daily cost CSV")
-    assert "1 rows read: 1 inserted, 0 updated, 0 unchanged, 0 refused, 0 ignored." in said
+    assert "1 row read: 1 inserted, 0 updated, 0 unchanged, 0 refused, 0 ignored." in said
     assert "Cost in USD, 2025-03: 0.00 → 10.00" in said
     assert "Nothing was written: everything in the file is stored already." in ingest(COSTS)[1]
 
