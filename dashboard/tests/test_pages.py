@@ -230,41 +230,41 @@ def test_the_pages_of_a_sorted_list_hold_every_job_once(client, finance, as_of, 
     assert [one for page in backward for one in page] == seen
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "start=2025-13-45",
-        "start=0001-01-01",
-        "end=9999-12-31",
-        "start=2025-03-09&end=2025-03-01",
-        "team=abc",
-        "team=%00",
-        "provider=%00",
-        "model=%00",
-        "preset=nonsense",
-        "bucket=century",
-        "group_by=moon",
-        "basis=free",
-        "q=%00",
-        "q=" + "x" * 3000,
-        "status=" + "x" * 3000,
-        "after=rubbish",
-        "before=WzFd",
-        "after=",
-        "per_page=-1",
-        "per_page=" + "9" * 400,
-        "page=99999999999999999999",
-        "page=abc",
-        "sort=--start",
-        "sort=nothing",
-        "sort=%00",
-    ],
-)
+BAD_QUERIES = [
+    "start=2025-13-45",
+    "start=0001-01-01",
+    "end=9999-12-31",
+    "start=2025-03-09&end=2025-03-01",
+    "team=abc",
+    "team=%00",
+    "provider=%00",
+    "model=%00",
+    "preset=nonsense",
+    "bucket=century",
+    "group_by=moon",
+    "basis=free",
+    "q=%00",
+    "q=" + "x" * 3000,
+    "status=" + "x" * 3000,
+    "after=rubbish",
+    "before=WzFd",
+    "after=",
+    "per_page=-1",
+    "per_page=" + "9" * 400,
+    "page=99999999999999999999",
+    "page=abc",
+    "sort=--start",
+    "sort=nothing",
+    "sort=%00",
+]
+
+
 @pytest.mark.parametrize("url", FILES)
-def test_a_bad_query_gets_words_and_never_a_500(client, finance, week, url, query):
+def test_a_bad_query_gets_words_and_never_a_500(client, finance, week, url):
     client.force_login(finance)
-    hostile = "%00" in query or len(query) > 2000
-    assert client.get(f"{url}?{query}").status_code == (400 if hostile else 200)
+    for query in BAD_QUERIES:
+        hostile = "%00" in query or len(query) > 2000
+        assert client.get(f"{url}?{query}").status_code == (400 if hostile else 200), query
 
 
 def test_a_bad_value_is_told_beside_its_field_and_refused_in_a_file(client, finance, week):
