@@ -198,7 +198,7 @@ def test_jobs_without_hours_come_last_by_hours_in_a_range_too(client, finance, a
 @pytest.mark.parametrize(
     "sort", ["status", "-status", "gpu_hours", "-duration", "end", "-end", "team", "-start", "gpus"]
 )
-@pytest.mark.parametrize("per_page", [1, 7])
+@pytest.mark.parametrize("per_page", [3, 7])
 def test_the_pages_of_a_sorted_list_hold_every_job_once(client, finance, as_of, sort, per_page):
     as_of("2025-03-08 12:00")
     for n in range(20):
