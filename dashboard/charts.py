@@ -46,7 +46,6 @@ class Chart:
     first_header: str = "Day"
     open: Sequence[bool] = ()
     links: Sequence[str | None] = ()
-    with_totals: bool = True
 
     @property
     def empty(self) -> bool:
@@ -68,7 +67,7 @@ class Chart:
     def as_table(self) -> dict[str, Any]:
         rows = [self.table_row(place, label) for place, label in enumerate(self.labels)]
         headers = [self.first_header, *(s.name for s in self.series)]
-        adds_up = self.with_totals and not any(s.unit in ("percent", "usd_per_hour") for s in self.series)
+        adds_up = not any(s.unit in ("percent", "usd_per_hour") for s in self.series)
         totals = ["Total", *(shown(s.total, s.unit) for s in self.series)] if adds_up else []
         return {"headers": headers, "rows": rows, "totals": totals}
 

@@ -11,11 +11,9 @@ from .clock import now
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    theme = request.COOKIES.get("theme", "")
     return {
         "zone": settings.TIME_ZONE,
         "basis": settings.HELIOX_COST_BASIS,
         "as_of": now(),
         "demo": getattr(settings, "HELIOX_DEMO", False),
-        "theme": theme if theme in ("light", "dark") else "auto",
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 
@@ -86,6 +84,3 @@ class BillLine(models.Model):
     @classmethod
     def key_fields(cls) -> tuple[str, ...]:
         return ("day", "provider", "account", "sub_account", "tag", "kind", "service_category", "gpu_type")
-
-    def key(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.key_fields())

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
 
 from .entities import Team
 from .names import name_key
-
-
-class DatedQuerySet(models.QuerySet[Any]):
-    def on_day(self, day: date) -> Any:
-        begun = Q(valid_from__isnull=True) | Q(valid_from__lte=day)
-        return self.filter(begun, Q(valid_to__isnull=True) | Q(valid_to__gte=day))
 
 
 class Dated(models.Model):
@@ -29,7 +21,6 @@ class Dated(models.Model):
         null=True, blank=True, verbose_name="to", help_text="Last day, included; empty: open."
     )
 
-    objects = DatedQuerySet.as_manager()
     identity: tuple[str, ...] = ()
 
     class Meta:
@@ -45,7 +36,7 @@ class Dated(models.Model):
     def clean(self) -> None:
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             raise ValidationError({"valid_to": "The last day lies before the first."})
-        for other in type(self).objects.exclude(pk=self.pk):
+        for other in type(self)._default_manager.exclude(pk=self.pk):
             if self.same_subject(other) and self.meets(other):
                 raise ValidationError(
                     f"Another mapping of the same names covers some of these days: {other}."

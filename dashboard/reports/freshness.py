@@ -56,10 +56,6 @@ class Freshness:
             return min(p.through for p in live)
         return jobs_through()
 
-    def is_open(self, day: date, chosen: tuple[str, ...] = ()) -> bool:
-        through = self.through(chosen)
-        return through is not None and day > through
-
     def span(self) -> Span | None:
         return None if self.first is None or self.last is None else Span.inclusive(self.first, self.last)
 
