@@ -146,3 +146,10 @@ NAMES = (
     ),
 )
 SECTIONS = (("Money", MONEY), ("Hours", HOURS), ("Days and ranges", DAYS), ("Names and files", NAMES))
+
+
+def term(anchor: str) -> Term:
+    return BY_ANCHOR[anchor]
+
+
+BY_ANCHOR = {term.anchor: term for _, terms in SECTIONS for term in terms}

@@ -218,10 +218,29 @@ def log_spans() -> Iterable[dict[str, Any]]:
     """From the first to the last instant that the files speak of, per cluster."""
     times = ("submit_time", "start_time", "end_time")
     edges = {f"first_{t}": Min(t) for t in times} | {f"last_{t}": Max(t) for t in times}
-    for row in StagedJob.objects.order_by().values(of=Coalesce("cluster", "provider")).annotate(**edges):
+    clusters, named = (
+        StagedJob.objects.order_by().values(of=Coalesce("cluster", "provider")),
+        named_providers(),
+    )
+    for row in clusters.annotate(**edges):
         instants = [row[edge] for edge in edges if row[edge] is not None]
         if instants:
-            yield {"cluster": row["of"], "first": min(instants), "last": max(instants)}
+            providers = sorted(named.get(row["of"], ()))
+            yield {
+                "cluster": row["of"],
+                "first": min(instants),
+                "last": max(instants),
+                "providers": providers,
+            }
+
+
+def named_providers() -> dict[str, set[str]]:
+    """By cluster, the providers that rows name themselves; those of a log follow from the mappings."""
+    named: dict[str, set[str]] = {}
+    rows = StagedJob.objects.filter(raw_gpu_type__isnull=True).order_by()
+    for cluster, provider in rows.values_list(Coalesce("cluster", "provider"), "provider").distinct():
+        named.setdefault(cluster, set()).add(provider)
+    return named
 
 
 def gpu_time_by_month(jobs: Any, names: Names, span: Span | None = None) -> Counter[date]:

@@ -66,6 +66,9 @@ class LogSpan(models.Model):
     cluster = models.CharField(max_length=255)
     first = models.DateTimeField()
     last = models.DateTimeField()
+    providers = models.JSONField(
+        default=list, db_default=[], db_comment="Providers that the log itself names, as spelled there"
+    )
 
     class Meta:
         db_table = "log_spans"

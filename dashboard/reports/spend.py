@@ -30,26 +30,49 @@ class Cost:
     usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A cell's cost in cents from one source, under the names it is stored with.
+
+    source: "lines" (the sum of bill lines) or "entered" (by hand, by CSV, by plain SQL).
+    """
+
+    day: date
+    provider: str
+    gpu_type: str
+    usd: Decimal
+    source: str
+
+
 def costs(scope: Scope, names: Names) -> list[Cost]:
-    """Every cell within the scope with a stored cost, oldest first. A cell without a row is not there."""
+    """Every cell within the scope with a cost, oldest first. A cell without a row is not there."""
+    return cells_of(rows(scope, names), names)
+
+
+def cells_of(found: Iterable[Row], names: Names) -> list[Cost]:
     cells: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: ZERO)
-    for day, provider, gpu_type, usd in stored(scope, names):
-        cells[day, names.provider(provider), names.gpu_type(gpu_type)] += usd
+    for row in found:
+        cells[row.day, names.provider(row.provider), names.gpu_type(row.gpu_type)] += row.usd
     return [Cost(*cell, usd) for cell, usd in sorted(cells.items())]
 
 
-def stored(scope: Scope, names: Names) -> Iterable[tuple[date, str, str, Decimal]]:
+def rows(scope: Scope, names: Names) -> list[Row]:
+    """What `costs` sums, row by row."""
     snapshots = narrowed(CostSnapshot.objects.within(scope.span), scope, names)
-    fields = ("date", "provider", "gpu_type", "cost_usd")
+    fields = ("date", "provider", "gpu_type", "cost_usd", "from_lines")
+    stored = [
+        Row(day, provider, gpu_type, usd, "lines" if of_lines else "entered")
+        for day, provider, gpu_type, usd, of_lines in snapshots.values_list(*fields)
+    ]
     if scope.basis == settings.HELIOX_COST_BASIS:
-        return snapshots.values_list(*fields)
-    entered = snapshots.filter(from_lines=False).values_list(*fields)
-    return [*entered, *from_lines(scope, names, snapshots)]
+        return stored
+    derived = {(row.day, row.provider, row.gpu_type) for row in stored if row.source == "lines"}
+    entered = [row for row in stored if row.source == "entered"]
+    return entered + from_lines(scope, names, derived)
 
 
-def from_lines(scope: Scope, names: Names, snapshots: Any) -> list[tuple[date, str, str, Decimal]]:
+def from_lines(scope: Scope, names: Names, derived: set[tuple[date, str, str]]) -> list[Row]:
     """The cells that bill lines stand under, on the other basis, rounded as snapshots are."""
-    derived = set(snapshots.filter(from_lines=True).values_list("date", "provider", "gpu_type"))
     lines = narrowed(BillLine.objects.current().gpu(), scope, names)
     span = whole_months(scope.span)
     if span:
@@ -59,7 +82,7 @@ def from_lines(scope: Scope, names: Names, snapshots: Any) -> list[tuple[date, s
     for day, provider, gpu_type, usd in amounts.annotate(PreciseSum(scope.basis)):
         exact[provider, gpu_type, day.year, day.month][day] = usd
     return [
-        (day, provider, gpu_type, usd)
+        Row(day, provider, gpu_type, usd, "lines")
         for (provider, gpu_type, _, _), by_day in exact.items()
         for day, usd in zip(by_day, carry_cents(by_day.values()), strict=True)
         if (day, provider, gpu_type) in derived

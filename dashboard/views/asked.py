@@ -21,6 +21,7 @@ from ..paging import MOST_PER_PAGE, PER_PAGE
 from ..periods import in_words
 from ..reports.freshness import Freshness, jobs_through
 from ..scope import Scope, Span, bucket_end, bucket_start
+from .how import How, how
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,18 @@ class Asked:
         about = [*self.about(), ("Total", control)]
         return Export(self.file_name(page), columns, rows(), about).response(kind)
 
+    def how(
+        self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True
+    ) -> How:
+        """How a figure of this page is computed. rows: how many of what, for example "1,204 jobs"."""
+        facts = [
+            ("Period", self.filter.span_in_words),
+            ("Days", f"of each provider’s bill clock; times in {settings.TIME_ZONE}"),
+        ]
+        if money:
+            facts.append(("Basis", BASES[self.scope.basis]))
+        return how(anchor, facts, formula, rows, rows_url)
+
     def about(self) -> list[tuple[str, str]]:
         filters = "; ".join(chip["text"] for chip in self.filter.in_words())
         return [
@@ -181,7 +194,7 @@ def errors_in_words(form: Any) -> str:
 
 
 def figure(label: str, value: str, sub: str = "", **more: Any) -> dict[str, Any]:
-    return {"label": label, "value": value, "sub": sub, "delta": None, "help_url": None, "link": None} | more
+    return {"label": label, "value": value, "sub": sub, "delta": None, "how": None, "link": None} | more
 
 
 def help_link(term: str) -> str:
