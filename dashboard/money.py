@@ -1,9 +1,10 @@
-"""Amounts at full precision become cents once, by half up."""
+"""Amounts become cents once, by half up, and whole cents are shared out without losing one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 
 CENT = Decimal("0.01")
 WIDE = Context(prec=80, rounding=ROUND_HALF_UP)  # the usual 28 digits would round long sums
@@ -25,3 +26,46 @@ def carry_cents(amounts: Iterable[Decimal]) -> list[Decimal]:
         cents.append(reached - posted)
         posted = reached
     return cents
+
+
+def cents(usd: Decimal) -> int:
+    """Of an amount that has no part of a cent."""
+    return int(usd.scaleb(2, WIDE))
+
+
+def usd(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2, WIDE)
+
+
+def share_out(total: int, weights: Sequence[int]) -> list[int]:
+    """total × weight ÷ Σ weights in whole cents that add up to total, by the largest remainder.
+
+    Weights are not negative and not all nought. Where remainders are equal the earlier one gets the cent.
+    """
+    whole = sum(weights)
+    floors = [total * weight // whole for weight in weights]
+    remainders = [total * weight % whole for weight in weights]
+    return with_leftover(floors, remainders, total - sum(floors))
+
+
+def settle(total: int, exact: Sequence[Decimal]) -> list[int]:
+    """Whole cents, each the floor or the ceiling of its exact amount in USD, that add up to total.
+
+    total is the rounded sum of the amounts, part of a cent carried. Where it is not (the basis was changed
+    and nothing rebuilt yet) the largest amount takes the difference.
+    """
+    amounts = [Fraction(amount) * 100 for amount in exact]
+    floors = [amount.numerator // amount.denominator for amount in amounts]
+    remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]
+    leftover = total - sum(floors)
+    if 0 <= leftover <= len(floors):
+        return with_leftover(floors, remainders, leftover)
+    largest = max(range(len(amounts)), key=lambda place: abs(amounts[place]))
+    return [floor + (leftover if place == largest else 0) for place, floor in enumerate(floors)]
+
+
+def with_leftover(floors: list[int], remainders: Sequence[int | Fraction], leftover: int) -> list[int]:
+    by_remainder = sorted(range(len(floors)), key=lambda place: (-remainders[place], place))
+    for place in by_remainder[:leftover]:
+        floors[place] += 1
+    return floors
