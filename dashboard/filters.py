@@ -21,12 +21,15 @@ from .models.entities import KNOWN_STATUSES
 from .naming import Names
 from .periods import LAST_DAYS, PRESETS, in_words, preset_span
 from .reports.freshness import Freshness
+from .reports.sharing import IDLE_VIEWS
 from .reports.usage import jobs_of
 from .scope import BUCKETS, Scope, Span
 
 MOST_MODELS = 200
 GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
+HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle")
+SHARED_BY = {"team": "team", "model": "model", "provider": "provider", "gpu_type": "GPU type"}
 
 
 class AnyOf(forms.MultipleChoiceField):
@@ -83,6 +86,15 @@ class ScopeFilter(django_filters.FilterSet):
     basis = django_filters.ChoiceFilter(
         label="Basis", method="leave", choices=list(BASES.items()), empty_label=None
     )
+    by = django_filters.ChoiceFilter(
+        label="Rows by", method="leave", choices=list(SHARED_BY.items()), empty_label=None
+    )
+    then_by = django_filters.ChoiceFilter(
+        label="and by", method="leave", choices=[("", "nothing more"), *SHARED_BY.items()], empty_label=None
+    )
+    idle = django_filters.ChoiceFilter(
+        label="Idle cost", method="leave", choices=list(IDLE_VIEWS.items()), empty_label=None
+    )
 
     class Meta:
         model = Job
@@ -129,7 +141,7 @@ class ScopeFilter(django_filters.FilterSet):
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
-            if name in ("group_by", "basis"):
+            if name in ("group_by", "basis", "by", "idle"):
                 field.choices = [choice for choice in field.choices if choice[0]]
         form.is_valid()
         self.check_order(form)
@@ -140,6 +152,8 @@ class ScopeFilter(django_filters.FilterSet):
             "preset": self.default_preset,
             "group_by": "provider",
             "basis": settings.HELIOX_COST_BASIS,
+            "by": "team",
+            "idle": "apart",
         }
 
     def data_with_defaults(self) -> QueryDict:
@@ -183,6 +197,9 @@ class ScopeFilter(django_filters.FilterSet):
             bucket=got.get("bucket", "day"),
             group_by=got.get("group_by", "provider"),
             basis=got.get("basis", settings.HELIOX_COST_BASIS),
+            idle=got.get("idle", "apart"),
+            by=got.get("by", "team"),
+            then_by=got.get("then_by", ""),
         )
 
     def span(self) -> Span | None:
@@ -203,9 +220,7 @@ class ScopeFilter(django_filters.FilterSet):
         """The active filters, each with the URL query that takes it off again."""
         found = []
         for name, field in self.form.fields.items():
-            if name in ("preset", "start", "end", "bucket", "group_by", "basis") or not self.cleaned.get(
-                name
-            ):
+            if name in HOW_SHOWN or not self.cleaned.get(name):
                 continue
             values = self.cleaned[name]
             for value in values if name != "q" else [values]:

@@ -66,6 +66,9 @@ class Scope:
     bucket: str = "day"
     group_by: str = "provider"
     basis: str = field(default="effective")
+    idle: str = "apart"
+    by: str = "team"
+    then_by: str = ""
 
     def over(self, span: Span | None) -> Scope:
         return replace(self, span=span)

@@ -53,7 +53,11 @@ class Sums:
 
 def charges(scope: Scope, names: Names) -> list[Charge]:
     """The parts of every cell within the scope that has a cost."""
-    found = rows(scope, names)
+    return charges_in(rows(scope, names), scope, names)
+
+
+def charges_in(found: list[Row], scope: Scope, names: Names) -> list[Charge]:
+    """The same of rows that were read already."""
     parts = parts_of_lines(scope, names) if any(row.source == "lines" for row in found) else {}
     return [charge for row in found for charge in charges_of(row, parts, names)]
 

@@ -1,0 +1,261 @@
+"""The bill shared among the teams that used it; what nobody used or nobody can tell stays in sight."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from uuid import UUID
+
+from .. import gpu_time
+from ..money import cents, usd
+from ..naming import Names
+from ..scope import Scope, Span, shift_month
+from . import spend, usage
+from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
+from .coverage import Coverage
+from .sharing import Pool, share, spread
+
+USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
+    "use",
+    "direct",
+    "idle",
+    "unused",
+    "unallocated",
+    "unbilled",
+)
+# What stands where a team would, for money that is no team's.
+NOBODY = {IDLE: "(idle)", UNUSED: "(unused commitment)", UNALLOCATED: "(unallocated)"}
+NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line in (UNUSED, UNALLOCATED)}
+OVER_REPORTED = gpu_time.HOUR / 100
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of one day, provider and GPU type.
+
+    line: by which rule it falls to the team. team: None where it is nobody's. model: empty unless asked
+    for. microseconds: job GPU time; only on the lines use and unbilled. cents: None where nothing is billed.
+    """
+
+    day: date
+    provider: str
+    gpu_type: str
+    team: UUID | None
+    line: str
+    microseconds: int = 0
+    cents: int | None = None
+    model: str = ""
+
+
+@dataclass(slots=True)
+class Use:
+    """Job GPU microseconds of one cell, by team and by model."""
+
+    teams: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    models: defaultdict[UUID, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+
+
+@dataclass(frozen=True)
+class CellPool:
+    """One cell as it is shared: what goes straight to teams, what is unused, and the pool of the rest."""
+
+    cell: Cell
+    pool: Pool
+    direct: dict[UUID, int]
+    unused: int
+    kinds: frozenset[str]
+
+    @property
+    def is_unmetered(self) -> bool:
+        return self.pool.metered is None and self.pool.used_in_all > 0
+
+    @property
+    def is_over_reported(self) -> bool:
+        metered = self.pool.metered
+        return metered is not None and self.pool.used_in_all > metered + OVER_REPORTED
+
+    @property
+    def is_blended(self) -> bool:
+        return len(self.kinds & {"on_demand", "spot", "committed"}) > 1
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """shares: within the scope's teams and models. bill: cents of the whole scope, summed on its own."""
+
+    shares: list[Share]
+    bill: int
+    pools: list[CellPool]
+    view: str
+
+    @cached_property
+    def by_line(self) -> dict[str, int]:
+        sums: defaultdict[str, int] = defaultdict(int)
+        for one in self.shares:
+            sums[one.line if one.team is None else "teams"] += one.cents or 0
+        return dict(sums)
+
+    def line(self, name: str) -> Decimal:
+        return usd(self.by_line.get(name, 0))
+
+    @property
+    def total(self) -> Decimal:
+        return usd(sum(self.by_line.values()))
+
+    @property
+    def microseconds(self) -> int:
+        return sum(one.microseconds for one in self.shares)
+
+
+def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
+    """Shares first and narrows to teams and models after, so that a team's figure is its share."""
+    by_model = by_model or bool(scope.models)
+    found = spend.rows(scope, names)
+    use, month_use = used(scope, names, by_model)
+    pools = pools_of(charges_in(found, scope, names), scope, names, use)
+    idle = Spreading(scope.idle, month_use)
+    shares = [one for pool in pools for one in shares_of(pool, use.get(pool.cell, Use()), idle, by_model)]
+    billed = {pool.cell for pool in pools}
+    shares += unbilled((item for item in use.items() if item[0] not in billed), by_model)
+    bill = sum(cents(row.usd) for row in found)
+    return Allocation([one for one in shares if wanted(one, scope)], bill, pools, scope.idle)
+
+
+def wanted(one: Share, scope: Scope) -> bool:
+    of_team = not scope.teams or one.team in scope.teams
+    return of_team and (not scope.models or one.model in scope.models)
+
+
+def everybody(scope: Scope) -> Scope:
+    """The days and hardware of the scope, whoever used them."""
+    return replace(scope, teams=(), statuses=(), models=(), q="")
+
+
+# Hours
+
+
+def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], dict[Cell, Use]]:
+    """Job time by cell, and by provider, GPU type and whole month where idle cost is to be spread."""
+    keys = ["day", "provider", "gpu_type", "team", *(["model"] if by_model else [])]
+    spreads = scope.idle != "apart"
+    span = whole_months(scope.span) if spreads else scope.span
+    cells: defaultdict[Cell, Use] = defaultdict(Use)
+    months: defaultdict[Cell, Use] = defaultdict(Use)
+    for day, provider, gpu_type, team, *model, microseconds, _ in gpu_time.by(
+        keys, usage.jobs_of(everybody(scope), names), names, span
+    ):
+        if not microseconds:
+            continue
+        hardware = names.provider(provider), names.gpu_type(gpu_type)
+        if scope.span is None or day in scope.span:
+            add(cells[day, *hardware], team, model, microseconds)
+        if spreads:
+            add(months[day.replace(day=1), *hardware], team, [], microseconds)
+    return dict(cells), dict(months)
+
+
+def add(use: Use, team: UUID, model: list[str], microseconds: int) -> None:
+    use.teams[team] += microseconds
+    for name in model:
+        use.models[team][name] = use.models[team].get(name, 0) + microseconds
+
+
+def whole_months(span: Span | None) -> Span | None:
+    if span is None or not span.length:
+        return span
+    return Span(span.start.replace(day=1), shift_month(span.last.replace(day=1), 1))
+
+
+# Cells
+
+
+def pools_of(found: Iterable[Charge], scope: Scope, names: Names, use: dict[Cell, Use]) -> list[CellPool]:
+    """Every cell with a cost: what is taken out before sharing, and the rest beside its hours."""
+    metered = {(h.day, h.provider, h.gpu_type): h.metered for h in usage.metered(scope, names)}
+    coverage = Coverage.load(names)
+    cells: defaultdict[Cell, list[Charge]] = defaultdict(list)
+    for charge in found:
+        cells[charge.day, charge.provider, charge.gpu_type].append(charge)
+    return [
+        pool_of(cell, cells[cell], metered.get(cell), use.get(cell, Use()).teams, coverage)
+        for cell in sorted(cells)
+    ]
+
+
+def pool_of(
+    cell: Cell, parts: list[Charge], metered: Decimal | None, teams: dict[UUID, int], coverage: Coverage
+) -> CellPool:
+    direct: defaultdict[UUID, int] = defaultdict(int)
+    unused = rest = 0
+    attributed = Decimal(0)
+    for part in parts:
+        if part.team is not None:
+            direct[part.team] += part.cents
+            attributed += part.gpu_hours or 0
+        elif part.kind == UNUSED_COMMITMENT:
+            unused += part.cents
+        else:
+            rest += part.cents
+    left = None if metered is None else max(int((metered - attributed) * gpu_time.HOUR), 0)
+    pool = Pool(rest, left, teams, coverage.covers(cell[1], cell[0]))
+    return CellPool(cell, pool, dict(direct), unused, frozenset(part.kind for part in parts))
+
+
+# Shares
+
+
+@dataclass(frozen=True)
+class Spreading:
+    """How idle cost is shown: apart, or upon those who used the cell, else the same GPUs that month."""
+
+    view: str
+    month_use: dict[Cell, Use]
+
+    def of(self, cell: Cell, idle: int, teams: dict[UUID, int]) -> dict[UUID, int]:
+        if self.view == "apart" or not idle:
+            return {}
+        month = cell[0].replace(day=1), *cell[1:]
+        users = teams if any(teams.values()) else self.month_use.get(month, Use()).teams
+        return spread(idle, users, self.view)
+
+
+def shares_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Share]:
+    shared = share(pool.pool)
+    upon = spreading.of(pool.cell, shared.idle, use.teams)
+    for team, amount in pool.direct.items():
+        yield Share(*pool.cell, team, DIRECT, cents=amount, model=NO_MODEL[DIRECT] if by_model else "")
+    for team, amount in shared.owners.items():
+        yield from by_models(Share(*pool.cell, team, USE, use.teams[team], amount), use, by_model)
+    for team, amount in upon.items():
+        yield from by_models(Share(*pool.cell, team, IDLE, cents=amount), use, by_model)
+    left = {IDLE: 0 if upon else shared.idle, UNUSED: pool.unused, UNALLOCATED: shared.unallocated}
+    for line, amount in left.items():
+        if amount:
+            yield Share(*pool.cell, None, line, cents=amount, model=NO_MODEL[line] if by_model else "")
+
+
+def by_models(whole: Share, use: Use, by_model: bool) -> Iterator[Share]:
+    """A team's share of a cell upon its models, by their hours; the cents add up to the team's."""
+    if not by_model:
+        yield whole
+        return
+    models = use.models.get(whole.team, {}) if whole.team else {}
+    parts = spread(whole.cents or 0, models, "by_use")
+    if not parts:
+        yield replace(whole, model=NO_MODEL.get(whole.line, "unspecified"))
+    for model, amount in parts.items():
+        microseconds = models[model] if whole.line == USE else 0
+        yield replace(whole, model=model, cents=amount, microseconds=microseconds)
+
+
+def unbilled(cells: Iterable[tuple[Cell, Use]], by_model: bool) -> Iterator[Share]:
+    """Hours that jobs used and nobody has billed (yet)."""
+    for cell, use in cells:
+        for team, microseconds in use.teams.items():
+            models = use.models[team] if by_model else {"": microseconds}
+            for model, part in models.items():
+                yield Share(*cell, team, UNBILLED, part, None, model)

@@ -1,0 +1,71 @@
+"""One cell's cents to those who used it, by the law of conservation; numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ..money import share_out
+
+Owner = TypeVar("Owner")
+IDLE_VIEWS = {"apart": "apart", "by_use": "spread by use", "evenly": "spread evenly"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What is left of a cell to be shared: its cents, and GPU microseconds metered (None: no row) and used.
+
+    covered: whether a job log speaks of the day, so that hours which nobody used are known to be idle.
+    """
+
+    cents: int
+    metered: int | None
+    used: Mapping[Owner, int] = field(default_factory=dict)  # type: ignore[valid-type]
+    covered: bool = False
+
+    @property
+    def used_in_all(self) -> int:
+        return sum(self.used.values())
+
+    @property
+    def idle(self) -> int:
+        return max((self.metered or 0) - self.used_in_all, 0)
+
+    @property
+    def base(self) -> int:
+        """The larger of metered and used time, which the cents are divided by."""
+        return max(self.metered or 0, self.used_in_all)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Cents that add up to the pool's."""
+
+    owners: dict
+    idle: int = 0
+    unallocated: int = 0
+
+
+def share(pool: Pool) -> Shares:
+    """Each owner by its part of the base; the rest is idle, or unallocated where nobody can tell."""
+    if not pool.used_in_all:
+        known_idle = pool.covered and pool.idle > 0
+        return Shares({}, pool.cents, 0) if known_idle else Shares({}, 0, pool.cents)
+    owners = in_order(pool.used)
+    *parts, idle = share_out(pool.cents, [*(pool.used[owner] for owner in owners), pool.idle])
+    return Shares(dict(zip(owners, parts, strict=True)), idle)
+
+
+def spread(cents: int, used: Mapping[Owner, int], view: str) -> dict[Owner, int]:
+    """Idle cents upon those who used something, by their use or evenly; nothing where nobody did."""
+    owners = [owner for owner in in_order(used) if used[owner] > 0]
+    if not owners:
+        return {}
+    weights = [1] * len(owners) if view == "evenly" else [used[owner] for owner in owners]
+    return dict(zip(owners, share_out(cents, weights), strict=True))
+
+
+def in_order(owners: Iterable[Owner]) -> list[Owner]:
+    """The same order whatever was read first: equal remainders give their cent to the first."""
+    return sorted(owners, key=str)
