@@ -14,15 +14,16 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, context=WIDE)
 
 
-def carry_cents(amounts: Iterable[Decimal]) -> list[Decimal]:
+def carry_cents(amounts: Iterable[Decimal], divisor: Decimal = Decimal(1)) -> list[Decimal]:
     """The days of a month, in order, in cents: the part of a cent that a day drops is carried to the next.
 
     Each day is the rounded running sum less the one before, so the month adds up to its rounded sum.
+    divisor: of every amount; sums are divided, never the days, so that no third of a cent is lost.
     """
     cents, exact, posted = [], Decimal(0), Decimal("0.00")
     for amount in amounts:
         exact = WIDE.add(exact, amount)
-        reached = to_cents(exact)
+        reached = to_cents(WIDE.divide(exact, divisor))
         cents.append(reached - posted)
         posted = reached
     return cents

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from .models import CostSnapshot, NameAlias, Provider, UsageSnapshot
+from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
 from .models.names import name_key
 
 DEFAULT_CLOCK = "UTC"
@@ -35,10 +35,12 @@ SELECT provider, gpu_type FROM pairs WHERE provider IS NOT NULL
 
 
 def stored_pairs() -> set[tuple[str, str]]:
-    """Every (provider, GPU type) that a snapshot or a job carries, as stored."""
-    pairs: set[tuple[str, str]] = set()
-    for model in (CostSnapshot, UsageSnapshot):
-        pairs.update(model.objects.order_by().values_list("provider", "gpu_type").distinct())
+    """Every (provider, GPU type) that a snapshot, a contract or a job carries, as stored."""
+    written, *others = (
+        model.objects.order_by().values_list("provider", "gpu_type")
+        for model in (CostSnapshot, UsageSnapshot, PeriodEntry, Rate, Commitment)
+    )
+    pairs = set(written.union(*others))
     with connection.cursor() as cursor:
         cursor.execute(JOB_PAIRS)
         pairs.update(cursor.fetchall())

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Value
 
 from ..clock import today
-from ..models import CostSnapshot, Job, LogSpan, UsageSnapshot
+from ..models import CostSnapshot, Job, LogSpan, PeriodEntry, Rate, UsageSnapshot
 from ..naming import Names
 from ..scope import ONE_DAY, Span
 
 # A provider without rows for this long has ended; it does not hold the others back.
 GONE_AFTER = timedelta(days=35)
+
+Days = tuple[date, date]  # the first and the last, included
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,18 @@ class Freshness:
 
     @classmethod
     def load(cls, names: Names) -> Freshness:
-        ranges = day_ranges(names)
-        newest = max((last for _, last in ranges.values()), default=None)
-        providers = tuple(
-            completeness(provider, first, last, names.lag(provider), newest)
-            for provider, (first, last) in sorted(ranges.items(), key=lambda item: item[0].casefold())
+        billed, typed_in = day_ranges(names), typed_in_ranges(names)
+        providers = sorted(billed.keys() | typed_in.keys(), key=str.casefold)
+        ranges = {p: [*([billed[p]] if p in billed else []), *typed_in[p]] for p in providers}
+        newest = max((min(last, today()) for each in ranges.values() for _, last in each), default=None)
+        complete = tuple(
+            completeness(p, ranges[p], through(billed.get(p), typed_in[p], names.lag(p)), newest)
+            for p in providers
         )
         first, last = (
-            (min(p.first for p in providers), max(p.last for p in providers)) if providers else job_days()
+            (min(p.first for p in complete), max(p.last for p in complete)) if complete else job_days()
         )
-        return cls(providers, first, last)
+        return cls(complete, first, last)
 
     def through(self, chosen: tuple[str, ...] = ()) -> date | None:
         """The last closed day of all these providers that still bill; of all when none is chosen."""
@@ -66,8 +72,8 @@ def jobs_through() -> date | None:
     return None if last is None else min(last, today()) - ONE_DAY
 
 
-def day_ranges(names: Names) -> dict[str, tuple[date, date]]:
-    ranges: dict[str, tuple[date, date]] = {}
+def day_ranges(names: Names) -> dict[str, Days]:
+    ranges: dict[str, Days] = {}
     for model in (CostSnapshot, UsageSnapshot):
         rows = model.objects.order_by().values_list("provider").annotate(Min("date"), Max("date"))
         for stored, first, last in rows:
@@ -76,8 +82,34 @@ def day_ranges(names: Names) -> dict[str, tuple[date, date]]:
     return ranges
 
 
-def completeness(provider: str, first: date, last: date, lag: int, newest: date | None) -> Completeness:
-    through = min(last - timedelta(days=lag), today() - ONE_DAY)
+def typed_in_ranges(names: Names) -> defaultdict[str, list[Days]]:
+    """First and last day of each period entry, and of each rate through today."""
+    days = "provider", "first_day", "last_day"
+    entries = PeriodEntry.objects.order_by().values_list(*days, Value(False))
+    rates = Rate.objects.order_by().values_list(*days, Value(True)).filter(first_day__lte=today())
+    ranges: defaultdict[str, list[Days]] = defaultdict(list)
+    for provider, first, last, is_rate in entries.union(rates):
+        ranges[names.provider(provider)].append((first, min(last or today(), today()) if is_rate else last))
+    return ranges
+
+
+def through(billed: Days | None, typed_in: Iterable[Days], lag: int) -> date:
+    """A bill is complete but for its lag, what was typed in to its end.
+
+    While a provider bills daily, a total for some of the same days does not make its bill complete.
+    """
+    ends = [last for first, last in typed_in if billed is None or has_ended(billed, first, last)]
+    bill = [] if billed is None else [billed[1] - timedelta(days=lag)]
+    return min(max(bill + ends), today() - ONE_DAY)
+
+
+def has_ended(billed: Days, first: date, last: date) -> bool:
+    """No daily row since the first of these days, or none for long before the last of them."""
+    return billed[1] < first or billed[1] < last - GONE_AFTER
+
+
+def completeness(provider: str, ranges: list[Days], through: date, newest: date | None) -> Completeness:
+    first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
     return Completeness(provider, through, first, last, newest is not None and last < newest - GONE_AFTER)
 
 

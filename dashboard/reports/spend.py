@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,26 +15,33 @@ from ..models import BillLine, CostSnapshot
 from ..models.exact import PreciseSum
 from ..money import carry_cents
 from ..naming import Names
-from ..scope import Scope, Span
+from ..scope import Scope
+from . import posted
+from .posted import whole_months
 
 ZERO = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """USD, to the cent, of one day, provider and GPU type, under their display names."""
+    """USD, to the cent, of one day, provider and GPU type, under their display names.
+
+    sources: those of its rows.
+    """
 
     day: date
     provider: str
     gpu_type: str
     usd: Decimal
+    sources: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A cell's cost in cents from one source, under the names it is stored with.
 
-    source: "lines" (the sum of bill lines) or "entered" (by hand, by CSV, by plain SQL).
+    source: "lines" (the sum of bill lines), "entered" (by hand, by CSV, by plain SQL), "period" (spread
+    from a period entry) or "rate" (of GPUs that nobody bills).
     """
 
     day: date
@@ -50,14 +57,41 @@ def costs(scope: Scope, names: Names) -> list[Cost]:
 
 
 def cells_of(found: Iterable[Row], names: Names) -> list[Cost]:
-    cells: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: ZERO)
+    cells: defaultdict[posted.Cell, list[Row]] = defaultdict(list)
     for row in found:
-        cells[row.day, names.provider(row.provider), names.gpu_type(row.gpu_type)] += row.usd
-    return [Cost(*cell, usd) for cell, usd in sorted(cells.items())]
+        cells[cell_of(row, names)].append(row)
+    return [
+        Cost(*cell, sum((row.usd for row in cells[cell]), ZERO), frozenset(row.source for row in cells[cell]))
+        for cell in sorted(cells)
+    ]
+
+
+def cell_of(row: Row, names: Names) -> posted.Cell:
+    return row.day, names.provider(row.provider), names.gpu_type(row.gpu_type)
 
 
 def rows(scope: Scope, names: Names) -> list[Row]:
     """What `costs` sums, row by row."""
+    return rows_and_posted(scope, names)[0]
+
+
+def rows_and_posted(scope: Scope, names: Names) -> tuple[list[Row], posted.Posted]:
+    """The rows, and the period entries and rates that are told among them."""
+    stored = stored_rows(scope, names)
+    found = posted.post(scope, names, lambda: {cell_of(row, names) for row in stored})
+    return stored + [as_row(posting) for posting in found.postings], found
+
+
+def posted_alone(scope: Scope, names: Names) -> posted.Posted:
+    """Without the rows, which are read only where a rate might post."""
+    return posted.post(scope, names, lambda: {cell_of(row, names) for row in stored_rows(scope, names)})
+
+
+def as_row(posting: posted.Posting) -> Row:
+    return Row(posting.day, posting.contract.provider, posting.contract.gpu_type, posting.usd, posting.source)
+
+
+def stored_rows(scope: Scope, names: Names) -> list[Row]:
     snapshots = narrowed(CostSnapshot.objects.within(scope.span), scope, names)
     fields = ("date", "provider", "gpu_type", "cost_usd", "from_lines")
     stored = [
@@ -87,13 +121,6 @@ def from_lines(scope: Scope, names: Names, derived: set[tuple[date, str, str]]) 
         for day, usd in zip(by_day, carry_cents(by_day.values()), strict=True)
         if (day, provider, gpu_type) in derived
     ]
-
-
-def whole_months(span: Span | None) -> Span | None:
-    """Cents are carried through a month, so a part of one is rounded within the whole."""
-    if span is None:
-        return None
-    return Span(span.start.replace(day=1), span.end)
 
 
 def narrowed(rows: Any, scope: Scope, names: Names) -> Any:

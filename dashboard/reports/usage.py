@@ -13,7 +13,8 @@ from ..models import Job, UsageSnapshot
 from ..models.entities import JobQuerySet
 from ..naming import Names
 from ..scope import Scope
-from .spend import costs, narrowed
+from . import posted
+from .spend import cells_of, narrowed, posted_alone, rows_and_posted
 
 ZERO = Decimal(0)
 
@@ -34,11 +35,19 @@ class Hours:
         return gpu_time.hours(self.job_microseconds)
 
 
-def metered(scope: Scope, names: Names) -> list[Hours]:
+def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> list[Hours]:
+    """Stored metered hours, and those that period entries and rates post where none are stored.
+
+    found: what is posted, where it is known already.
+    """
     rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
-    cells: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: ZERO)
+    cells: defaultdict[posted.Cell, Decimal] = defaultdict(lambda: ZERO)
     for day, provider, gpu_type, amount in rows.values_list("date", "provider", "gpu_type", "gpu_hours"):
         cells[day, names.provider(provider), names.gpu_type(gpu_type)] += amount
+    stored = set(cells)
+    for posting in (found or posted_alone(scope, names)).postings:
+        if posting.gpu_hours is not None and posting.cell not in stored:
+            cells[posting.cell] += posting.gpu_hours
     return [Hours(*cell, metered=amount) for cell, amount in sorted(cells.items())]
 
 
@@ -67,11 +76,12 @@ def job_hours(scope: Scope, names: Names) -> list[Hours]:
 
 def cells(scope: Scope, names: Names) -> list[Hours]:
     """Every cell with cost, metered or job hours, oldest first."""
-    joined = {(h.day, h.provider, h.gpu_type): h for h in metered(scope, names)}
+    rows, found = rows_and_posted(scope, names)
+    joined = {(h.day, h.provider, h.gpu_type): h for h in metered(scope, names, found)}
     for h in job_hours(scope, names):
         cell = (h.day, h.provider, h.gpu_type)
         joined[cell] = replace(joined.get(cell, Hours(*cell)), job_microseconds=h.job_microseconds)
-    for c in costs(scope, names):
+    for c in cells_of(rows, names):
         cell = (c.day, c.provider, c.gpu_type)
         joined[cell] = replace(joined.get(cell, Hours(*cell)), usd=c.usd)
     return [joined[cell] for cell in sorted(joined)]

@@ -7,6 +7,7 @@ from dashboard.naming import Names
 from dashboard.reports.freshness import Freshness
 
 from .conftest import at, make_cost, make_job, make_usage
+from .contracts import make_entry, per_hour, per_month
 
 
 def load() -> Freshness:
@@ -42,6 +43,48 @@ def test_the_slowest_provider_decides_and_one_that_has_ended_does_not(db, as_of)
     assert freshness.through(("AWS",)) == date(2025, 3, 11)
     assert freshness.through(("Lambda",)) == date(2024, 12, 30)
     assert [p.provider for p in freshness.providers if p.late] == ["Lambda"]
+
+
+def complete() -> dict[str, date]:
+    return {p.provider: p.through for p in load().providers}
+
+
+def test_a_period_entry_is_complete_to_its_end_and_a_rate_through_yesterday(db, as_of):
+    as_of("2025-03-20 12:00")
+    make_entry("2025-02-01", "2025-02-28", "100")
+    make_entry("2025-03-01", "2025-03-31", "100", provider="Lambda", gpu_type="GH200")
+    per_month("1000", "8", "2025-01-01")
+    per_hour("1", "2025-01-01", "2025-02-27", provider="wolf")
+    per_hour("1", "2025-03-21", provider="bear")
+    assert complete() == {
+        "AWS": date(2025, 2, 28),
+        "fox": date(2025, 3, 19),
+        "Lambda": date(2025, 3, 19),
+        "wolf": date(2025, 2, 27),
+    }
+    assert (load().first, load().last) == (date(2025, 1, 1), date(2025, 3, 31))
+    assert not any(p.late for p in load().providers)
+
+
+def test_totals_that_follow_a_daily_bill_complete_it_and_one_beside_it_does_not(db, as_of):
+    as_of("2025-03-20")
+    for provider in ("AWS", "GCP", "Lambda"):
+        make_cost("2025-03-10", "1", provider=provider)
+    make_entry("2025-03-01", "2025-03-31", "100", provider="aws", gpu_type="support")
+    make_entry("2025-03-11", "2025-03-15", "100", provider="GCP")
+    make_entry("2025-01-01", "2025-01-31", "100", provider="Lambda")
+    assert complete() == {
+        "AWS": date(2025, 3, 9),
+        "GCP": date(2025, 3, 15),
+        "Lambda": date(2025, 3, 9),
+    }
+
+
+def test_a_total_that_reaches_into_the_future_makes_no_bill_late(db, as_of):
+    as_of("2025-03-20")
+    make_cost("2025-03-18", "1")
+    make_entry("2025-01-01", "2025-12-31", "100", provider="GCP")
+    assert not any(p.late for p in load().providers)
 
 
 def test_without_a_bill_the_days_are_those_of_the_jobs_and_their_logs(db, as_of):
