@@ -20,7 +20,11 @@ MOST_BEHIND_OTHER = 12  # names in an address, for each of up to 130 bars
 
 @dataclass(frozen=True)
 class Series:
-    """One amount, or None for a gap, per label of the chart; links likewise."""
+    """One amount, or None for a gap, per label of the chart; links likewise.
+
+    steps: of a waterfall, what each bar adds to the bar before; None where it stands on nought. The values
+    are the levels that it reaches.
+    """
 
     name: str
     values: Sequence[Decimal | None]
@@ -30,10 +34,15 @@ class Series:
     stack: str | None = None
     colour: int | str = 0
     links: Sequence[str | None] = ()
+    steps: Sequence[Decimal | None] = ()
 
     @property
     def total(self) -> Decimal:
         return sum((v for v in self.values if v is not None), Decimal(0))
+
+    @property
+    def adds_up(self) -> bool:
+        return self.unit not in ("percent", "usd_per_hour") and not self.steps
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class Chart:
     @property
     def as_table(self) -> dict[str, Any]:
         rows = [self.table_row(place, label) for place, label in enumerate(self.labels)]
-        headers = [self.first_header, *(s.name for s in self.series)]
-        adds_up = not any(s.unit in ("percent", "usd_per_hour") for s in self.series)
+        headers = [self.first_header, *(header for s in self.series for header in headers_of(s))]
+        adds_up = all(s.adds_up for s in self.series)
         totals = ["Total", *(shown(s.total, s.unit) for s in self.series)] if adds_up else []
         return {"headers": headers, "rows": rows, "totals": totals}
 
@@ -77,9 +86,9 @@ class Chart:
         cells = [{"text": label + mark, "url": link, "numeric": False}]
         for s in self.series:
             url = s.links[place] if place < len(s.links) else None
-            value = s.values[place]
-            text = "–" if value is None else shown(value, s.unit)
-            cells.append({"text": text, "url": url if value is not None else None, "numeric": True})
+            if s.steps:
+                cells.append(numeric(s.steps[place], s.unit, None, more="+"))
+            cells.append(numeric(s.values[place], s.unit, url))
         return cells
 
 
@@ -87,16 +96,31 @@ def shown(value: Decimal, unit: str) -> str:
     return SHOWN[unit](value)
 
 
+def headers_of(series: Series) -> list[str]:
+    return ["Change", series.name] if series.steps else [series.name]
+
+
+def numeric(value: Decimal | None, unit: str, url: str | None, more: str = "") -> dict[str, Any]:
+    """more: the sign of an amount above nought."""
+    if value is None:
+        return {"text": "–", "url": None, "numeric": True}
+    return {"text": (more if value > 0 else "") + shown(value, unit), "url": url, "numeric": True}
+
+
+def points(values: Sequence[Decimal | None], unit: str) -> list[float | None]:
+    step = Decimal(1).scaleb(-DIGITS[unit])
+    return [None if v is None else float(v.quantize(step, ROUND_HALF_UP)) for v in values]
+
+
 def drawn(series: Series, links: Sequence[str | None]) -> dict[str, Any]:
-    step = Decimal(1).scaleb(-DIGITS[series.unit])
-    values = [None if v is None else float(v.quantize(step, ROUND_HALF_UP)) for v in series.values]
     return {
         "name": series.name,
         "kind": series.kind,
         "axis": series.axis,
         "stack": series.stack,
         "colour": series.colour,
-        "values": values,
+        "values": points(series.values, series.unit),
+        "steps": points(series.steps, series.unit),
         "links": list(series.links or links),
     }
 

@@ -42,3 +42,21 @@ def test_ratios_have_no_total():
     chart = Chart("c", "Use", ["1 Mar"], [Series("Utilisation", [Decimal("0.5")], "percent")])
     assert chart.as_table["totals"] == []
     assert chart.as_json["axes"] == {"left": "percent", "right": None}
+
+
+def test_a_waterfall_tells_each_step_and_the_level_it_reaches():
+    before, more, less, now = Decimal(100), Decimal(30), Decimal("-10.5"), Decimal("119.5")
+    levels = Series(
+        "Spend", [before, before + more, now, now], "usd", "waterfall", steps=[None, more, less, None]
+    )
+    chart = Chart("bridge", "Bridge", ["Before", "Volume", "Rate", "Now"], [levels], first_header="Step")
+    table = chart.as_table
+    assert table["headers"] == ["Step", "Change", "Spend"]
+    assert [[cell["text"] for cell in row] for row in table["rows"]] == [
+        ["Before", "–", "$100.00"],
+        ["Volume", "+$30.00", "$130.00"],
+        ["Rate", "−$10.50", "$119.50"],
+        ["Now", "–", "$119.50"],
+    ]
+    assert table["totals"] == []
+    assert chart.as_json["series"][0]["steps"] == [None, 30.0, -10.5, None]

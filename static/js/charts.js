@@ -20,6 +20,7 @@
     count: { title: "Count", full: (n) => whole.format(Math.abs(n)), tick },
   };
   const worded = (unit, number) => signed(number, UNITS[unit].full(number));
+  const more = (number) => (number > 0 ? "+" : "");
 
   // 2026-11-03 is "3 Nov" on the axis and "Tue 3 Nov 2026" in the tooltip; 2026-11 is a month; other labels stay.
   const utc = (format) => new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...format });
@@ -69,6 +70,28 @@
     return below < 0 ? "origin" : below;
   }
 
+  // A step of a waterfall floats between the level before and its own; a total stands on zero.
+  const ROLES = { total: { words: "Total", colour: 0 }, up: { words: "Adds", colour: 1 }, down: { words: "Takes off", colour: 2 } };
+  const roleOf = (step) => (step === null ? "total" : step < 0 ? "down" : "up");
+
+  function waterfall(series, common) {
+    const bars = common.data.map((level, i) => [series.steps[i] === null ? 0 : level - series.steps[i], level]);
+    const colours = series.steps.map((step) => colour(`series-${ROLES[roleOf(step)].colour}`));
+    return {
+      ...common,
+      type: "bar",
+      data: bars,
+      steps: series.steps,
+      backgroundColor: colours,
+      hoverBackgroundColor: colours.map((rgb) => faded(rgb, 0.8)),
+      borderSkipped: false,
+      minBarLength: 2,
+      maxBarThickness: 84,
+      categoryPercentage: 0.86,
+      barPercentage: 0.92,
+    };
+  }
+
   function dataset(series, place, data) {
     const rgb = seriesColour(series);
     const times = data.axes[series.axis ?? "left"] === "percent" ? 100 : 1;
@@ -82,6 +105,7 @@
       unit: data.axes[series.axis ?? "left"],
       links: series.links ?? [],
     };
+    if (series.kind === "waterfall") return waterfall(series, common);
     if (series.kind === "bar") {
       const open = hatched(rgb);
       return {
@@ -175,9 +199,16 @@
       filter: (item) => item.raw !== null,
       callbacks: {
         title: (items) => (items.length ? label(items[0].label, dayLong) : ""),
-        label: (item) => `${item.dataset.label}: ${worded(item.dataset.unit, item.raw)}`,
+        label: (item) => {
+          const { label: name, unit, steps } = item.dataset;
+          if (!steps) return `${name}: ${worded(unit, item.raw)}`;
+          const step = steps[item.dataIndex];
+          const level = `${name}: ${worded(unit, item.raw[1])}`;
+          return step === null ? level : [`${more(step)}${worded(unit, step)}`, level];
+        },
         labelColor: (item) => {
-          const rgb = seriesColour(data.series[item.datasetIndex]);
+          const { steps, backgroundColor } = item.dataset;
+          const rgb = steps ? backgroundColor[item.dataIndex] : seriesColour(data.series[item.datasetIndex]);
           return { borderColor: rgb, backgroundColor: rgb };
         },
         labelPointStyle: () => ({ pointStyle: "rectRounded", rotation: 0 }),
@@ -218,8 +249,40 @@
     },
   };
 
+  // Above each bar of a waterfall its signed amount, and a line from its level to the next bar.
+  const stepsPlugin = {
+    id: "steps",
+    afterDatasetsDraw(chart) {
+      chart.data.datasets.forEach((set, place) => {
+        if (!set.steps) return;
+        const { ctx: pen, scales } = chart;
+        const bars = chart.getDatasetMeta(place).data;
+        pen.save();
+        pen.font = `600 ${chart.width < 480 ? 10 : 12}px ${Chart.defaults.font.family}`;
+        pen.textAlign = "center";
+        pen.strokeStyle = colour("line-strong");
+        bars.forEach((bar, i) => {
+          const [from, to] = set.data[i];
+          const [top, level] = [Math.max(from, to), to].map((amount) => scales[set.yAxisID].getPixelForValue(amount));
+          const step = set.steps[i];
+          const most = Math.max(...set.data.flat().map(Math.abs));
+          const shown = step ?? to;
+          pen.fillStyle = colour("ink");
+          pen.fillText((step === null ? "" : more(step)) + signed(shown, UNITS[set.unit].tick(shown, most)), bar.x, top - 5);
+          if (!bars[i + 1]) return;
+          pen.beginPath();
+          pen.moveTo(bar.x + bar.width / 2, level);
+          pen.lineTo(bars[i + 1].x - bars[i + 1].width / 2, level);
+          pen.stroke();
+        });
+        pen.restore();
+      });
+    },
+  };
+
   function options(data, width) {
     const narrow = width < 480;
+    const falls = data.series.some((series) => series.steps?.length);
     const scales = {
       x: {
         stacked: data.series.some((series) => series.stack),
@@ -227,7 +290,8 @@
         border: { color: colour("line-strong") },
         ticks: {
           color: colour("ink-soft"),
-          maxRotation: 0,
+          maxRotation: falls ? 60 : 0,
+          autoSkip: !falls,
           autoSkipPadding: narrow ? 14 : 22,
           font: { size: narrow ? 11 : 12 },
           callback: (i) => label(data.labels[i], dayShort),
@@ -239,7 +303,7 @@
     return {
       animation: false,
       maintainAspectRatio: false,
-      layout: { padding: { top: data.marks?.length ? 18 : 4 } },
+      layout: { padding: { top: data.marks?.length || falls ? 18 : 4 } },
       interaction: { mode: "index", intersect: false },
       scales,
       plugins: { legend: { display: false }, tooltip: tooltip(data), marks: { data } },
@@ -265,6 +329,15 @@
       return mark;
     };
     data.series.forEach((series, i) => {
+      if (series.steps?.length) {
+        for (const role of new Set(series.steps.map(roleOf))) {
+          const item = document.createElement("span");
+          item.className = "legend-item";
+          item.append(swatch(ROLES[role].colour), ROLES[role].words);
+          box.append(item);
+        }
+        return;
+      }
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
@@ -293,7 +366,7 @@
     const chart = new Chart(canvas, {
       data: { labels: data.labels, datasets: data.series.map((series, i) => dataset(series, i, data)) },
       options: options(data, canvas.parentElement.clientWidth),
-      plugins: [marksPlugin],
+      plugins: [marksPlugin, stepsPlugin],
     });
     legend(chart, data);
     return { chart, data };
