@@ -49,7 +49,7 @@ def share_out(total: int, weights: Sequence[int]) -> list[int]:
     return with_leftover(floors, remainders, total - sum(floors))
 
 
-def settle(total: int, exact: Sequence[Decimal]) -> list[int]:
+def settle(total: int, exact: Sequence[Decimal | Fraction]) -> list[int]:
     """Whole cents, each the floor or the ceiling of its exact amount in USD, that add up to total.
 
     total is the rounded sum of the amounts, part of a cent carried. Where it is not (the basis was changed
