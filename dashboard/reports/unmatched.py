@@ -19,6 +19,9 @@ from ..models.exact import CentSum, PreciseSum
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing
+from ..scope import Scope
+from ..spreading import hardware_of
+from .spend import posted_alone
 
 ZERO = Decimal(0)
 Cell = tuple[str, str]  # provider and GPU type, as they are shown
@@ -113,13 +116,19 @@ def unmatched(names: Names, basis: str) -> Unmatched:
 
 
 def billed(names: Names) -> dict[Cell, Billed]:
+    """What bills and contracts tell of each provider and GPU type; a rate counts before any job meets it."""
     usd: defaultdict[Cell, Decimal] = defaultdict(lambda: ZERO)
     metered: defaultdict[Cell, Decimal] = defaultdict(lambda: ZERO)
     for sums, model, column in ((usd, CostSnapshot, "cost_usd"), (metered, UsageSnapshot, "gpu_hours")):
         rows = model.objects.order_by().values_list("provider", "gpu_type").annotate(CentSum(column))
         for provider, gpu_type, amount in rows:
             sums[names.provider(provider), names.gpu_type(gpu_type)] += amount
-    return {cell: Billed(usd[cell], metered[cell]) for cell in usd.keys() | metered.keys()}
+    found = posted_alone(Scope(), names)
+    for posting in found.postings:
+        usd[posting.hardware] += posting.usd
+        metered[posting.hardware] += posting.gpu_hours or ZERO
+    priced = {hardware_of(rate, names) for rate in found.rates}
+    return {cell: Billed(usd[cell], metered[cell]) for cell in usd.keys() | metered.keys() | priced}
 
 
 # Hardware
@@ -138,7 +147,7 @@ def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> lis
     numbers = {
         subject: number
         for subject, number in numbers_of(keys, jobs).items()
-        if not is_own_name(placing, *subject)
+        if not is_own_name(placing, *subject) and own_cell(names, *subject) not in bill
     }
     spent = hours_of(keys, jobs, names) if numbers else {}
     found = []
@@ -149,6 +158,11 @@ def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> lis
         usd = None if rate is None else gpu_hours * rate
         found.append(Hardware(cluster, partition or "", raw, number, gpu_hours, target, usd))
     return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.raw_gpu_type))
+
+
+def own_cell(names: Names, cluster: str, partition: str | None, raw: str) -> Cell:
+    """Under the log's own names, which are those of a bill where an own cluster has a price."""
+    return names.provider(cluster), names.gpu_type(raw)
 
 
 def is_own_name(placing: Placing, cluster: str, partition: str | None, raw: str) -> bool:
@@ -232,8 +246,11 @@ def unowned_spend(placing: Placing, basis: str) -> Iterable[tuple[str, str, str,
 
 
 def unknown_names(names: Names, bill: Mapping[Cell, Billed]) -> list[Name]:
-    jobs = Job.objects.exclude(**UNPLACED)
-    numbers = numbers_of(("provider", "gpu_type"), jobs)
+    jobs, pair = Job.objects.exclude(**UNPLACED), ("provider", "gpu_type")
+    numbers = numbers_of(pair, jobs)
+    for (provider, gpu_type), number in numbers_of(pair, Job.objects.filter(**UNPLACED)).items():
+        if (names.provider(provider), names.gpu_type(gpu_type)) in bill:
+            numbers[provider, gpu_type] = numbers.get((provider, gpu_type), 0) + number
     kinds = enumerate(("provider", "gpu_type"))
     return [row for place, kind in kinds for row in one_sided(kind, place, names, jobs, numbers, bill)]
 

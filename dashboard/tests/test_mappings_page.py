@@ -24,6 +24,7 @@ from dashboard.naming import Names
 from dashboard.reports.unmatched import Unmatched, may_be_same, unmatched
 
 from .conftest import at, make_cost, make_job, make_team, make_usage
+from .contracts import make_entry, per_hour
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,18 @@ def test_an_own_cluster_may_be_mapped_to_its_own_names():
     make_logged()
     ClusterMapping.objects.create(cluster="Fox", provider="fox", gpu_type="a100")
     assert found().hardware == []
+
+
+def test_an_own_cluster_with_a_price_is_known_by_its_own_names():
+    make_logged()
+    make_logged(raw_gpu_type="v100", gpu_type="v100")
+    per_hour("1.50", "2025-01-01", provider="Fox", gpu_type="A100")
+    make_entry("2025-03-01", "2025-03-31", "31", "62", provider="wolf")
+    assert [row.raw_gpu_type for row in found().hardware] == ["v100"]
+    assert [(row.kind, row.name, row.usd, row.gpu_hours) for row in found().names] == [
+        ("provider", "wolf", Decimal(31), Decimal(62)),
+        ("gpu_type", "A100-80GB", Decimal(31), Decimal(62)),
+    ]
 
 
 def test_the_one_gpu_type_that_is_meant_is_suggested_with_its_cost():
@@ -195,7 +208,7 @@ def test_many_rows_take_no_more_queries(django_assert_max_num_queries):
         make_logged(raw_gpu_type=f"g{number}", gpu_type=f"g{number}", account=f"a{number}", team=f"a{number}")
         make_line("2025-03-01", "1", sub_account=str(number))
     names = Names.load()
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         unmatched(names, "effective")
 
 
