@@ -20,6 +20,7 @@ from .models.calendar import FIRST_DAY, LAST_DAY
 from .models.entities import KNOWN_STATUSES
 from .naming import Names
 from .periods import LAST_DAYS, PRESETS, in_words, preset_span
+from .reports.compare import AGAINST
 from .reports.freshness import Freshness
 from .reports.sharing import IDLE_VIEWS
 from .reports.usage import jobs_of
@@ -28,7 +29,7 @@ from .scope import BUCKETS, Scope, Span
 MOST_MODELS = 200
 GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
-HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle")
+HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
 SHARED_BY = {"team": "team", "model": "model", "provider": "provider", "gpu_type": "GPU type"}
 
 
@@ -95,6 +96,9 @@ class ScopeFilter(django_filters.FilterSet):
     idle = django_filters.ChoiceFilter(
         label="Idle cost", method="leave", choices=list(IDLE_VIEWS.items()), empty_label=None
     )
+    compare = django_filters.ChoiceFilter(
+        label="Compared with", method="leave", choices=list(AGAINST.items()), empty_label=None
+    )
 
     class Meta:
         model = Job
@@ -109,12 +113,14 @@ class ScopeFilter(django_filters.FilterSet):
         freshness: Freshness,
         preset: str,
         jobs_through: date | None = None,
+        fixed: Span | None = None,
     ) -> None:
+        """fixed: the range where the page sets it itself and asks for none."""
         self.names, self.freshness = names, freshness
         self.default_preset = preset
-        self.jobs_through = jobs_through
+        self.jobs_through, self.fixed = jobs_through, fixed
         super().__init__(data, queryset=Job.objects.all())
-        uses = {"preset", "start", "end", *uses}
+        uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
         self.filters: dict[str, Any] = {name: one for name, one in self.filters.items() if name in uses}
         self.unused = [
             name for name in self.base_filters if name not in uses and data.getlist(name) not in ([], [""])
@@ -141,7 +147,7 @@ class ScopeFilter(django_filters.FilterSet):
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
-            if name in ("group_by", "basis", "by", "idle"):
+            if name in ("group_by", "basis", "by", "idle", "compare"):
                 field.choices = [choice for choice in field.choices if choice[0]]
         form.is_valid()
         self.check_order(form)
@@ -154,6 +160,7 @@ class ScopeFilter(django_filters.FilterSet):
             "basis": settings.HELIOX_COST_BASIS,
             "by": "team",
             "idle": "apart",
+            "compare": "previous",
         }
 
     def data_with_defaults(self) -> QueryDict:
@@ -200,9 +207,12 @@ class ScopeFilter(django_filters.FilterSet):
             idle=got.get("idle", "apart"),
             by=got.get("by", "team"),
             then_by=got.get("then_by", ""),
+            compare=got.get("compare", "previous"),
         )
 
     def span(self) -> Span | None:
+        if self.fixed:
+            return self.fixed
         start: date | None = self.cleaned.get("start")
         end: date | None = self.cleaned.get("end")
         if start is None and end is None:
@@ -239,7 +249,7 @@ class ScopeFilter(django_filters.FilterSet):
 
     @property
     def span_in_words(self) -> str:
-        label = PRESETS.get(self.preset_in_force, "")
+        label = "" if self.fixed else PRESETS.get(self.preset_in_force, "")
         words = in_words(self.scope.span)
         if self.preset_in_force in LAST_DAYS:
             label += " (closed)"

@@ -145,7 +145,100 @@ NAMES = (
         "a spreadsheet would run as a formula begin with an apostrophe; an import takes it off again.",
     ),
 )
-SECTIONS = (("Money", MONEY), ("Hours", HOURS), ("Days and ranges", DAYS), ("Names and files", NAMES))
+COUNTS = (
+    Term(
+        "running",
+        "Running jobs",
+        "Jobs with status running that have begun and have no end, at the moment of looking.",
+    ),
+    Term(
+        "teams-counted",
+        "Teams",
+        "Teams with a job in the range, or with one running now. A job on the border of two days, ranges or "
+        "months counts in both.",
+    ),
+    Term("models", "Models", "The names of models that jobs of the range carry."),
+    Term(
+        "share-of-hours",
+        "Share of hours",
+        "A team's part of all job GPU-hours on the page. It says nothing of cost: hours cost more on one GPU "
+        "than on another.",
+        "job GPU-hours of the team ÷ job GPU-hours of all",
+    ),
+)
+TEAM_SPEND = (
+    Term(
+        "allocation",
+        "Cost of a team",
+        "A team’s part of the bill. Per day, provider and GPU type the cost is divided by the larger of "
+        "metered and job GPU-hours; each team pays for its hours. What a mapping gives to a team directly, "
+        "such as the account of an inference service, goes to it before the rest is shared. Where nothing "
+        "is metered, the jobs share the whole cost. Cents are shared once, by the largest remainder, from "
+        "the day to the team, to its models, to its jobs.",
+        "cost × the team’s job GPU-hours ÷ max(metered, job GPU-hours)",
+    ),
+    Term(
+        "idle-cost",
+        "Idle cost",
+        "What was paid for metered hours that no job used, on days of which a job log speaks. It stays "
+        "apart, or is spread over the teams that used the same GPUs that day: by their use, or evenly. On a"
+        " day without use it is spread by the month’s use of the same GPUs; what no team used all month "
+        "stays apart.",
+        "cost × (metered − job GPU-hours) ÷ metered",
+    ),
+    Term(
+        "unused-commitment",
+        "Unused commitment",
+        "The part of a reservation or savings plan that no running instance used. It costs, and has no "
+        "hours. It is kept apart from idle cost: nobody could have run a job on it without starting an "
+        "instance.",
+        "Σ cost of lines whose commitment was not used",
+    ),
+    Term(
+        "unallocated",
+        "Unallocated",
+        "Cost without hours to share it by: credits, days without a job log and without jobs. A night "
+        "without a log is not known to be idle.",
+    ),
+    Term(
+        "conservation",
+        "Does it add up?",
+        "Every cent of the bill stands in exactly one place. The bill is summed on its own, the parts on "
+        "theirs; the difference is what is left, and must be 0.00.",
+        "teams + idle + unused commitment + unallocated = bill",
+    ),
+    Term(
+        "team-price",
+        "Price of a job GPU-hour",
+        "What an hour of jobs came to, of the cost that is shared by hours. Direct and idle cost are left "
+        "out.",
+        "shared cost ÷ job GPU-hours that are billed",
+    ),
+    Term(
+        "running-cost",
+        "Cost of running jobs",
+        "What jobs that run now have cost so far, and what they cost an hour. The price is that of the last "
+        "billed day of the same provider and GPU type, at most 35 days old; days that are not billed yet are "
+        "estimated by it.",
+        "GPUs × last known cost ÷ max(metered, job GPU-hours)",
+    ),
+    Term(
+        "job-cost",
+        "Cost of a job",
+        "The job’s share of each day that it ran on, by the same rule as for its team, in whole cents. Idle"
+        " cost is not part of it. Days that are not billed yet are estimated at the last known price and "
+        "marked.",
+        "Σ over its days: cost × the job’s GPU-hours ÷ max(metered, job GPU-hours)",
+    ),
+)
+SECTIONS = (
+    ("Money", MONEY),
+    ("Cost of teams", TEAM_SPEND),
+    ("Hours", HOURS),
+    ("Days and ranges", DAYS),
+    ("Names and files", NAMES),
+    ("Jobs and teams", COUNTS),
+)
 
 
 def term(anchor: str) -> Term:

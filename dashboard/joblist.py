@@ -38,6 +38,13 @@ COLUMNS = {
     "end": "end_time",
 }
 SORTS = (*COLUMNS, "duration", "gpu_hours")
+# Exact counts of millions of rows cost more than they tell.
+COUNTED = 100_000
+
+
+def shown_count(jobs: QuerySet[Job]) -> str:
+    count = jobs.order_by()[: COUNTED + 1].count()
+    return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:

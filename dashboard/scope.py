@@ -69,6 +69,7 @@ class Scope:
     idle: str = "apart"
     by: str = "team"
     then_by: str = ""
+    compare: str = "previous"
 
     def over(self, span: Span | None) -> Scope:
         return replace(self, span=span)

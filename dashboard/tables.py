@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import django_tables2 as tables
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import slugify
@@ -20,6 +21,7 @@ from .scope import Span
 from .templatetags import ui
 
 NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}}
+CHANGE = {"th": {"class": "num"}, "td": {"class": "num change"}}
 DASH = "–"
 
 
@@ -157,9 +159,76 @@ class UsageTable(CellTable):
         return ui.rate(value)
 
 
+class ShareTable(CellTable):
+    team = tables.Column(verbose_name="Team")
+    model = tables.Column(verbose_name="Model")
+    gpu_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
+    usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
+
+    class Meta(CellTable.Meta):
+        sequence = ("day", "team", "model", "provider", "gpu_type", "gpu_hours", "usd")
+
+    def render_gpu_hours(self, value: Decimal) -> str:
+        return two_places(value)
+
+    def render_usd(self, value: Decimal) -> str:
+        return ui.usd(value)
+
+
+class RunningTable(tables.Table):
+    model = tables.Column(accessor="job__model_name", verbose_name="Model")
+    team = tables.Column(accessor="job__team__name", verbose_name="Team")
+    provider = tables.Column(accessor="job__provider", verbose_name="Provider")
+    gpu_type = tables.Column(accessor="job__gpu_type", verbose_name="GPU type")
+    gpus = tables.Column(accessor="job__gpu_count", verbose_name="GPUs", attrs=NUMBER)
+    start = tables.Column(accessor="job__start_time", verbose_name="Start")
+    gpu_hours = tables.Column(verbose_name="GPU-hours", attrs=NUMBER)
+    usd_per_hour = tables.Column(verbose_name="$ per hour", attrs=NUMBER)
+    usd = tables.Column(verbose_name="Cost so far", attrs=NUMBER)
+    estimated = tables.Column(verbose_name="of it estimated", attrs=NUMBER)
+
+    class Meta:
+        template_name = "dashboard/_table.html"
+        order_by_field = "sort"
+
+    def __init__(self, data: Any, *, names: Names, **kwargs: Any) -> None:
+        self.names = names
+        super().__init__(data, **kwargs)
+
+    def render_model(self, record: Any, value: str) -> str:
+        return format_html('<a href="/jobs/{}/">{}</a>', record.job.pk, value or "unspecified")
+
+    def render_team(self, record: Any, value: str) -> str:
+        return format_html('<a href="/teams/{}/">{}</a>', record.job.team_id, value)
+
+    def render_provider(self, value: str) -> str:
+        return self.names.provider(value)
+
+    def render_gpu_type(self, value: str) -> str:
+        return self.names.gpu_type(value)
+
+    def render_gpus(self, value: Decimal) -> str:
+        return format(plain_number(value), "f")
+
+    def render_start(self, value: datetime) -> str:
+        return moment(value)
+
+    def render_gpu_hours(self, value: Decimal) -> str:
+        return two_places(value)
+
+    def render_usd_per_hour(self, value: Decimal) -> str:
+        return ui.rate(value)
+
+    def render_usd(self, value: Decimal) -> str:
+        return ui.usd(value)
+
+    render_estimated = render_usd
+
+
 class TeamTable(tables.Table):
     team = tables.Column(accessor="name", verbose_name="Team")
     gpu_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
+    change = tables.Column(verbose_name="Change", attrs=CHANGE, order_by="change_by")
     share = tables.Column(verbose_name="Share of hours", attrs=NUMBER)
     jobs = tables.Column(verbose_name="Jobs", attrs=NUMBER)
     running = tables.Column(verbose_name="Running now", attrs=NUMBER)
@@ -181,6 +250,9 @@ class TeamTable(tables.Table):
         return ui.percent(value)
 
     render_success = render_share
+
+    def render_change(self, value: dict[str, Any]) -> str:
+        return render_to_string("dashboard/_change.html", {"change": value})
 
     def render_jobs(self, record: Any, value: int) -> str:
         return format_html('<a href="{}">{}</a>', record.jobs_url, ui.count(value))

@@ -1,66 +1,121 @@
-"""Like for like: the same number of closed days on both sides, or a reason why there is no percentage."""
+"""Like for like: as many closed days on both sides, or a reason in words why there is no percentage."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
-from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span, shift_month
-from .freshness import Freshness
-from .spend import Cost, costs
 
 ONE_CENT = Decimal("0.01")
+AGAINST = {
+    "previous": "the period before",
+    "last_month": "the same days of last month",
+    "last_year": "the same days of last year",
+}
+MONTHS_BACK = {"last_month": 1, "last_year": 12}
+NO_DAYS = Span(date(2000, 1, 1), date(2000, 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """USD of two spans of closed days. change is None where `reason` says why there is no percentage."""
+class Sides:
+    """Closed days of a range and as many earlier ones; both are empty where `reason` says why."""
 
-    span: Span
-    before: Span
-    usd: Decimal
-    usd_before: Decimal
-    change: Decimal | None
+    now: Span = NO_DAYS
+    before: Span = NO_DAYS
     reason: str = ""
 
-
-def spans_to_compare(span: Span, through: date, preset: str) -> tuple[Span, Span]:
-    """The closed days of the span, and as many before: days 1..d of the month before for month to date."""
-    closed = Span(span.start, max(span.start, min(span.end, through + ONE_DAY)))
-    if preset in ("mtd", "last_month") and closed.start.day == 1 and closed.length:
-        start = shift_month(closed.start, -1)
-        if preset == "last_month":
-            return closed, Span(start, closed.start)
-        return closed, Span(start, start + (closed.end - closed.start)).clipped(Span(start, closed.start))
-    return closed, closed.before()
+    def split(self, rows: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+        """The rows whose `day` lies on either side."""
+        found = list(rows)
+        return [row for row in found if row.day in self.now], [row for row in found if row.day in self.before]
 
 
-def spend_change(scope: Scope, preset: str, names: Names, freshness: Freshness) -> Comparison | None:
-    """None where the scope has no bounds or no closed day."""
-    through = freshness.through(scope.providers)
-    if scope.span is None or through is None or through < scope.span.start:
-        return None
-    closed, before = spans_to_compare(scope.span, through, preset)
-    return compared(costs(scope.over(closed), names), costs(scope.over(before), names), closed, before)
+def sides(scope: Scope, preset: str, through: date | None) -> Sides:
+    """through: the last closed day of what is compared. preset: the range's, empty for free dates."""
+    if scope.span is None:
+        return Sides(reason="all days are shown")
+    if through is None or through < scope.span.start:
+        return Sides(reason="no closed day in the range")
+    return spans_to_compare(scope.span, through, preset, scope.compare)
 
 
-def compared(cells: list[Cost], cells_before: list[Cost], span: Span, before: Span) -> Comparison:
-    usd = sum((c.usd for c in cells), Decimal("0.00"))
-    usd_before = sum((c.usd for c in cells_before), Decimal("0.00"))
-    reason = why_not(cells, cells_before, span, before, usd_before)
-    change = None if reason else (usd - usd_before) / usd_before
-    return Comparison(span, before, usd, usd_before, change, reason)
+def spans_to_compare(span: Span, through: date, preset: str, against: str = "previous") -> Sides:
+    """Both begin with their first day; the longer one is cut at its end.
+
+    A month, whole or to date, has the month before as its previous period, from the same day on.
+    """
+    closed = span.clipped(Span(span.start, max(span.start, through + ONE_DAY)))
+    if against == "previous" and preset in ("mtd", "last_month") and closed.start.day == 1:
+        against = "last_month"
+    months = MONTHS_BACK.get(against)
+    before = months_earlier(closed, months) if months else closed.before()
+    days = min(closed.length, before.length)
+    if not days:
+        return Sides(reason="there are no such days to compare with")
+    now, before = first_days(closed, days), first_days(before, days)
+    if before.end > now.start:
+        return Sides(reason=f"the range is longer than a {'month' if months == 1 else 'year'}")
+    return Sides(now, before)
 
 
-def why_not(cells: list[Cost], cells_before: list[Cost], span: Span, before: Span, base: Decimal) -> str:
-    if not cells_before:
-        return "no data before"
-    if missing := before.length - len({c.day for c in cells_before}):
-        return f"{missing} of {before.length} days before have no data"
-    if missing := span.length - len({c.day for c in cells}):
-        return f"{missing} of {span.length} days have no data"
-    if base < ONE_CENT:
-        return "less than 1 cent before"
-    return ""
+def months_earlier(span: Span, months: int) -> Span:
+    """The same days of earlier months, without those that a shorter month does not have."""
+    first, last = span.start, span.last
+    start, end = day_of_month(first, -months), day_of_month(last, -months)
+    end = end + ONE_DAY if end.day == last.day else end
+    return Span(start, max(start, end))
+
+
+def day_of_month(day: date, months: int) -> date:
+    """That day of another month; the first of the next month where there is no such day."""
+    month = shift_month(day.replace(day=1), months)
+    return min(month + (day - day.replace(day=1)), shift_month(month, 1))
+
+
+def first_days(span: Span, days: int) -> Span:
+    return Span(span.start, span.start + days * ONE_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """by: (now − before) ÷ before, or with `in_points` now − before; None where `reason` says why not."""
+
+    now: Decimal | None
+    before: Decimal | None
+    by: Decimal | None = None
+    reason: str = ""
+    in_points: bool = False
+
+
+def change(
+    now: Decimal | None, before: Decimal | None, reason: str = "", too_small: str = "less than 1 cent before"
+) -> Change:
+    """Relative to before. reason: what stands against it already; too_small: what to say of a small base."""
+    reason = reason or absent(now, before)
+    if reason or now is None or before is None:
+        return Change(now, before, None, reason)
+    if before < ONE_CENT:
+        return Change(now, before, None, too_small)
+    return Change(now, before, (now - before) / before)
+
+
+def hours_change(now: Decimal | None, before: Decimal | None, reason: str = "") -> Change:
+    return change(now, before, reason, "less than 0.01 h before")
+
+
+def points(now: Decimal | None, before: Decimal | None, reason: str = "") -> Change:
+    """The difference of two shares of one."""
+    reason = reason or absent(now, before)
+    if reason or now is None or before is None:
+        return Change(now, before, None, reason, in_points=True)
+    return Change(now, before, now - before, in_points=True)
+
+
+def absent(now: Decimal | None, before: Decimal | None) -> str:
+    if before is None:
+        return "none before"
+    return "none now" if now is None else ""

@@ -8,28 +8,28 @@ from ..models import Job
 from ..naming import Names
 from ..scope import Scope
 from . import teams, usage
-from .compare import Comparison, spend_change
-from .freshness import Freshness
+from .changes import Changes
+from .compare import Sides
 
 
 @dataclass(frozen=True)
 class Overview:
     cells: list[usage.Hours]
     total: usage.Sum
-    change: Comparison | None
+    changes: Changes
     teams: list[teams.TeamUse]
     running: int
     newest: list[Job]
     longest: list[Job]
 
 
-def overview(scope: Scope, preset: str, names: Names, freshness: Freshness) -> Overview:
+def overview(scope: Scope, sides: Sides, names: Names) -> Overview:
     cells = usage.cells(scope, names)
     newest, longest = teams.newest_and_longest(scope, names)
     return Overview(
         cells,
         usage.total(cells),
-        spend_change(scope, preset, names, freshness),
+        Changes.of(scope, cells, sides, names),
         teams.team_use(scope, names),
         teams.running_now(scope, names),
         newest,

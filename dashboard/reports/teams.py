@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -47,6 +47,33 @@ def success_rate(by_status: Counter[str]) -> Decimal | None:
     return Decimal(by_status["completed"]) / ended if ended else None
 
 
+@dataclass
+class Work:
+    """GPU microseconds, and jobs that overlap the scope's days by status."""
+
+    microseconds: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+
+
+def total_work(done: Iterable[Work]) -> Work:
+    total = Work()
+    for one in done:
+        total.microseconds += one.microseconds
+        total.by_status += one.by_status
+    return total
+
+
+def work(scope: Scope, names: Names) -> dict[UUID, Work]:
+    """What each team's jobs did within the scope."""
+    jobs, done = jobs_of(scope, names), defaultdict[UUID, Work](Work)
+    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
+    for team, microseconds in gpu_time.spent_by(["team"], jobs, names, scope.span):
+        done[team].microseconds = microseconds
+    for team, status, count in within.values_list("team_id", "status").annotate(Count("pk")):
+        done[team].by_status[status] = count
+    return done
+
+
 def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     """Teams with jobs in the scope or running now, most hours first."""
     jobs = jobs_of(scope, names)
@@ -57,11 +84,9 @@ def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     def of(team: UUID) -> TeamUse:
         return use.setdefault(team, TeamUse(team, names_of_teams[team]))
 
-    for team, microseconds in gpu_time.spent_by(["team"], jobs, names, scope.span):
-        of(team).microseconds = microseconds
-    for team, status, count in within.values_list("team_id", "status").annotate(Count("pk")):
-        of(team).by_status[status] = count
-        of(team).jobs += count
+    for team, done in work(scope, names).items():
+        of(team).microseconds, of(team).by_status = done.microseconds, done.by_status
+        of(team).jobs = done.by_status.total()
     for team, count in within.values_list("team_id").annotate(Count("model_name", distinct=True)):
         of(team).models = count
     for team, count in jobs.running().per_team().items():

@@ -295,7 +295,7 @@ def test_spend_is_compared_like_for_like_on_closed_days(client, finance, as_of):
 def test_there_is_no_percentage_where_days_are_missing(client, finance, week):
     client.force_login(finance)
     delta = client.get("/", {"preset": "mtd"}).context["figures"][0]["delta"]
-    assert delta["text"] == "No percentage: no data before"
+    assert delta["text"] == "No percentage: no cost before"
 
 
 def test_an_alias_brings_spellings_together_also_for_what_is_stored(client, finance, week):

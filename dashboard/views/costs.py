@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,10 +14,14 @@ from django.shortcuts import render
 from ..access import viewing
 from ..reports import spend
 from ..reports.bill import lines_behind
+from ..reports.changes import CostChanges
+from ..reports.compare import Change
 from ..tables import CostTable
 from ..templatetags import ui
 from . import drawn
-from .asked import Asked, figure, help_link
+from .asked import Asked, figure
+from .changes import delta, in_row, note, sides
+from .how import How
 
 COLUMNS = ("date", "provider", "gpu_type", "cost_usd")
 DAYS_WITH_LINES = 31
@@ -25,7 +29,7 @@ DAYS_WITH_LINES = 31
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis"])
+    asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     cells = spend.costs(asked.scope, asked.names)
     sums = spend.totals(cells)
     table = asked.sorted(
@@ -33,10 +37,16 @@ def page(request: HttpRequest) -> HttpResponseBase:
     )
     if answer := asked.export("costs", COLUMNS, lambda: file_rows(table), f"{sums.net} USD"):
         return answer
+    changes = CostChanges.of(asked.scope, cells, sides(asked), asked.names)
+    shown = figures(asked, cells, changes) if cells else []
     context = asked.context(
-        figures=figures(sums) if cells else [],
+        figures=shown,
+        how_net=shown[-1]["how"] if shown else None,
         charts=[drawn.spend(asked, cells)],
-        by_provider=by_provider(asked, cells),
+        by_provider=by_provider(asked, cells, changes),
+        change_of_net=in_row(changes.net),
+        changed=note(changes.sides),
+        totals=sums,
         table=asked.one_page(table),
         total=sums.net,
         lines=lines(asked),
@@ -66,20 +76,55 @@ def address(asked: Asked, row: dict[str, Any]) -> str:
     )
 
 
-def figures(sums: spend.Totals) -> list[dict[str, Any]]:
+def figures(asked: Asked, cells: list[spend.Cost], changes: CostChanges) -> list[dict[str, Any]]:
+    sums = spend.totals(cells)
+    below = sum(cell.usd < 0 for cell in cells)
+    gross, credits, net = ui.usd(sums.gross), ui.usd(sums.credits), ui.usd(sums.net)
+
+    def how(anchor: str, formula: str, rows: int) -> How:
+        return asked.how(
+            anchor, formula=formula, rows=f"{rows:,} cost rows", rows_url=asked.here(bucket="") + "#rows"
+        )
+
+    def delta_of(change: Change, shown: Callable[[Any], str] = ui.usd) -> dict[str, Any]:
+        return delta(change, changes.sides, shown)
+
     return [
-        figure("Gross", ui.usd(sums.gross), "rows above zero", help_url=help_link("gross")),
-        figure("Credits", ui.usd(sums.credits), "rows below zero", help_url=help_link("credits")),
-        figure("Net", ui.usd(sums.net), "gross and credits together", help_url=help_link("spend")),
+        figure(
+            "Gross",
+            gross,
+            "rows above zero",
+            delta=delta_of(changes.gross),
+            how=how("gross", f"Σ of the cost rows above zero = {gross}", len(cells) - below),
+        ),
+        figure(
+            "Credits",
+            credits,
+            "rows below zero",
+            delta=delta_of(changes.credits, lambda taken_off: ui.usd(-taken_off)),
+            how=how("credits", f"Σ of the cost rows below zero = {credits}", below),
+        ),
+        figure(
+            "Net",
+            net,
+            "gross and credits together",
+            delta=delta_of(changes.net),
+            how=how("spend", f"{gross} + {credits} = {net}", len(cells)),
+        ),
     ]
 
 
-def by_provider(asked: Asked, cells: Iterable[spend.Cost]) -> list[dict[str, Any]]:
+def by_provider(asked: Asked, cells: Iterable[spend.Cost], changes: CostChanges) -> list[dict[str, Any]]:
     sums: defaultdict[str, list[spend.Cost]] = defaultdict(list)
     for cell in cells:
         sums[cell.provider].append(cell)
     return [
-        {"provider": provider, "url": asked.here(provider=provider), "totals": spend.totals(sums[provider])}
+        {
+            "provider": provider,
+            "url": asked.here(provider=provider),
+            "totals": spend.totals(sums[provider]),
+            "change": in_row(changes.of_provider(provider).net),
+        }
         for provider in sorted(sums, key=str.casefold)
     ]
 

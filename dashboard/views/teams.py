@@ -16,20 +16,28 @@ from ..filters import query
 from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
 from ..reports import teams
+from ..reports.changes import TeamChanges
+from ..reports.compare import Change
 from ..scope import Scope
 from ..tables import JobTable, TeamTable
 from ..templatetags import ui
 from . import drawn
-from .asked import Asked, figure, help_link
+from .asked import Asked, figure
+from .changes import delta, in_row, note, sides
+from .measures import how_now, team_url
 
 COLUMNS = ("date", "team", "provider", "gpu_type", "job_gpu_hours", "jobs")
+USES = ["provider", "gpu_type", "status", "model", "bucket", "compare"]
 LATEST = 10
+NOT_COMPARED = Decimal("-Infinity")  # sorts last
 
 
 @dataclass(frozen=True, slots=True)
 class TeamRow:
     name: str
     gpu_hours: Decimal
+    change: dict[str, Any]
+    change_by: Decimal
     share: Decimal | None
     jobs: int
     running: int
@@ -41,24 +49,22 @@ class TeamRow:
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, ["provider", "gpu_type", "team", "status", "model", "bucket"], about_jobs=True)
+    asked = Asked.of(request, [*USES, "team"], about_jobs=True)
     use = teams.team_use(asked.scope, asked.names)
     total = sum(team.microseconds for team in use)
     if answer := asked.export("teams", COLUMNS, lambda: file_rows(asked, asked.scope), control(total)):
         return answer
-    table = TeamTable([row(asked, team, total) for team in use])
+    changes = TeamChanges.of(asked.scope, sides(asked), asked.names)
+    table = TeamTable([row(asked, team, total, changes.of_team(team.id).job_hours) for team in use])
     days = teams.team_days(asked.scope, asked.names)
     context = asked.context(
-        figures=figures(asked, use, total) if use else [],
+        figures=figures(asked, use, total, changes) if use else [],
         charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
         table=asked.one_page(asked.sorted(table)),
+        changed=note(changes.sides),
+        how_shared=asked.how("share-of-hours", money=False),
     )
     return render(request, "dashboard/teams.html", context)
-
-
-def address(asked: Asked, team: UUID) -> str:
-    kept = {"provider": asked.scope.providers, "gpu_type": asked.scope.gpu_types}
-    return reverse("team", args=[team]) + query(**asked.range_parameters(), **kept)
 
 
 def control(total: int) -> str:
@@ -70,44 +76,81 @@ def file_rows(asked: Asked, scope: Scope) -> list[tuple[Any, ...]]:
     return [(c.day, c.team, c.provider, c.gpu_type, six_decimals(c.gpu_hours), c.jobs) for c in cells]
 
 
-def row(asked: Asked, use: teams.TeamUse, total: int) -> TeamRow:
+def row(asked: Asked, use: teams.TeamUse, total: int, change: Change) -> TeamRow:
     return TeamRow(
         use.name,
         use.gpu_hours,
+        in_row(change),
+        NOT_COMPARED if change.by is None else change.by,
         Decimal(use.microseconds) / total if total else None,
         use.jobs,
         use.running,
         use.success,
         use.models,
-        address(asked, use.id),
-        asked.link("jobs", team=use.id, status=asked.scope.statuses, model=asked.scope.models),
+        team_url(asked, use.id),
+        jobs_url(asked, team=use.id),
     )
 
 
-def figures(asked: Asked, use: list[teams.TeamUse], total: int) -> list[dict[str, Any]]:
+def jobs_url(asked: Asked, **parameters: Any) -> str:
+    kept = {"team": asked.scope.teams, "status": asked.scope.statuses, "model": asked.scope.models}
+    return asked.link("jobs", **(kept | parameters))
+
+
+def figures(asked: Asked, use: list[teams.TeamUse], total: int, changes: TeamChanges) -> list[dict[str, Any]]:
     running = Team.objects.with_running_jobs().count()
     return [
-        figure("Job GPU-hours", ui.hours(hours(total)), help_url=help_link("job-hours")),
-        figure("Jobs", ui.count(sum(t.jobs for t in use)), "that overlap the range", link=asked.link("jobs")),
-        figure("Teams", ui.count(len(use)), f"{running} with running jobs now"),
+        job_hours(asked, hours(total), sum(t.jobs for t in use), changes),
+        jobs(asked, sum(t.jobs for t in use), changes),
+        figure(
+            "Teams",
+            ui.count(len(use)),
+            f"{running} with running jobs now",
+            how=asked.how("teams-counted", rows=f"{len(use)} teams", rows_url="#rows", money=False),
+        ),
     ]
+
+
+def job_hours(
+    asked: Asked, total: Decimal, count: int, changes: TeamChanges, **of_team: Any
+) -> dict[str, Any]:
+    url = jobs_url(asked, **of_team)
+    formula = f"Σ of the jobs’ running time within the range × GPUs = {ui.hours(total)}"
+    return figure(
+        "Job GPU-hours",
+        ui.hours(total),
+        delta=delta(changes.job_hours, changes.sides, ui.hours),
+        how=asked.how("job-hours", formula=formula, money=False, rows=f"{count:,} jobs", rows_url=url),
+        link=url,
+    )
+
+
+def jobs(asked: Asked, count: int, changes: TeamChanges, **of_team: Any) -> dict[str, Any]:
+    url = jobs_url(asked, **of_team)
+    return figure(
+        "Jobs",
+        ui.count(count),
+        "that overlap the range",
+        delta=delta(changes.jobs, changes.sides, ui.count),
+        how=asked.how("ranges", money=False, rows=f"{count:,} jobs", rows_url=url),
+        link=url,
+    )
 
 
 @viewing
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
-    asked = Asked.of(
-        request, ["provider", "gpu_type", "status", "model", "bucket", "group_by"], "last90", about_jobs=True
-    )
+    asked = Asked.of(request, [*USES, "group_by"], "last90", about_jobs=True)
     scope = asked.scope.but(teams=(team.pk,))
     [use] = teams.team_use(scope, asked.names) or [teams.TeamUse(team.pk, team.name)]
     days = teams.team_days(scope, asked.names)
     if answer := asked.export("team", COLUMNS, lambda: file_rows(asked, scope), control(use.microseconds)):
         return answer
+    changes = TeamChanges.of(scope, sides(asked), asked.names)
     latest = Job.objects.of_team(team).newest_first().select_related("team")[:LATEST]
     context = asked.context(
         team=team,
-        figures=team_figures(asked, use),
+        figures=team_figures(asked, use, changes),
         charts=[drawn.team_trend(asked, days, str(team.pk))],
         models=[
             {"use": m, "url": asked.link("jobs", team=team.pk, model=m.name)}
@@ -120,19 +163,39 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return render(request, "dashboard/team.html", context)
 
 
-def team_figures(asked: Asked, use: teams.TeamUse) -> list[dict[str, Any]]:
-    jobs = asked.link("jobs", team=use.id)
+def team_figures(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> list[dict[str, Any]]:
+    now_running = reverse("jobs") + query(team=use.id, status="running")
     return [
-        figure("Job GPU-hours", ui.hours(use.gpu_hours), help_url=help_link("job-hours"), link=jobs),
-        figure("Jobs", ui.count(use.jobs), "that overlap the range", link=jobs),
+        job_hours(asked, use.gpu_hours, use.jobs, changes, team=use.id),
+        jobs(asked, use.jobs, changes, team=use.id),
+        success(asked, use, changes),
         figure(
-            "Success rate",
-            ui.percent(use.success),
-            f"{use.by_status['completed']:,} completed, {use.by_status['failed']:,} failed",
-            help_url=help_link("success-rate"),
+            "Running now",
+            ui.count(use.running),
+            how=how_now("running", f"{use.running:,} jobs", now_running),
+            link=now_running,
         ),
         figure(
-            "Running now", ui.count(use.running), link=reverse("jobs") + query(team=use.id, status="running")
+            "Models",
+            ui.count(use.models),
+            how=asked.how("models", money=False, rows=f"{use.models:,} models", rows_url="#models"),
         ),
-        figure("Models", ui.count(use.models)),
     ]
+
+
+def success(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> dict[str, Any]:
+    completed, failed = use.by_status["completed"], use.by_status["failed"]
+    rate = ui.percent(use.success)
+    return figure(
+        "Success rate",
+        rate,
+        f"{completed:,} completed, {failed:,} failed",
+        delta=delta(changes.success, changes.sides, ui.percent, more_is_good=True),
+        how=asked.how(
+            "success-rate",
+            formula=f"{completed:,} ÷ ({completed:,} + {failed:,}) = {rate}",
+            money=False,
+            rows=f"{completed + failed:,} jobs",
+            rows_url=jobs_url(asked, team=use.id, status=("completed", "failed")),
+        ),
+    )

@@ -14,11 +14,13 @@ from ..access import viewing
 from ..gpu_time import six_decimals
 from ..models import UsageSnapshot
 from ..reports import usage
+from ..reports.changes import Changes
 from ..reports.spend import narrowed
 from ..tables import UsageTable
-from ..templatetags import ui
 from . import drawn
-from .asked import Asked, figure, help_link
+from .asked import Asked
+from .changes import in_row, note, sides
+from .measures import Measures
 
 COLUMNS = ("date", "provider", "gpu_type", "metered_gpu_hours", "job_gpu_hours", "cost_usd")
 PEAK_DAYS = 10
@@ -26,7 +28,7 @@ PEAK_DAYS = 10
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis"])
+    asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)
     total = usage.total(cells)
     table = asked.sorted(
@@ -34,11 +36,18 @@ def page(request: HttpRequest) -> HttpResponseBase:
     )
     if answer := asked.export("usage", COLUMNS, lambda: file_rows(table), control(total)):
         return answer
+    changes = Changes.of(asked.scope, cells, sides(asked), asked.names)
+    measures = Measures(asked, cells, changes)
     context = asked.context(
-        figures=figures(asked, cells, total) if cells else [],
+        figures=figures(measures) if cells else [],
         charts=drawn.usage(asked, cells),
         peaks=peaks(asked),
-        by_provider=by_provider(asked, cells),
+        by_provider=by_provider(asked, cells, changes),
+        changed=changed(changes),
+        compared=note(changes.sides),
+        how_utilisation=measures.utilisation()["how"],
+        how_price=measures.unit_price()["how"],
+        how_peak=asked.how("metered", money=False, **measures.metered_rows),
         table=asked.one_page(table),
         total=total,
     )
@@ -83,45 +92,14 @@ def address(asked: Asked, row: dict[str, Any]) -> str:
     return asked.link("jobs", **parameters)
 
 
-def figures(asked: Asked, cells: list[usage.Hours], total: usage.Sum) -> list[dict[str, Any]]:
+def figures(measures: Measures) -> list[dict[str, Any]]:
     return [
-        figure("Metered GPU-hours", ui.hours(total.metered), help_url=help_link("metered")),
-        figure(
-            "Job GPU-hours",
-            ui.hours(total.job_hours),
-            help_url=help_link("job-hours"),
-            link=asked.link("jobs"),
-        ),
-        figure(
-            "Idle GPU-hours",
-            ui.hours(usage.idle_hours(cells)),
-            "metered and held by no job, cell by cell",
-            help_url=help_link("idle"),
-        ),
-        *share_and_price(total),
+        measures.metered(),
+        measures.job_hours(),
+        measures.idle(),
+        measures.utilisation(),
+        measures.unit_price(),
     ]
-
-
-def share_and_price(total: usage.Sum) -> list[dict[str, Any]]:
-    return [
-        figure(
-            "Utilisation",
-            ui.percent(total.utilisation),
-            note_of(total),
-            help_url=help_link("utilisation"),
-        ),
-        figure(
-            "Average price",
-            ui.rate(total.unit_price),
-            "per metered GPU-hour, blended",
-            help_url=help_link("unit-price"),
-        ),
-    ]
-
-
-def note_of(total: usage.Sum) -> str:
-    left_out = f"; {ui.hours(total.unmetered_hours)} on hardware that is not metered left out"
-    return "allocated to jobs, not necessarily busy" + (left_out if total.unmetered_microseconds else "")
 
 
 def peaks(asked: Asked) -> list[dict[str, Any]]:
@@ -132,11 +110,22 @@ def peaks(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-def by_provider(asked: Asked, cells: Iterable[usage.Hours]) -> list[dict[str, Any]]:
+def by_provider(asked: Asked, cells: Iterable[usage.Hours], changes: Changes) -> list[dict[str, Any]]:
     groups: defaultdict[str, list[usage.Hours]] = defaultdict(list)
     for cell in cells:
         groups[cell.provider].append(cell)
     return [
         {"provider": name, "url": asked.here(provider=name), "sums": usage.total(groups[name])}
+        | {"changed": changed(changes.of_provider(name))}
         for name in sorted(groups, key=str.casefold)
     ]
+
+
+def changed(changes: Changes) -> dict[str, Any]:
+    return {
+        "metered": in_row(changes.metered),
+        "job_hours": in_row(changes.job_hours),
+        "utilisation": in_row(changes.utilisation, more_is_good=True),
+        "usd": in_row(changes.spend),
+        "unit_price": in_row(changes.unit_price),
+    }

@@ -1,0 +1,160 @@
+"""How cost, hours, utilisation and price of the same cells changed from one side to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from uuid import UUID
+
+from .. import gpu_time
+from ..naming import Names
+from ..scope import Scope
+from . import spend, usage
+from .compare import Change, Sides, change, hours_change, points
+from .known import Known
+from .teams import Work, success_rate, total_work, work
+
+
+@dataclass(frozen=True)
+class Changes:
+    """now, before: the cells of the two sides. provider: of which one alone; empty for all of the scope."""
+
+    known: Known
+    now: Sequence[usage.Hours]
+    before: Sequence[usage.Hours]
+    provider: str = ""
+
+    @classmethod
+    def of(cls, scope: Scope, cells: Sequence[usage.Hours], sides: Sides, names: Names) -> Changes:
+        """cells: those of the scope; only the earlier side's are asked of the database."""
+        before = [] if sides.reason else usage.cells(scope.over(sides.before), names)
+        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
+
+    def of_provider(self, provider: str) -> Changes:
+        now, before = ([c for c in side if c.provider == provider] for side in (self.now, self.before))
+        return replace(self, now=now, before=before, provider=provider)
+
+    @property
+    def sides(self) -> Sides:
+        return self.known.sides
+
+    @cached_property
+    def sums(self) -> tuple[usage.Sum, usage.Sum]:
+        return usage.total(self.now), usage.total(self.before)
+
+    def why_not(self, *measures: str) -> str:
+        return self.known.why_not(*measures, provider=self.provider)
+
+    @property
+    def spend(self) -> Change:
+        now, before = self.sums
+        return change(now.usd, before.usd, self.why_not("cost"))
+
+    @property
+    def metered(self) -> Change:
+        now, before = self.sums
+        return hours_change(now.metered, before.metered, self.why_not("metered"))
+
+    @property
+    def job_hours(self) -> Change:
+        now, before = self.sums
+        return hours_change(now.job_hours, before.job_hours, self.why_not("jobs"))
+
+    @property
+    def idle(self) -> Change:
+        now, before = usage.idle_hours(self.now), usage.idle_hours(self.before)
+        return hours_change(now, before, self.why_not("metered", "jobs"))
+
+    @property
+    def utilisation(self) -> Change:
+        now, before = self.sums
+        return points(now.utilisation, before.utilisation, self.why_not("metered", "jobs"))
+
+    @property
+    def unit_price(self) -> Change:
+        now, before = self.sums
+        return change(now.unit_price, before.unit_price, self.why_not("cost", "metered"))
+
+
+@dataclass(frozen=True)
+class CostChanges:
+    """The same of cost alone. Credits are compared by what they take off."""
+
+    known: Known
+    now: Sequence[spend.Cost]
+    before: Sequence[spend.Cost]
+    provider: str = ""
+
+    @classmethod
+    def of(cls, scope: Scope, cells: Sequence[spend.Cost], sides: Sides, names: Names) -> CostChanges:
+        before = [] if sides.reason else spend.costs(scope.over(sides.before), names)
+        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
+
+    def of_provider(self, provider: str) -> CostChanges:
+        now, before = ([c for c in side if c.provider == provider] for side in (self.now, self.before))
+        return replace(self, now=now, before=before, provider=provider)
+
+    @property
+    def sides(self) -> Sides:
+        return self.known.sides
+
+    def compared(self, pick: Callable[[spend.Totals], Decimal]) -> Change:
+        now, before = pick(spend.totals(self.now)), pick(spend.totals(self.before))
+        return change(now, before, self.known.why_not("cost", provider=self.provider))
+
+    @property
+    def gross(self) -> Change:
+        return self.compared(lambda totals: totals.gross)
+
+    @property
+    def credits(self) -> Change:
+        return self.compared(lambda totals: -totals.credits)
+
+    @property
+    def net(self) -> Change:
+        return self.compared(lambda totals: totals.net)
+
+
+@dataclass(frozen=True)
+class TeamChanges:
+    """The same of the work of teams: hours, jobs and their success."""
+
+    known: Known
+    now: Mapping[UUID, Work]
+    before: Mapping[UUID, Work]
+
+    @classmethod
+    def of(cls, scope: Scope, sides: Sides, names: Names) -> TeamChanges:
+        known = Known(scope, sides, names)
+        if sides.reason:
+            return cls(known, {}, {})
+        return cls(known, work(scope.over(sides.now), names), work(scope.over(sides.before), names))
+
+    def of_team(self, team: UUID) -> TeamChanges:
+        now, before = ({team: side[team]} if team in side else {} for side in (self.now, self.before))
+        return replace(self, now=now, before=before)
+
+    @property
+    def sides(self) -> Sides:
+        return self.known.sides
+
+    @cached_property
+    def sums(self) -> tuple[Work, Work]:
+        return total_work(self.now.values()), total_work(self.before.values())
+
+    @property
+    def job_hours(self) -> Change:
+        now, before = (gpu_time.hours(work.microseconds) for work in self.sums)
+        return hours_change(now, before, self.known.why_not("jobs"))
+
+    @property
+    def jobs(self) -> Change:
+        now, before = (Decimal(work.by_status.total()) for work in self.sums)
+        return change(now, before, self.known.why_not("jobs"), "no job before")
+
+    @property
+    def success(self) -> Change:
+        now, before = (success_rate(work.by_status) for work in self.sums)
+        return points(now, before, self.known.why_not("jobs"))

@@ -1,0 +1,126 @@
+"""Which days are known on both sides of a comparison: a day without a row is unknown, not nought."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Q
+
+from ..models import CostSnapshot, PeriodEntry, Rate, UsageSnapshot
+from ..naming import Names
+from ..scope import Scope, Span
+from .compare import Sides
+from .coverage import Coverage
+from .freshness import job_days
+from .spend import narrowed
+
+Days = Mapping[str, set[date]]  # by the display name of a provider
+CALLED = {"cost": "cost", "metered": "metered hours", "jobs": "job log"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """Each measure is asked of the database once, when it is needed first.
+
+    A provider's bill is known for a day when it has any row of that day, of whatever GPU type.
+    """
+
+    scope: Scope
+    sides: Sides
+    names: Names
+
+    def why_not(self, *measures: str, provider: str = "") -> str:
+        """Why these measures ("cost", "metered", "jobs") cannot be compared; empty where they can."""
+        if self.sides.reason:
+            return self.sides.reason
+        reasons = (self.unknown(measure, provider) for measure in measures)
+        return next(filter(None, reasons), "")
+
+    def unknown(self, measure: str, provider: str) -> str:
+        known: Days = getattr(self, measure)
+        if provider and (measure != "jobs" or provider in known):
+            known = {provider: known.get(provider, set())}
+        return unknown(self.sides, known, CALLED[measure])
+
+    @cached_property
+    def cost(self) -> Days:
+        return self.of_rows(CostSnapshot, [*self.entries, *self.rates])
+
+    @cached_property
+    def metered(self) -> Days:
+        entries = [entry for entry in self.entries if entry.gpu_hours is not None]
+        rates = [rate for rate in self.rates if rate.per == Rate.Per.GPU_MONTH]
+        return self.of_rows(UsageSnapshot, [*entries, *rates])
+
+    @cached_property
+    def jobs(self) -> Days:
+        """Where no log is stored at all, whoever writes jobs is taken to write all of them."""
+        spans = {p: days for p, days in Coverage.load(self.names).spans.items() if self.asks_for(p)}
+        first, last = (None, None) if spans else job_days()
+        if first and last:
+            spans = {"": [Span.inclusive(first, last)]}
+        return {provider: self.days_of(days) for provider, days in spans.items()}
+
+    def of_rows(self, model: Any, typed_in: Iterable[PeriodEntry | Rate]) -> Days:
+        found: defaultdict[str, set[date]] = defaultdict(set)
+        rows = narrowed(model.objects.filter(on(self.sides)), self.scope.but(gpu_types=()), self.names)
+        for day, stored in rows.order_by().values_list("date", "provider").distinct():
+            found[self.names.provider(stored)].add(day)
+        for one in typed_in:
+            provider = self.names.provider(one.provider)
+            if self.asks_for(provider):
+                days = Span.inclusive(one.first_day, one.last_day or self.sides.now.last)
+                found[provider] |= self.days_of([days])
+        return found
+
+    @cached_property
+    def entries(self) -> list[PeriodEntry]:
+        return list(PeriodEntry.objects.during(self.hull))
+
+    @cached_property
+    def rates(self) -> list[Rate]:
+        return list(Rate.objects.during(self.hull))
+
+    @property
+    def hull(self) -> Span:
+        return Span(self.sides.before.start, self.sides.now.end)
+
+    def asks_for(self, provider: str) -> bool:
+        asked = {self.names.provider(name) for name in self.scope.providers}
+        return not asked or provider in asked
+
+    def days_of(self, spans: Iterable[Span]) -> set[date]:
+        sides = (self.sides.now, self.sides.before)
+        return {day for span in spans for side in sides for day in span.clipped(side)}
+
+
+def on(sides: Sides) -> Q:
+    now, before = sides.now, sides.before
+    return Q(date__gte=now.start, date__lt=now.end) | Q(date__gte=before.start, date__lt=before.end)
+
+
+def unknown(sides: Sides, known: Days, called: str) -> str:
+    """In words, the first thing that is missing on either side; the earlier side first."""
+    for span, side in ((sides.before, " before"), (sides.now, "")):
+        days = {day for of_one in known.values() for day in of_one if day in span}
+        if not days:
+            return f"no {called}{side or ' now'}"
+        if missing := span.length - len(days):
+            return f"no {called} on {missing} of {span.length} days{side}"
+    for provider in sorted(known, key=str.casefold):
+        for span, side in ((sides.before, " before"), (sides.now, "")):
+            if missing := len(gaps(known[provider], span)):
+                return f"no {called} of {provider} on {missing} of {span.length} days{side}"
+    return ""
+
+
+def gaps(days: set[date], span: Span) -> list[date]:
+    """Days of the span without rows, between the first and the last that have any."""
+    if not days:
+        return []
+    return [day for day in Span.inclusive(min(days), max(days)).clipped(span) if day not in days]

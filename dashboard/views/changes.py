@@ -1,0 +1,50 @@
+"""How a change is told: arrow, percentage and both spans, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from ..periods import in_words
+from ..reports import compare
+from ..reports.compare import Change, Sides
+from ..templatetags import ui
+from .asked import Asked
+
+
+def sides(asked: Asked) -> Sides:
+    """What the range is compared with: closed days of the bills, or of the job logs on pages about jobs."""
+    through = asked.filter.jobs_through or asked.freshness.through(asked.scope.providers)
+    return compare.sides(asked.scope, asked.filter.preset_in_force, through)
+
+
+def delta(change: Change, sides: Sides, shown: Callable[[Any], str], more_is_good: bool = False) -> dict:
+    """Beside a figure. shown: how its amounts are written."""
+    if sides.reason:
+        return {"text": f"No comparison: {sides.reason}", "direction": "none", "good": None, "spans": ""}
+    told = in_row(change, more_is_good)
+    if change.reason:
+        told["text"] = f"No {'difference' if change.in_points else 'percentage'}: {change.reason}"
+    now = f"{in_words(sides.now)} {shown(change.now)}"
+    return told | {"spans": f"{now} against {in_words(sides.before)} {shown(change.before)}"}
+
+
+def in_row(change: Change, more_is_good: bool = False) -> dict[str, Any]:
+    """In a cell of a table whose note tells the spans."""
+    if change.by is None:
+        return {"text": change.reason, "direction": "none", "good": None}
+    direction = "up" if change.by > 0 else "down" if change.by < 0 else "flat"
+    good = change.by > 0 if more_is_good and change.by else None
+    return {"text": size(change.by, change.in_points), "direction": direction, "good": good}
+
+
+def size(by: Decimal, in_points: bool) -> str:
+    return f"{ui._figure(abs(by) * 100, 1)} points" if in_points else ui.percent(abs(by))
+
+
+def note(sides: Sides) -> str:
+    """Below a table with a column of changes."""
+    if sides.reason:
+        return f"No change is shown: {sides.reason}."
+    return f"Change: {in_words(sides.now)} against {in_words(sides.before)}, closed days only."

@@ -1,0 +1,156 @@
+"""The figures that several pages share: spend, hours, utilisation and price, with change and computation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from ..clock import now
+from ..filters import query
+from ..joblist import shown_count
+from ..reports import usage
+from ..reports.changes import Changes
+from ..templatetags import ui
+from .asked import Asked, figure
+from .changes import delta
+from .how import How, how
+
+
+@dataclass(frozen=True)
+class Measures:
+    """cells: those of the page's scope."""
+
+    asked: Asked
+    cells: Sequence[usage.Hours]
+    changes: Changes
+
+    @cached_property
+    def total(self) -> usage.Sum:
+        return usage.total(self.cells)
+
+    @cached_property
+    def cost_rows(self) -> dict[str, Any]:
+        rows = ui.count(sum(cell.usd is not None for cell in self.cells))
+        return {"rows": f"{rows} cost rows", "rows_url": rows_url(self.asked, "costs")}
+
+    @cached_property
+    def metered_rows(self) -> dict[str, Any]:
+        rows = ui.count(sum(cell.metered is not None for cell in self.cells))
+        return {"rows": f"{rows} rows of metered hours", "rows_url": rows_url(self.asked, "usage")}
+
+    @cached_property
+    def jobs(self) -> dict[str, Any]:
+        return {"rows": f"{shown_count(self.asked.filter.qs)} jobs", "rows_url": rows_url(self.asked, "jobs")}
+
+    def spend(self) -> dict[str, Any]:
+        usd = ui.usd(self.total.usd)
+        return figure(
+            "Spend",
+            usd,
+            delta=delta(self.changes.spend, self.changes.sides, ui.usd),
+            how=self.asked.how("spend", formula=f"Σ of the cost rows = {usd}", **self.cost_rows),
+            link=rows_url(self.asked, "costs"),
+        )
+
+    def metered(self) -> dict[str, Any]:
+        hours = ui.hours(self.total.metered)
+        formula = f"Σ of the metered hours = {hours}"
+        return figure(
+            "Metered GPU-hours",
+            hours,
+            delta=delta(self.changes.metered, self.changes.sides, ui.hours),
+            how=self.asked.how("metered", formula=formula, money=False, **self.metered_rows),
+            link=rows_url(self.asked, "usage"),
+        )
+
+    def job_hours(self) -> dict[str, Any]:
+        hours = ui.hours(self.total.job_hours)
+        formula = f"Σ of the jobs’ running time within the range × GPUs = {hours}"
+        return figure(
+            "Job GPU-hours",
+            hours,
+            delta=delta(self.changes.job_hours, self.changes.sides, ui.hours),
+            how=self.asked.how("job-hours", formula=formula, money=False, **self.jobs),
+            link=rows_url(self.asked, "jobs"),
+        )
+
+    def idle(self) -> dict[str, Any]:
+        hours = ui.hours(usage.idle_hours(self.cells))
+        formula = f"Σ of max(metered − job, 0) per day, provider and GPU type = {hours}"
+        return figure(
+            "Idle GPU-hours",
+            hours,
+            "metered and held by no job, cell by cell",
+            delta=delta(self.changes.idle, self.changes.sides, ui.hours),
+            how=self.asked.how("idle", formula=formula, money=False, **self.metered_rows),
+        )
+
+    def utilisation(self) -> dict[str, Any]:
+        return figure(
+            "Utilisation",
+            ui.percent(self.total.utilisation),
+            self.left_out(),
+            delta=delta(self.changes.utilisation, self.changes.sides, ui.percent, more_is_good=True),
+            how=self.asked.how("utilisation", formula=self.share(), money=False, **self.metered_rows),
+        )
+
+    def unit_price(self) -> dict[str, Any]:
+        return figure(
+            "Average price",
+            ui.rate(self.total.unit_price),
+            "per metered GPU-hour, blended",
+            delta=delta(self.changes.unit_price, self.changes.sides, ui.rate),
+            how=self.asked.how("unit-price", formula=self.price(), **self.cost_rows),
+        )
+
+    def left_out(self) -> str:
+        hours = f"; {ui.hours(self.total.unmetered_hours)} on hardware that is not metered left out"
+        return "allocated to jobs, not necessarily busy" + (
+            hours if self.total.unmetered_microseconds else ""
+        )
+
+    def share(self) -> str:
+        held = ui.hours(self.total.job_hours)
+        if self.total.unmetered_microseconds:
+            held = f"({held} − {ui.hours(self.total.unmetered_hours)} that nobody meters)"
+        return f"{held} ÷ {ui.hours(self.total.metered)} = {ui.percent(self.total.utilisation)}"
+
+    def price(self) -> str:
+        return f"{ui.usd(self.total.usd)} ÷ {ui.hours(self.total.metered)} = {ui.rate(self.total.unit_price)}"
+
+
+def how_now(anchor: str, rows: str = "", rows_url: str = "") -> How:
+    """How a figure of this very moment is computed, whatever the range."""
+    at = f"{timezone.localtime(now()):%Y-%m-%d %H:%M} {settings.TIME_ZONE}, whatever the range"
+    return how(anchor, [("As of", at)], "", rows, rows_url)
+
+
+ABOUT_JOBS = ("jobs", "teams", "team")
+ABOUT_MONEY = ("costs", "usage")
+
+
+def rows_url(asked: Asked, page: str, **parameters: Any) -> str:
+    """The rows behind a figure, in the very days of this page."""
+    if page in ABOUT_MONEY:
+        parameters = {"basis": asked.request.GET.get("basis")} | parameters
+    return asked.link(page, **(days_on(asked, page) | parameters))
+
+
+def team_url(asked: Asked, team: UUID) -> str:
+    kept = {"provider": asked.scope.providers, "gpu_type": asked.scope.gpu_types}
+    return reverse("team", args=[team]) + query(**days_on(asked, "team"), **kept)
+
+
+def days_on(asked: Asked, page: str) -> dict[str, Any]:
+    """The range, told in days where a page of bills leads to one of jobs: their presets may differ."""
+    if (page in ABOUT_JOBS) == bool(asked.filter.jobs_through):
+        return asked.range_parameters()
+    span = asked.scope.span
+    return {"start": span.start, "end": span.last} if span else {"start": "", "preset": "all"}
