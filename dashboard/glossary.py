@@ -218,9 +218,9 @@ TEAM_SPEND = (
         "running-cost",
         "Cost of running jobs",
         "What jobs that run now have cost so far, and what they cost an hour. The price is that of the last "
-        "billed day of the same provider and GPU type, at most 35 days old; days that are not billed yet are "
+        "closed day of the same provider and GPU type, at most 35 days old; days that are not closed are "
         "estimated by it.",
-        "GPUs × last known cost ÷ max(metered, job GPU-hours)",
+        "GPUs × cost of the last closed day ÷ max(metered, job GPU-hours)",
     ),
     Term(
         "job-cost",

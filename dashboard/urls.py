@@ -2,16 +2,33 @@ from __future__ import annotations
 
 from django.urls import path
 
-from .views import accounts, costs, glossary, imports, jobs, mappings, overview, teams, usage
+from .views import (
+    accounts,
+    allocation,
+    costs,
+    glossary,
+    imports,
+    job,
+    jobs,
+    mappings,
+    overview,
+    running,
+    statement,
+    teams,
+    usage,
+)
 
 urlpatterns: list = [
     path("", overview.page, name="overview"),
     path("costs/", costs.page, name="costs"),
+    path("allocation/", allocation.page, name="allocation"),
     path("usage/", usage.page, name="usage"),
     path("jobs/", jobs.page, name="jobs"),
-    path("jobs/<uuid:pk>/", jobs.one, name="job"),
+    path("jobs/running/", running.page, name="running"),
+    path("jobs/<uuid:pk>/", job.page, name="job"),
     path("teams/", teams.page, name="teams"),
     path("teams/<uuid:pk>/", teams.one, name="team"),
+    path("teams/<uuid:pk>/statement/", statement.page, name="statement"),
     path("mappings/", mappings.page, name="mappings"),
     path("imports/", imports.page, name="imports"),
     path("imports/review/<uuid:pk>/", imports.review, name="import_review"),

@@ -15,7 +15,7 @@ from ..money import cents, usd
 from ..naming import Names
 from ..scope import Scope, Span, shift_month
 from . import spend, usage
-from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
+from .charges import UNUSED_COMMITMENT, Cell, Charge, charges, charges_in
 from .coverage import Coverage
 from .sharing import Pool, share, spread
 
@@ -27,6 +27,7 @@ USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
     "unallocated",
     "unbilled",
 )
+TEAMS = "teams"
 # What stands where a team would, for money that is no team's.
 NOBODY = {IDLE: "(idle)", UNUSED: "(unused commitment)", UNALLOCATED: "(unallocated)"}
 NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line in (UNUSED, UNALLOCATED)}
@@ -85,30 +86,43 @@ class CellPool:
 
 @dataclass(frozen=True)
 class Allocation:
-    """shares: within the scope's teams and models. bill: cents of the whole scope, summed on its own."""
+    """shares: those of the scope's teams and models. bill and parts: cents of all, each summed on its own.
+
+    parts: what falls to teams and what to nobody, by line.
+    """
 
     shares: list[Share]
     bill: int
+    parts: dict[str, int]
     pools: list[CellPool]
-    view: str
 
-    @cached_property
-    def by_line(self) -> dict[str, int]:
-        sums: defaultdict[str, int] = defaultdict(int)
-        for one in self.shares:
-            sums[one.line if one.team is None else "teams"] += one.cents or 0
-        return dict(sums)
-
-    def line(self, name: str) -> Decimal:
-        return usd(self.by_line.get(name, 0))
+    @property
+    def difference(self) -> Decimal:
+        return usd(self.bill - sum(self.parts.values()))
 
     @property
     def total(self) -> Decimal:
-        return usd(sum(self.by_line.values()))
+        """Of the shares within the scope."""
+        return usd(sum(one.cents or 0 for one in self.shares))
 
     @property
     def microseconds(self) -> int:
         return sum(one.microseconds for one in self.shares)
+
+    @cached_property
+    def unbilled(self) -> int:
+        """Job microseconds of the shares where nothing is billed."""
+        return sum(one.microseconds for one in self.shares if one.line == UNBILLED)
+
+    def part(self, name: str) -> Decimal:
+        return usd(self.parts.get(name, 0))
+
+
+def parts_of(shares: Iterable[Share]) -> dict[str, int]:
+    parts: defaultdict[str, int] = defaultdict(int)
+    for one in shares:
+        parts[TEAMS if one.team is not None else one.line] += one.cents or 0
+    return dict(parts)
 
 
 def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
@@ -122,7 +136,7 @@ def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
     billed = {pool.cell for pool in pools}
     shares += unbilled((item for item in use.items() if item[0] not in billed), by_model)
     bill = sum(cents(row.usd) for row in found)
-    return Allocation([one for one in shares if wanted(one, scope)], bill, pools, scope.idle)
+    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), pools)
 
 
 def wanted(one: Share, scope: Scope) -> bool:
@@ -171,6 +185,12 @@ def whole_months(span: Span | None) -> Span | None:
 
 
 # Cells
+
+
+def cell_pools(scope: Scope, names: Names) -> list[CellPool]:
+    """Every cell with a cost, as it is shared."""
+    use, _ = used(scope.but(idle="apart"), names, by_model=False)
+    return pools_of(charges(scope, names), scope, names, use)
 
 
 def pools_of(found: Iterable[Charge], scope: Scope, names: Names, use: dict[Cell, Use]) -> list[CellPool]:

@@ -33,14 +33,28 @@ class Asked:
 
     @classmethod
     def of(
-        cls, request: HttpRequest, uses: Iterable[str], preset: str = "last30", about_jobs: bool = False
+        cls,
+        request: HttpRequest,
+        uses: Iterable[str],
+        preset: str = "last30",
+        about_jobs: bool = False,
+        fixed: Callable[[Freshness], Span] | None = None,
     ) -> Asked:
-        """uses: the filters that the page can apply. about_jobs: ranges reach as far as the job logs do."""
+        """uses: the filters that the page can apply. about_jobs: ranges reach as far as the job logs do.
+
+        fixed: gives the range where the page sets it itself.
+        """
         names = Names.load()
         freshness = Freshness.load(names)
         through = jobs_through() if about_jobs else None
         form = ScopeFilter(
-            request.GET, uses=uses, names=names, freshness=freshness, preset=preset, jobs_through=through
+            request.GET,
+            uses=uses,
+            names=names,
+            freshness=freshness,
+            preset=preset,
+            jobs_through=through,
+            fixed=fixed(freshness) if fixed else None,
         )
         return cls(request, names, freshness, form)
 

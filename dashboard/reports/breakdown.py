@@ -1,0 +1,172 @@
+"""Shares of the bill summed in rows, and in rows and columns: by team, model, provider or GPU type."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from .. import gpu_time
+from ..money import usd
+from .allocation import DIRECT, IDLE, NOBODY, Share
+
+OTHER = "Other"
+LAST = {label: place for place, label in enumerate(NOBODY.values())}
+OF_A_TEAM = ("team", "model")
+
+
+@dataclass(slots=True)
+class Sum:
+    """Cents, of them idle cost spread upon teams and cost attributed directly, and job GPU microseconds.
+
+    is_billed: whether any bill speaks of it; 0.00 is then a fact.
+    """
+
+    cents: int = 0
+    idle: int = 0
+    direct: int = 0
+    microseconds: int = 0
+    is_billed: bool = False
+
+    def add(self, one: Share) -> None:
+        self.cents += one.cents or 0
+        self.is_billed = self.is_billed or one.cents is not None
+        self.microseconds += one.microseconds
+        if one.team is not None:
+            self.idle += one.cents or 0 if one.line == IDLE else 0
+            self.direct += one.cents or 0 if one.line == DIRECT else 0
+
+    @property
+    def usd(self) -> Decimal:
+        return usd(self.cents)
+
+    @property
+    def idle_usd(self) -> Decimal:
+        return usd(self.idle)
+
+    @property
+    def direct_usd(self) -> Decimal:
+        return usd(self.direct)
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+    @property
+    def usd_per_hour(self) -> Decimal | None:
+        """What an hour of jobs cost, direct cost left out; None where either is not above 0."""
+        shared = self.cents - self.direct
+        return usd(shared) / self.gpu_hours if shared > 0 and self.microseconds > 0 else None
+
+
+@dataclass
+class Row:
+    """name: as shown. team: where the row is one team. columns: by name of the second grouping."""
+
+    name: str
+    sum: Sum = field(default_factory=Sum)
+    team: UUID | None = None
+    columns: defaultdict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
+
+    @property
+    def is_nobody(self) -> bool:
+        return self.name in LAST
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    rows: list[Row]
+    columns: list[str]
+    total: Row
+
+
+def broken_down(
+    shares: Iterable[Share], by: str, then_by: str, teams: Mapping[UUID, str], most_columns: int = 8
+) -> Breakdown:
+    """The dearest row first, what is nobody's last; columns likewise, the tail of them as one."""
+    rows: dict[str, Row] = {}
+    total = Row("Total")
+    for one in shares:
+        name = label(one, by, then_by, teams)
+        row = rows.setdefault(name, Row(name, team=one.team if by == "team" else None))
+        for target in (row, total):
+            target.sum.add(one)
+            if then_by:
+                target.columns[label(one, then_by, by, teams)].add(one)
+    columns = fold_tail(ordered(total.columns), [*rows.values(), total], most_columns)
+    return Breakdown([rows[name] for name in ordered({r.name: r.sum for r in rows.values()})], columns, total)
+
+
+def label(one: Share, by: str, other: str, teams: Mapping[UUID, str]) -> str:
+    """What is nobody's stays a row of its own, unless the other grouping tells it apart."""
+    if by == "team":
+        return NOBODY[one.line] if one.team is None else teams[one.team]
+    if by == "model":
+        return one.model
+    if one.team is None and other not in OF_A_TEAM:
+        return NOBODY[one.line]
+    return one.provider if by == "provider" else one.gpu_type
+
+
+def ordered(sums: Mapping[str, Sum]) -> list[str]:
+    return sorted(sums, key=lambda name: (LAST.get(name, -1), -sums[name].cents, name.casefold()))
+
+
+def fold_tail(columns: list[str], rows: Iterable[Row], most: int) -> list[str]:
+    named = [name for name in columns if name not in LAST]
+    tail = named[most - 1 :] if len(named) > most else []
+    if not tail:
+        return columns
+    other = f"{OTHER} ({len(tail)})"
+    for row in rows:
+        for name in tail:
+            merge(row.columns[other], row.columns.pop(name, Sum()))
+    return [*named[: most - 1], other, *(name for name in columns if name in LAST)]
+
+
+def merge(into: Sum, one: Sum) -> None:
+    into.cents += one.cents
+    into.idle += one.idle
+    into.direct += one.direct
+    into.microseconds += one.microseconds
+    into.is_billed = into.is_billed or one.is_billed
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A row of the file: cents None where jobs ran and nothing is billed."""
+
+    day: date
+    team: str
+    model: str
+    provider: str
+    gpu_type: str
+    microseconds: int
+    cents: int | None
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+    @property
+    def usd(self) -> Decimal | None:
+        return None if self.cents is None else usd(self.cents)
+
+
+Key = tuple[date, str, str, str, str]
+
+
+def cells(shares: Iterable[Share], teams: Mapping[UUID, str], bucket: Callable[[date], date]) -> list[Cell]:
+    """One per bucket, team (or nobody), model, provider and GPU type, oldest first."""
+    hours: defaultdict[Key, int] = defaultdict(int)
+    money: dict[Key, int] = {}
+    for one in shares:
+        team = label(one, "team", "", teams)
+        key = bucket(one.day), team, one.model, one.provider, one.gpu_type
+        hours[key] += one.microseconds
+        if one.cents is not None:
+            money[key] = money.get(key, 0) + one.cents
+    return [Cell(*key, microseconds=hours[key], cents=money.get(key)) for key in sorted(hours)]

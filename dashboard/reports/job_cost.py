@@ -1,0 +1,233 @@
+"""What one job cost, day by day, and what running jobs cost so far and by the hour."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+
+from .. import gpu_time
+from ..clock import today
+from ..models import Job
+from ..money import to_cents, usd
+from ..naming import Names
+from ..scope import ONE_DAY, Scope, Span
+from .allocation import USE, CellPool, allocate, cell_pools
+from .freshness import Freshness
+from .sharing import Pool, spread
+from .usage import jobs_of
+
+# A price that nobody has paid for this long says nothing about today.
+PRICE_AGE = timedelta(days=35)
+Hardware = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobDay:
+    """One day of a job. pool: what its cost is a part of; None where no closed bill speaks of the day.
+
+    usd: the job's share in whole cents, or where there is none an estimate, None without a known price.
+    """
+
+    day: date
+    microseconds: int
+    pool: Pool | None
+    usd: Decimal | None
+    estimated: bool = False
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+    @property
+    def pool_usd(self) -> Decimal | None:
+        return None if self.pool is None else usd(self.pool.cents)
+
+    @property
+    def base_hours(self) -> Decimal | None:
+        return None if self.pool is None else gpu_time.hours(self.pool.base)
+
+
+@dataclass(frozen=True)
+class JobCost:
+    days: list[JobDay]
+
+    @property
+    def billed(self) -> Decimal:
+        return sum((d.usd for d in self.days if d.usd is not None and not d.estimated), Decimal("0.00"))
+
+    @property
+    def estimated(self) -> Decimal:
+        return sum((d.usd for d in self.days if d.usd is not None and d.estimated), Decimal("0.00"))
+
+    @property
+    def unpriced(self) -> int:
+        """Days without a bill and without a price to estimate by."""
+        return sum(1 for d in self.days if d.usd is None)
+
+
+def job_cost(job: Job, names: Names) -> JobCost:
+    """The last link of the chain: a model's cents of a day go to its jobs by their hours."""
+    pieces = pieces_of(job, names)
+    if not pieces:
+        return JobCost([])
+    days = list(pieces)
+    scope = of_hardware(job, names, Span.inclusive(days[0], days[-1]))
+    found = allocate(scope, names, by_model=True)
+    closed = Freshness.load(names).through(scope.providers)
+    pools = {pool.cell[0]: pool.pool for pool in found.pools if closed and pool.cell[0] <= closed}
+    cents = {
+        one.day: one.cents or 0
+        for one in found.shares
+        if (one.team, one.model, one.line) == (job.team_id, job.model_name, USE)
+    }
+    siblings = jobs_like(job, scope, names) if cents else {}
+    known = [day_of(job, day, us, pools, cents, siblings) for day, us in pieces.items()]
+    return JobCost(estimated(known, scope, names))
+
+
+def pieces_of(job: Job, names: Names) -> dict[date, int]:
+    end = gpu_time.end_of_run(job)
+    if job.start_time is None or end is None:
+        return {}
+    clock = names.clock(job.provider)
+    return dict(gpu_time.split_by_day(job.start_time, end, job.gpu_count, clock))
+
+
+def of_hardware(job: Job, names: Names, span: Span) -> Scope:
+    return Scope(
+        span,
+        providers=(names.provider(job.provider),),
+        gpu_types=(names.gpu_type(job.gpu_type),),
+        basis=settings.HELIOX_COST_BASIS,
+    )
+
+
+def jobs_like(job: Job, scope: Scope, names: Names) -> dict[date, dict[UUID, int]]:
+    """GPU microseconds by day and job of the same team, model and hardware."""
+    jobs = jobs_of(replace(scope, teams=(job.team_id,), models=(job.model_name,)), names)
+    found: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
+    for day, pk, microseconds, _ in gpu_time.by(["day", "job"], jobs, names, scope.span):
+        found[day][pk] = microseconds
+    return found
+
+
+def day_of(
+    job: Job,
+    day: date,
+    microseconds: int,
+    pools: dict[date, Pool],
+    cents: dict[date, int],
+    siblings: dict[date, dict[UUID, int]],
+) -> JobDay:
+    if day not in pools:
+        return JobDay(day, microseconds, None, None)
+    share = spread(cents.get(day, 0), siblings.get(day, {}), "by_use").get(job.pk, 0)
+    return JobDay(day, microseconds, pools[day], usd(share))
+
+
+# Days whose bill is missing or not closed: a part of a day's bill would make its hours look cheap.
+
+
+def estimated(days: list[JobDay], scope: Scope, names: Names) -> list[JobDay]:
+    open_days = [d for d in days if d.pool is None]
+    if not open_days:
+        return days
+    prices = Prices.before(scope, max(d.day for d in open_days), names)
+    return [d if d.pool else priced(d, prices.latest(hardware_of(scope), d.day)) for d in days]
+
+
+def hardware_of(scope: Scope) -> Hardware:
+    return scope.providers[0], scope.gpu_types[0]
+
+
+def priced(day: JobDay, price: Decimal | None) -> JobDay:
+    amount = None if price is None else to_cents(price * day.gpu_hours)
+    return replace(day, usd=amount, estimated=True)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """USD per GPU-hour of the base, by provider and GPU type, on each closed day."""
+
+    by_day: dict[Hardware, dict[date, Decimal]]
+
+    @classmethod
+    def of(cls, pools: Iterable[CellPool], names: Names) -> Prices:
+        freshness = Freshness.load(names)
+        by_day: defaultdict[Hardware, dict[date, Decimal]] = defaultdict(dict)
+        for pool in pools:
+            closed = freshness.through((pool.cell[1],))
+            if pool.pool.base > 0 and closed and pool.cell[0] <= closed:
+                price = usd(pool.pool.cents) / gpu_time.hours(pool.pool.base)
+                by_day[pool.cell[1], pool.cell[2]][pool.cell[0]] = price
+        return cls(dict(by_day))
+
+    @classmethod
+    def before(cls, scope: Scope, day: date, names: Names) -> Prices:
+        span = Span(day - PRICE_AGE, day + ONE_DAY)
+        return cls.of(cell_pools(replace(scope, span=span), names), names)
+
+    def on(self, hardware: Hardware, day: date) -> Decimal | None:
+        return self.by_day.get(hardware, {}).get(day)
+
+    def latest(self, hardware: Hardware, day: date) -> Decimal | None:
+        """The newest price above zero up to that day that is not too old."""
+        known = self.by_day.get(hardware, {})
+        days = [d for d, price in known.items() if day - PRICE_AGE <= d <= day and price > 0]
+        return known[max(days)] if days else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """usd: so far, of it estimated on days that are not closed; both None where no price is known."""
+
+    job: Job
+    gpu_hours: Decimal
+    usd_per_hour: Decimal | None
+    usd: Decimal | None
+    estimated: Decimal | None
+
+
+def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
+    """Every running job within the scope, the dearest by the hour first.
+
+    Amounts are before whole cents are shared out: a job's own page may differ by a cent a day.
+    """
+    jobs = list(jobs_of(scope, names).running().select_related("team"))
+    jobs = [job for job in jobs if gpu_time.end_of_run(job)]
+    if not jobs:
+        return []
+    first = min(job.start_time.date() for job in jobs if job.start_time) - PRICE_AGE
+    hardware = replace(
+        scope,
+        span=Span(first, today() + ONE_DAY),
+        providers=tuple({names.provider(job.provider) for job in jobs}),
+        gpu_types=tuple({names.gpu_type(job.gpu_type) for job in jobs}),
+    )
+    prices = Prices.of(cell_pools(hardware, names), names)
+    found = [running_job(job, prices, names) for job in jobs]
+    return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
+
+
+def running_job(job: Job, prices: Prices, names: Names) -> RunningJob:
+    hardware = names.provider(job.provider), names.gpu_type(job.gpu_type)
+    price = prices.latest(hardware, today())
+    billed = waiting = Decimal(0)
+    pieces = pieces_of(job, names)
+    for day, microseconds in pieces.items():
+        known = prices.on(hardware, day)
+        if known is not None:
+            billed += known * gpu_time.hours(microseconds)
+        elif price is not None:
+            waiting += (prices.latest(hardware, day) or price) * gpu_time.hours(microseconds)
+    spent = gpu_time.hours(sum(pieces.values()))
+    if price is None and not billed:
+        return RunningJob(job, spent, None, None, None)
+    hourly = None if price is None else price * job.gpu_count
+    return RunningJob(job, spent, hourly, to_cents(billed + waiting), to_cents(waiting))

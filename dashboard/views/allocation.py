@@ -1,0 +1,238 @@
+"""The bill by team: who used what it charged, and what nobody used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from ..access import viewing
+from ..charts import Chart, Grid, Series
+from ..filters import SHARED_BY
+from ..gpu_time import hours, six_decimals
+from ..models import Team
+from ..money import usd
+from ..reports.allocation import IDLE, NOBODY, TEAMS, UNALLOCATED, UNUSED, Allocation, allocate
+from ..reports.breakdown import Breakdown, Row, Sum, broken_down, cells, label
+from ..reports.sharing import IDLE_VIEWS
+from ..tables import ShareTable
+from ..templatetags import ui
+from . import drawn
+from .asked import Asked, figure
+
+USES = ["provider", "gpu_type", "team", "model", "by", "then_by", "idle", "bucket", "basis"]
+MOST_ROWS = 100
+LINES = {
+    TEAMS: "Teams",
+    IDLE: "Idle",
+    UNUSED: "Unused commitment",
+    UNALLOCATED: "Unallocated",
+}
+TERMS = {TEAMS: "allocation", IDLE: "idle-cost", UNUSED: "unused-commitment", UNALLOCATED: "unallocated"}
+
+
+@viewing
+def page(request: HttpRequest) -> HttpResponseBase:
+    asked = Asked.of(request, USES, about_jobs=True)
+    scope = asked.scope
+    by_model = "model" in (scope.by, scope.then_by) or bool(scope.models)
+    found = allocate(scope, asked.names, by_model)
+    teams = dict(Team.objects.values_list("pk", "name"))
+    rows = cells(found.shares, teams, asked.bucket_of)
+    table = asked.sorted(share_table(asked, rows, by_model))
+    columns, control = file_columns(by_model), f"{found.total} USD"
+    if answer := asked.export("allocation", columns, lambda: file_rows(table, by_model), control):
+        return answer
+    groups = broken_down(found.shares, scope.by, then_by(asked), teams)
+    context = asked.context(
+        figures=figures(asked, found) if found.shares else [],
+        charts=[chart(asked, found, teams)],
+        groups=shown(asked, groups),
+        equation=equation(asked, found),
+        notes=notes(asked, found),
+        table=asked.one_page(table),
+        total=found.total,
+        idle_view=IDLE_VIEWS[scope.idle],
+    )
+    return render(request, "dashboard/allocation.html", context)
+
+
+def then_by(asked: Asked) -> str:
+    return "" if asked.scope.then_by == asked.scope.by else asked.scope.then_by
+
+
+# The file
+
+
+def file_columns(by_model: bool) -> Sequence[str]:
+    model = ["model"] if by_model else []
+    return ["date", "team", *model, "provider", "gpu_type", "job_gpu_hours", "cost_usd"]
+
+
+def file_rows(table: ShareTable, by_model: bool) -> Iterable[tuple[Any, ...]]:
+    for row in table.rows:
+        cell = row.record
+        model = [cell.model] if by_model else []
+        hardware = cell.provider, cell.gpu_type
+        yield cell.day, cell.team, *model, *hardware, six_decimals(cell.gpu_hours), cell.usd
+
+
+def share_table(asked: Asked, rows: list[Any], by_model: bool) -> ShareTable:
+    def jobs_of(cell: Any) -> str:
+        days = asked.days_of(cell.day, asked.scope.bucket)
+        return asked.link("jobs", **days, provider=cell.provider, gpu_type=cell.gpu_type)
+
+    exclude = () if by_model else ("model",)
+    return ShareTable(rows, label=asked.bucket_label, link=jobs_of, exclude=exclude)
+
+
+# The page
+
+
+def figures(asked: Asked, found: Allocation) -> list[dict[str, Any]]:
+    whole = Decimal(found.bill)
+    tiles = [
+        figure(
+            LINES[line],
+            ui.usd(found.part(line)),
+            f"{ui.percent(Decimal(found.parts.get(line, 0)) / whole)} of the bill" if whole > 0 else "",
+            how=asked.how(TERMS[line], rows=pools_in_words(found), rows_url=asked.link("costs")),
+        )
+        for line in LINES
+    ]
+    if asked.scope.teams or asked.scope.models:
+        tiles[0]["label"] = "All teams"
+        tiles.insert(0, chosen_figure(asked, found))
+    return tiles
+
+
+def chosen_figure(asked: Asked, found: Allocation) -> dict[str, Any]:
+    return figure(
+        "Chosen teams and models",
+        ui.usd(found.total),
+        f"their share of a bill of {ui.usd(usd(found.bill))}",
+        how=asked.how("allocation", rows=pools_in_words(found), rows_url=asked.link("costs")),
+    )
+
+
+def pools_in_words(found: Allocation) -> str:
+    return f"{ui.count(len(found.pools))} daily costs of a provider and GPU type"
+
+
+def equation(asked: Asked, found: Allocation) -> dict[str, Any]:
+    """Teams + idle + unused commitment + unallocated = bill, with the difference."""
+    return {
+        "parts": [(name, found.part(line)) for line, name in LINES.items()],
+        "bill": usd(found.bill),
+        "difference": found.difference,
+        "how": asked.how("conservation", rows=pools_in_words(found), rows_url=asked.link("costs")),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    row: Row
+    url: str
+    statement_url: str
+    share: Decimal | None
+    cells: list[Decimal | None]
+
+
+def shown(asked: Asked, groups: Breakdown) -> dict[str, Any]:
+    whole = groups.total.sum.cents
+    lines = [line(asked, groups, row, whole) for row in groups.rows[:MOST_ROWS]]
+    return {
+        "by": SHARED_BY[asked.scope.by],
+        "then_by": SHARED_BY.get(then_by(asked), ""),
+        "columns": groups.columns,
+        "lines": lines,
+        "left_out": len(groups.rows) - len(lines),
+        "total": line(asked, groups, groups.total, whole),
+        "has_idle": any(row.sum.idle for row in groups.rows),
+        "has_direct": any(row.sum.direct for row in groups.rows),
+    }
+
+
+def line(asked: Asked, groups: Breakdown, row: Row, whole: int) -> Line:
+    return Line(
+        row,
+        narrowed(asked, row),
+        statement(asked, row.team) if row.team else "",
+        Decimal(row.sum.cents) / whole if whole > 0 else None,
+        [amount(row.columns.get(name)) for name in groups.columns],
+    )
+
+
+def amount(one: Sum | None) -> Decimal | None:
+    return one.usd if one and one.is_billed else None
+
+
+def narrowed(asked: Asked, row: Row) -> str:
+    """This page for one row: its team, model, provider or GPU type."""
+    if row.is_nobody or row.name in ("Total", "(direct)"):
+        return ""
+    return asked.here(**{asked.scope.by: row.team or row.name}, page="")
+
+
+def statement(asked: Asked, team: UUID) -> str:
+    span = asked.scope.span
+    month = f"?month={span.last:%Y-%m}" if span and span.length else ""
+    return reverse("statement", args=[team]) + month
+
+
+def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
+    axis, by = drawn.Axis.over(asked, (one.day for one in found.shares)), asked.scope.by
+    grid, nobody = Grid(axis.starts), Grid(axis.starts)
+    ids = {name: pk for pk, name in teams.items()}
+    for one in found.shares:
+        if one.cents is not None:
+            name = label(one, by, "", teams)
+            (nobody if name in NOBODY.values() else grid).add(axis.of(one.day), name, usd(one.cents))
+
+    def link(start: Any, names: list[str]) -> str:
+        values = [ids.get(name) or name for name in names]
+        return axis.link("allocation", start, **{by: values}, by=by, idle=asked.scope.idle)
+
+    series = grid.stacked("usd", link) + [
+        Series(name, grid_values(nobody, name), stack="usd", colour=line)
+        for line, name in NOBODY.items()
+        if name in nobody.amounts
+    ]
+    title = f"Cost by {SHARED_BY[by]}"
+    return drawn.time_chart(axis, "allocation", title, series, CAPTION, "allocation")
+
+
+def grid_values(grid: Grid, name: str) -> list[Decimal | None]:
+    return [grid.amounts[name].get(start) for start in grid.labels]
+
+
+CAPTION = "Each day’s cost of a provider’s GPU type, by the job GPU-hours of the day. Credits are below zero."
+
+
+UNSURE = (
+    ("is_unmetered", "have job hours and no metered ones: jobs alone share their cost.", "usage"),
+    ("is_over_reported", "have more job hours than metered ones: jobs share by their hours.", "usage"),
+    ("is_blended", "mix prices of several kinds: their shares are blended.", "costs"),
+)
+
+
+def notes(asked: Asked, found: Allocation) -> list[dict[str, str]]:
+    """What makes shares less sure than they look, each with the rows behind it."""
+    said = []
+    for flag, words, where in UNSURE:
+        if number := sum(1 for pool in found.pools if getattr(pool, flag)):
+            said.append({"text": f"{ui.count(number)} daily costs {words}", "url": leading(asked, where)})
+    if found.unbilled:
+        words = f"{ui.hours(hours(found.unbilled))} of jobs stand on no bill and cost nothing here."
+        said.append({"text": words, "url": leading(asked, "usage")})
+    return said
+
+
+def leading(asked: Asked, where: str) -> str:
+    return asked.link(where, **({"view": "match"} if where == "reconcile" else {}))

@@ -1,0 +1,159 @@
+"""What one team owes for one month, on one sheet that can be printed or sent."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from ..access import viewing
+from ..clock import today
+from ..filters import query
+from ..gpu_time import hours, six_decimals
+from ..models import Team
+from ..models.calendar import FIRST_DAY, LAST_DAY
+from ..money import usd
+from ..reports.freshness import Freshness
+from ..reports.sharing import IDLE_VIEWS
+from ..reports.statement import Statement, statement
+from ..scope import ONE_DAY, Span, shift_month
+from ..templatetags import ui
+from .asked import Asked, figure
+
+COLUMNS = (
+    "month",
+    "team",
+    "provider",
+    "gpu_type",
+    "job_gpu_hours",
+    "shared_usd",
+    "idle_usd",
+    "direct_usd",
+    "cost_usd",
+)
+MOST_MODELS = 10
+
+
+@viewing
+def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    team = get_object_or_404(Team, pk=pk)
+    asked = Asked.of(
+        request, ["idle", "basis"], fixed=lambda known: month_asked(request.GET.get("month", ""), known)
+    )
+    month = asked.filter.fixed or Span(today(), today())
+    found = statement(team.pk, asked.scope, asked.names)
+    name = f"statement_{team.name}_{month.start:%Y-%m}"
+    if answer := asked.export(name, COLUMNS, lambda: file_rows(found, team, month), f"{found.total.usd} USD"):
+        return answer
+    context = asked.context(
+        team=team,
+        month=month,
+        found=found,
+        figures=figures(asked, found, team),
+        models=models(asked, found, team),
+        idle_view=IDLE_VIEWS[asked.scope.idle],
+        months=neighbours(asked, month),
+        open_days=open_days(asked, month),
+        costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
+        crumbs=[
+            {"label": "Teams", "url": reverse("teams")},
+            {"label": team.name, "url": team.get_absolute_url()},
+            {"label": f"Statement for {month.start:%B %Y}", "url": None},
+        ],
+    )
+    return render(request, "dashboard/statement.html", context)
+
+
+def month_asked(text: str, known: Freshness) -> Span:
+    """The month of the address, else the last one that is closed, else this one."""
+    try:
+        first = date.fromisoformat(f"{text}-01") if len(text) == 7 else None
+    except ValueError:
+        first = None
+    if first is None or not FIRST_DAY <= first <= LAST_DAY:
+        through = known.through() or today()
+        after = (through + ONE_DAY).replace(day=1)
+        first = shift_month(after, -1) if known.last else after
+    return Span(first, shift_month(first, 1))
+
+
+def days(month: Span) -> dict[str, str]:
+    return {"start": month.start.isoformat(), "end": month.last.isoformat()}
+
+
+def open_days(asked: Asked, month: Span) -> int:
+    through = asked.freshness.through()
+    return month.length if through is None else len([day for day in month if day > through])
+
+
+def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
+    before, after = shift_month(month.start, -1), month.end
+    return {
+        "before": {"label": f"{before:%B %Y}", "url": asked.here(month=f"{before:%Y-%m}")},
+        "after": {"label": f"{after:%B %Y}", "url": asked.here(month=f"{after:%Y-%m}")}
+        if after <= today()
+        else None,
+        "value": f"{month.start:%Y-%m}",
+    }
+
+
+def file_rows(found: Statement, team: Team, month: Span) -> list[tuple[Any, ...]]:
+    return [
+        (
+            f"{month.start:%Y-%m}",
+            team.name,
+            line.provider,
+            line.gpu_type,
+            six_decimals(line.gpu_hours),
+            line.shared_usd,
+            line.idle_usd,
+            line.direct_usd,
+            line.usd,
+        )
+        for line in found.lines
+    ]
+
+
+def figures(asked: Asked, found: Statement, team: Team) -> list[dict[str, Any]]:
+    how = asked.how("allocation", rows=f"{len(found.lines)} lines, added up below", rows_url="#lines")
+    share = f"{ui.percent(found.share)} of all teams’ bill" if found.share is not None else ""
+    return [
+        figure("Amount", ui.usd(found.total.usd), share, how=how),
+        figure(
+            "Job GPU-hours",
+            ui.hours(found.total.gpu_hours),
+            how=asked.how("job-hours", money=False, rows="jobs of the month", rows_url=jobs(asked, team)),
+            link=jobs(asked, team),
+        ),
+        figure(
+            "Average price",
+            ui.rate(found.total.usd_per_hour),
+            "of what is shared by hours",
+            how=asked.how("team-price"),
+        ),
+    ]
+
+
+def jobs(asked: Asked, team: Team, **more: Any) -> str:
+    span = asked.scope.span
+    return reverse("jobs") + query(team=team.pk, **(days(span) if span else {}), **more)
+
+
+def models(asked: Asked, found: Statement, team: Team) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "name": name,
+            "hours": hours(microseconds),
+            "usd": usd(cents),
+            "url": "" if name.startswith("(") else jobs(asked, team, model=name),
+        }
+        for name, microseconds, cents in found.models[:MOST_MODELS]
+    ]
+    if rest := found.models[MOST_MODELS:]:
+        spent, cost = sum(row[1] for row in rest), sum(row[2] for row in rest)
+        rows.append({"name": f"{len(rest)} more", "hours": hours(spent), "usd": usd(cost), "url": ""})
+    return rows
