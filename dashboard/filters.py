@@ -114,10 +114,11 @@ class ScopeFilter(django_filters.FilterSet):
         preset: str,
         jobs_through: date | None = None,
         fixed: Span | None = None,
+        bucket: str = "",
     ) -> None:
-        """fixed: the range where the page sets it itself and asks for none."""
+        """fixed: the range where the page sets it itself and asks for none. bucket: what it is drawn per."""
         self.names, self.freshness = names, freshness
-        self.default_preset = preset
+        self.default_preset, self.default_bucket = preset, bucket
         self.jobs_through, self.fixed = jobs_through, fixed
         super().__init__(data, queryset=Job.objects.all())
         uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
@@ -156,6 +157,7 @@ class ScopeFilter(django_filters.FilterSet):
     def defaults(self) -> dict[str, str]:
         return {
             "preset": self.default_preset,
+            "bucket": self.default_bucket,
             "group_by": "provider",
             "basis": settings.HELIOX_COST_BASIS,
             "by": "team",

@@ -39,10 +39,11 @@ class Asked:
         preset: str = "last30",
         about_jobs: bool = False,
         fixed: Callable[[Freshness], Span] | None = None,
+        bucket: str = "",
     ) -> Asked:
         """uses: the filters that the page can apply. about_jobs: ranges reach as far as the job logs do.
 
-        fixed: gives the range where the page sets it itself.
+        fixed: gives the range where the page sets it itself. bucket: of the rows unless another is chosen.
         """
         names = Names.load()
         freshness = Freshness.load(names)
@@ -55,6 +56,7 @@ class Asked:
             preset=preset,
             jobs_through=through,
             fixed=fixed(freshness) if fixed else None,
+            bucket=bucket,
         )
         return cls(request, names, freshness, form)
 
