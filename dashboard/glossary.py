@@ -231,9 +231,111 @@ TEAM_SPEND = (
         "Σ over its days: cost × the job’s GPU-hours ÷ max(metered, job GPU-hours)",
     ),
 )
+RATES = (
+    Term(
+        "billed-rate",
+        "Billed rate",
+        "What the invoice charges for a metered GPU-hour. Hours that a commitment covers bill 0, so the "
+        "billed rate is low where much is covered. Not available where hours or cost are not above zero.",
+        "billed cost ÷ metered GPU-hours",
+    ),
+    Term(
+        "effective-rate",
+        "Effective rate",
+        "What a metered GPU-hour costs when what was paid in advance is spread over the hours that it "
+        "covers. Not available where hours or cost are not above zero.",
+        "effective cost ÷ metered GPU-hours",
+    ),
+    Term(
+        "rate-gap",
+        "Gap",
+        "Effective less billed cost of the same GPUs. Above zero, hours were used that had been paid for in "
+        "advance. Where no bill line tells the two apart the gap is 0.",
+        "effective cost − billed cost",
+    ),
+    Term(
+        "blended",
+        "Blended rate",
+        "All kinds of purchase together: on demand, spot and committed hours, and unused commitment, which "
+        "costs and has no hours. A blended rate moves when the kinds shift, though no price has changed.",
+        "cost of all kinds ÷ metered GPU-hours of all kinds",
+    ),
+    Term(
+        "kinds",
+        "Kinds of purchase",
+        "As the lines of the bill tell them: on demand, spot, committed, unused commitment. Cost that no "
+        "line tells apart stands under where it comes from. Hours that are metered and have no cost row "
+        "are a row of their own.",
+    ),
+    Term(
+        "commitment-utilisation",
+        "Commitment utilisation",
+        "How much of what was committed and paid for was used, by effective cost, on closed days. Contracted "
+        "hours come from the contracts that administrators type in: GPUs × elapsed hours.",
+        "covered cost ÷ (covered cost + unused commitment)",
+    ),
+    Term(
+        "outlier",
+        "Outlier",
+        "Days on which an hour of one provider, GPU type and kind cost something else than usual. Usual is "
+        "the median of the closed days of the range, at least seven. Far is more than 5.19 median absolute "
+        "deviations (3.5 standard deviations), more than 5 % of the median, more than the rounding of cents "
+        "and at least $1 a day.",
+        "|rate − median| > max(5.19 × median of |rate − median|, 5 % of the median)",
+    ),
+    Term(
+        "cheapest",
+        "Cheapest provider",
+        "GPU types that cost at least a quarter more at one provider than at the cheapest one in the same "
+        "range, all kinds blended, and what their hours would have cost at that rate. A comparison of what "
+        "was paid, not a promise: terms, network and stock differ.",
+        "cost − metered GPU-hours × rate of the cheapest provider",
+    ),
+)
+BRIDGE = (
+    Term(
+        "bridge",
+        "Bridge",
+        "What moved the spend from one period to another of the same length, on closed days. Each provider, "
+        "GPU type and kind is taken apart into hours and rate; the parts add up to the difference, to the "
+        "cent.",
+        "volume + mix + rate + new + gone + no rate = spend now − spend before",
+    ),
+    Term(
+        "bridge-volume",
+        "Volume",
+        "The cost of more or fewer hours, had all of them grown alike and no rate changed. Of what has a "
+        "rate in both periods.",
+        "cost before × (all hours now ÷ all hours before − 1)",
+    ),
+    Term(
+        "bridge-mix",
+        "Mix",
+        "The cost of hours that grew more or less than the total: towards dear or cheap GPUs, providers and "
+        "kinds. At old rates.",
+        "cost before × (its hours now ÷ its hours before − all hours now ÷ all hours before)",
+    ),
+    Term(
+        "bridge-rate",
+        "Rate",
+        "What the hours of the new period cost more or less because an hour has another price.",
+        "(rate now − rate before) × hours now",
+    ),
+    Term("bridge-new", "New", "The cost of what had no cost before.", "cost now"),
+    Term("bridge-gone", "Gone", "The cost of what has no cost any more, taken off.", "− cost before"),
+    Term(
+        "bridge-no-rate",
+        "No rate",
+        "The difference where hours and rate cannot be told apart: unused commitment, totals without hours, "
+        "credits, and cost that is not above zero.",
+        "cost now − cost before",
+    ),
+)
 SECTIONS = (
     ("Money", MONEY),
     ("Cost of teams", TEAM_SPEND),
+    ("Unit prices", RATES),
+    ("Bridge", BRIDGE),
     ("Hours", HOURS),
     ("Days and ranges", DAYS),
     ("Names and files", NAMES),
