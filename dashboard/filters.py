@@ -253,7 +253,7 @@ class ScopeFilter(django_filters.FilterSet):
     def span_in_words(self) -> str:
         label = "" if self.fixed else PRESETS.get(self.preset_in_force, "")
         words = in_words(self.scope.span)
-        if self.preset_in_force in LAST_DAYS:
+        if label and self.preset_in_force in LAST_DAYS:
             label += " (closed)"
         return f"{label}: {words}" if label and self.scope.span else words
 

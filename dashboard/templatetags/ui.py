@@ -34,6 +34,12 @@ def hours(amount) -> str:
 
 
 @register.filter
+def long_hours(amount) -> str:
+    """With the digits that it takes to follow a formula."""
+    return _figure(amount, places=3, after=" h")
+
+
+@register.filter
 def percent(share) -> str:
     """A share of one: 0.456 is "45.6 %"."""
     return NOTHING if share is None else _figure(_exact(share) * 100, places=1, after=" %")
