@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from .models import Commitment, PeriodEntry, UsageSnapshot
 from .models.calendar import FIRST_DAY, LAST_DAY, midnight
@@ -68,7 +69,8 @@ def spread(
 
 
 def shared(entry: PeriodEntry, by: str, days: Sequence[date], weights: Weights) -> Spread:
-    usd, hours = portions(entry.cost_usd, weights), [None] * len(days)
+    usd = portions(entry.cost_usd, weights)
+    hours: list[Decimal | None] = [None] * len(days)
     if entry.gpu_hours is not None:
         known = portions(entry.gpu_hours, weights)
         hours = [part if weight else None for part, weight in zip(known, weights, strict=True)]
@@ -97,13 +99,13 @@ def elapsed(day: date, clock: str) -> int:
     return (midnight(day + ONE_DAY, clock) - midnight(day, clock)) // SECOND
 
 
-def capacities(entries: Sequence[PeriodEntry], names: Names) -> dict[object, Weights]:
+def capacities(entries: Sequence[PeriodEntry], names: Names) -> dict[UUID, Weights]:
     """GPUs × seconds of each day, by the key of the entry; only where a commitment covers one of its days."""
     promised: defaultdict[Hardware, list[Commitment]] = defaultdict(list)
     if span := days_together(entries):
         for commitment in Commitment.objects.during(span):
             promised[hardware_of(commitment, names)].append(commitment)
-    found = {}
+    found: dict[UUID, Weights] = {}
     for entry in entries:
         clock, kept = names.clock(entry.provider), promised[hardware_of(entry, names)]
         weights = [gpus_promised(kept, day) * elapsed(day, clock) for day in days_of(entry)] if kept else []

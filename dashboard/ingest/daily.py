@@ -21,6 +21,22 @@ class Said:
     row: Any
 
 
+class FilesAdded:
+    """The files whose figures an import added to what was there."""
+
+    def __init__(self) -> None:
+        self.by_run: dict[int, set[str]] = {}
+
+    def by(self, run_id: int | None) -> set[str]:
+        if run_id is None:
+            return set()
+        if run_id not in self.by_run:
+            run = ImportRun.objects.get(pk=run_id)
+            added = run.options.get("on_conflict") == "add" and run.status == ImportRun.Status.COMMITTED
+            self.by_run[run_id] = {file["sha256"] for file in run.files} if added else set()
+        return self.by_run[run_id]
+
+
 class DailyFiles:
     """A CSV owns the cells it wrote and updates them; over anything else it asks what to do."""
 
@@ -29,7 +45,7 @@ class DailyFiles:
         self.said: dict[Any, list[Said]] = {CostSnapshot: [], UsageSnapshot: []}
         self.file = self.digest = ""
         self.plans: list[SnapshotPlan] = []
-        self.adding_runs: dict[int, set[str]] = {}
+        self.added = FilesAdded()
 
     def __bool__(self) -> bool:
         return any(self.said.values())
@@ -102,16 +118,7 @@ class DailyFiles:
         """The stored sum holds this very file's figure already."""
         if not said.digest or self.on_conflict == "replace":
             return False
-        return all(said.digest in self.files_added_by(one.imported_by_id) for one in stored)
-
-    def files_added_by(self, run_id: int | None) -> set[str]:
-        if run_id is None:
-            return set()
-        if run_id not in self.adding_runs:
-            run = ImportRun.objects.get(pk=run_id)
-            added = run.options.get("on_conflict") == "add" and run.status == ImportRun.Status.COMMITTED
-            self.adding_runs[run_id] = {file["sha256"] for file in run.files} if added else set()
-        return self.adding_runs[run_id]
+        return all(said.digest in self.added.by(one.imported_by_id) for one in stored)
 
     def write(self, run: ImportRun) -> None:
         for plan in self.plans:

@@ -20,6 +20,7 @@ from . import catalogue, formats
 from .bills import Bills
 from .daily import DailyFiles
 from .jobs import UNSPECIFIED, JobPlan, JobRows
+from .periods import PeriodFiles
 from .records import (
     BillRow,
     CostRow,
@@ -27,6 +28,7 @@ from .records import (
     Ignored,
     JobRow,
     Options,
+    PeriodRow,
     Record,
     Refused,
     TeamRow,
@@ -55,7 +57,7 @@ class Source:
 
 @dataclass
 class Reading:
-    """One file being read. unsaid: the columns of a job of which it says nothing."""
+    """One file being read. unsaid: the columns of a job or a period of which it says nothing."""
 
     name: str
     records: Iterable[Record]
@@ -125,7 +127,7 @@ def measured(file: Path | BinaryIO) -> tuple[str, int]:
 
 
 def silent(says: dict[str, str], header: Iterable[str]) -> frozenset[str]:
-    """Columns of a job about which this header says nothing; what is stored there stays."""
+    """Optional columns about which this header says nothing; what is stored there stays."""
     present = {plain(name) for name in header}
     absent = {column for name, column in says.items() if plain(name) not in present}
     return frozenset(absent | (set(OPTIONAL) - set(says.values())))
@@ -172,6 +174,7 @@ class Batch:
         self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally)
         self.bills = Bills(on_conflict, self.tally)
         self.daily = DailyFiles(on_conflict, self.tally)
+        self.periods = PeriodFiles(on_conflict, self.tally)
 
     def read_all(self, readings: Iterable[Reading]) -> None:
         for number, reading in enumerate(readings):
@@ -179,6 +182,7 @@ class Batch:
             self.names_of_files.append(reading.name)
             self.rows.begin_file(number, reading.unsaid)
             self.daily.begin_file(reading.name, reading.digest)
+            self.periods.begin_file(reading.name, reading.digest, reading.unsaid)
             with in_words(reading.name):
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
@@ -197,6 +201,8 @@ class Batch:
                     self.bills.add(reading.name, record)
                 case CostRow() | UsageRow():
                     self.daily.add(record)
+                case PeriodRow():
+                    self.periods.add(record)
                 case TeamRow():
                     self.teams.rows.append((reading.name, record))
                 case Refused():
@@ -211,6 +217,7 @@ class Batch:
         self.jobs.make(names, lock)
         self.bills.plan(names, lock)
         self.daily.plan(names, lock)
+        self.periods.plan(names, lock)
         self.teams.plan(self.tally)
         self.list_new_names(names)
 
@@ -218,7 +225,8 @@ class Batch:
         """Providers and GPU types that nothing stored, no alias and no catalogue knows."""
         known = names.providers.keys() | {name_key(name) for name in catalogue.providers()}
         types = names.gpu_types.keys() | {name_key(name) for name in catalogue.gpu_types()}
-        for provider, gpu_type in sorted(self.jobs.pairs() | self.bills.pairs() | self.daily.pairs()):
+        parts = (self.jobs, self.bills, self.daily, self.periods)
+        for provider, gpu_type in sorted(set().union(*(part.pairs() for part in parts))):
             if name_key(provider) not in known:
                 self.tally.unknown_name("provider", provider)
             if gpu_type not in ("", UNSPECIFIED) and name_key(gpu_type) not in types:
@@ -235,7 +243,7 @@ class Batch:
             if not self.tally.changes:
                 return self.summary(dry_run=False, committed=True)
             run = self.new_run(user)
-            for part in (self.teams, self.jobs, self.bills, self.daily):
+            for part in (self.teams, self.jobs, self.bills, self.daily, self.periods):
                 part.write(run)
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()

@@ -135,11 +135,25 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodRow:
+    """A total from first_day to last_day, both included. gpu_hours: metered ones, None where unknown."""
+
+    line: int
+    first_day: date
+    last_day: date
+    provider: str
+    gpu_type: str
+    cost_usd: Decimal
+    gpu_hours: Decimal | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TeamRow:
     line: int
     name: str
     id: UUID | None = None
 
 
-Row = JobRow | BillRow | CostRow | UsageRow | TeamRow
+Row = JobRow | BillRow | CostRow | UsageRow | PeriodRow | TeamRow
 Record = Row | Refused | Ignored

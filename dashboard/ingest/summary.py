@@ -12,9 +12,10 @@ from typing import Any
 from .records import Refused
 
 FATES = ("inserted", "updated", "unchanged", "refused", "ignored")
-TABLES = ("teams", "jobs", "deliveries", "bill_lines", "cost_snapshots", "usage_snapshots")
+TABLES = ("teams", "jobs", "deliveries", "bill_lines", "cost_snapshots", "usage_snapshots", "period_entries")
 MEASURES = {
     "cost_usd": "Cost in USD",
+    "period_usd": "Period entries in USD",
     "metered_gpu_hours": "Metered GPU-hours",
     "job_gpu_hours": "Job GPU-hours",
 }

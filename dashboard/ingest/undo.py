@@ -10,7 +10,17 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ..models import BillLine, CostSnapshot, Delivery, ImportChange, ImportRun, Job, Team, UsageSnapshot
+from ..models import (
+    BillLine,
+    CostSnapshot,
+    Delivery,
+    ImportChange,
+    ImportRun,
+    Job,
+    PeriodEntry,
+    Team,
+    UsageSnapshot,
+)
 from ..naming import Names
 from .derive import Group, line_sums
 from .figures import Deriving
@@ -18,6 +28,12 @@ from .reapply import reapply
 from .rows import execute, pieces, put_back, wait_for_other_imports
 
 SNAPSHOTS = (CostSnapshot, UsageSnapshot)
+CELL = ("date", "provider", "gpu_type")
+FIGURES: dict[Any, tuple[str, ...]] = {  # with what tells their rows apart
+    CostSnapshot: CELL,
+    UsageSnapshot: CELL,
+    PeriodEntry: ("first_day", "last_day", "provider", "gpu_type"),
+}
 
 
 class CannotUndo(Exception):
@@ -34,7 +50,7 @@ def undo(run_id: int, user: Any = None) -> ImportRun:
     if reasons := list(objections(run)):
         raise CannotUndo(reasons)
     groups = take_back_deliveries(run)
-    for model in SNAPSHOTS:
+    for model in FIGURES:
         delete_created(run, model)
         put_back(run, model)
     derive_again(groups)
@@ -57,8 +73,8 @@ def objections(run: ImportRun) -> Iterator[str]:
         yield f"{other} wrote over what this import brought. Undo import {other.pk} first."
     if not later:
         yield from edits_of_jobs(run)
-        for model in SNAPSHOTS:
-            yield from edits_of_snapshots(run, model)
+        for model in FIGURES:
+            yield from edits_of_figures(run, model)
         yield from edits_of_teams(run)
 
 
@@ -81,16 +97,17 @@ def edits_of_jobs(run: ImportRun) -> Iterator[str]:
         yield "A team that its jobs belonged to before has been deleted since."
 
 
-def edits_of_snapshots(run: ImportRun, model: Any) -> Iterator[str]:
+def edits_of_figures(run: ImportRun, model: Any) -> Iterator[str]:
     kind = model._meta.verbose_name_plural
     written = changes(run, model).exclude(before__removed=True).count()
     # What is derived from lines is derived again below, so a rebuild is no edit.
-    untouched = Q(updated_at=run.written_at) | Q(from_lines=True)
+    derived = Q(from_lines=True) if model in SNAPSHOTS else Q()
+    untouched = Q(updated_at=run.written_at) | derived
     as_written = model.objects.filter(untouched, imported_by=run).count()
     if as_written != written:
         yield f"{abs(written - as_written):,} of its {kind} were changed or deleted since."
     for before in changes(run, model).filter(before__removed=True).values_list("before", flat=True):
-        cell = {name: before[name] for name in ("date", "provider", "gpu_type")}
+        cell = {name: before[name] for name in FIGURES[model]}
         if model.objects.filter(**cell).exclude(imported_by=run).exists():
             yield f"{' '.join(cell.values())} was entered again since."
 

@@ -170,8 +170,9 @@ def charged(rates: Sequence[Rate], span: Span | None, names: Names) -> list[Char
         return []
     months: defaultdict[tuple[Hardware, date], list[tuple[date, int, Rate]]] = defaultdict(list)
     for (day, hardware), microseconds in sorted(job_time(by_hardware, span, names).items()):
-        if rate := in_force(by_hardware[hardware], day):
-            months[hardware, day.replace(day=1)].append((day, microseconds, rate))
+        priced = in_force(by_hardware[hardware], day)
+        if priced:
+            months[hardware, day.replace(day=1)].append((day, microseconds, priced))
     return [charge for (hardware, _), days in months.items() for charge in at_rates(hardware, days)]
 
 

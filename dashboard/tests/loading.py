@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from dashboard.ingest.load import Reading, load_readings
-from dashboard.ingest.records import BillRow, CostRow, JobRow, Options, Record, TeamRow, UsageRow
+from dashboard.ingest.records import (
+    BillRow,
+    CostRow,
+    JobRow,
+    Options,
+    PeriodRow,
+    Record,
+    TeamRow,
+    UsageRow,
+)
 from dashboard.ingest.summary import Summary
 
 from .conftest import at
@@ -84,3 +93,10 @@ def load_rows(*records: Record, digest: str = "", **how: Any) -> Summary:
 def load_files(*files: list[Record], **how: Any) -> Summary:
     """Each list is a file of its own, given in one call."""
     return load_readings([Reading(f"file {n}", rows) for n, rows in enumerate(files, 1)], **how)
+
+
+def period(usd: str, first: str = "2025-03-01", last: str = "2025-03-31", **facts: Any) -> PeriodRow:
+    """A total for the AWS A100-80GB of these days, but for what is named."""
+    facts = {"line": 2, "provider": "AWS", "gpu_type": "A100-80GB"} | facts
+    days = date.fromisoformat(first), date.fromisoformat(last)
+    return PeriodRow(first_day=days[0], last_day=days[1], cost_usd=Decimal(usd), **facts)

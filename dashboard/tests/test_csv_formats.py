@@ -64,7 +64,7 @@ def test_every_format_has_a_sample_that_it_alone_recognises_and_reads(known):
 
 def test_a_format_can_be_named():
     assert named("costs") is costs
-    with pytest.raises(FileRefused, match="focus, slurm, jobs, costs, usage, teams"):
+    with pytest.raises(FileRefused, match="focus, slurm, jobs, periods, costs, usage, teams"):
         named("xls")
 
 

@@ -15,6 +15,7 @@ TABLE_NAMES = {
     "bill_lines": "Bill lines",
     "cost_snapshots": "Daily cost",
     "usage_snapshots": "Daily usage",
+    "period_entries": "Period entries",
 }
 
 
@@ -44,7 +45,7 @@ CHANGES = ("created", "changed", "removed")
 
 
 def months(summary: dict[str, Any], measure: str) -> list[tuple[str, str, str, str]]:
-    show = usd if measure == "cost_usd" else exact_hours
+    show = usd if measure.endswith("_usd") else exact_hours
     return [
         (MEASURES.get(measure, measure), month, show(Decimal(was["before"])), show(Decimal(was["after"])))
         for month, was in summary["months"][measure].items()

@@ -90,7 +90,7 @@ class UploadForm(OptionsForm):
     files = FilesField(  # type: ignore[assignment]
         label="Files",
         help_text="Bills (FOCUS, CSV or gz), job logs (sacct --parsable2), or CSV of jobs, daily cost, "
-        "daily usage or teams. All parts of one bill together.",
+        "daily usage, period entries or teams. All parts of one bill together.",
         error_messages={"empty": "The file is empty.", "required": "Choose a file."},
     )
     on_conflict = forms.ChoiceField(

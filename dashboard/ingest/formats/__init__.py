@@ -1,8 +1,8 @@
 """The formats that Heliox reads: one module each, in one list.
 
 A format has NAME, LABEL, recognises(header) and read(table, options, notes), which yields one
-record per row of the file and adds to `notes` what the person who imports should know. A format of
-jobs has SAYS too: which of its columns, when missing, leave a stored job as it is.
+record per row of the file and adds to `notes` what the person who imports should know. A format with
+optional columns has SAYS too: which of them, when missing, leave what is stored as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from dashboard.ingest.formats import costs, focus, jobs, slurm, teams, usage
+from dashboard.ingest.formats import costs, focus, jobs, periods, slurm, teams, usage
 from dashboard.ingest.records import FileRefused, Options, Record
 from dashboard.ingest.source import Table
 from dashboard.ingest.values import listed
@@ -25,7 +25,7 @@ class Format(Protocol):
     def read(self, table: Table, options: Options, notes: list[str]) -> Iterator[Record]: ...
 
 
-FORMATS: tuple[Format, ...] = (focus, slurm, jobs, costs, usage, teams)
+FORMATS: tuple[Format, ...] = (focus, slurm, jobs, periods, costs, usage, teams)
 
 
 def recognise(header: tuple[str, ...]) -> Format:

@@ -29,7 +29,7 @@ def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
 
 def _row(line: int, day, provider: str, gpu_type: str, cells: Cells) -> CostRow:
     for column in CURRENCY:
-        cells.optional(column, _currency)
+        cells.optional(column, usd_only)
     return CostRow(line, day, provider, gpu_type, cells.get("cost_usd", _cost))
 
 
@@ -37,6 +37,6 @@ def _cost(value: str) -> Decimal:
     return values.decimal(value, places=2, low=-MOST, high=MOST)
 
 
-def _currency(value: str) -> None:
+def usd_only(value: str) -> None:
     if value.strip().upper() != "USD":
         raise BadValue(value, "USD, the only currency that Heliox keeps")

@@ -34,7 +34,7 @@ def _records(table: Table, columns: Columns, make: Make) -> Iterator[Record]:
             continue
         try:
             day = cells.get("date", values.iso_day)
-            provider, gpu_type = cells.get("provider", _label), cells.get("gpu_type", _label)
+            provider, gpu_type = cells.get("provider", hardware_name), cells.get("gpu_type", hardware_name)
             row = make(line, day, provider, gpu_type, cells)
             earlier = first_line.setdefault((day, values.key(provider), values.key(gpu_type)), line)
             if earlier != line:
@@ -46,5 +46,5 @@ def _records(table: Table, columns: Columns, make: Make) -> Iterator[Record]:
             yield row
 
 
-def _label(value: str) -> str:
+def hardware_name(value: str) -> str:
     return values.text(values.unguarded(value), values.LABEL_LENGTH)

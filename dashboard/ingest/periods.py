@@ -1,0 +1,238 @@
+"""Rows of the CSV of period entries meet the entries that are stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ..models import ImportRun, PeriodEntry
+from ..models.names import name_key
+from ..naming import Names
+from ..scope import Span, shift_month
+from ..spreading import spreads
+from .daily import FilesAdded
+from .formats.periods import MOST
+from .records import PeriodRow, Refused
+from .rows import pieces, remember_created, remember_ids, upsert
+from .snapshots import CHOICES
+from .summary import Tally
+from .values import tidied
+
+Key = tuple[date, date, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    file: str
+    digest: str
+    unsaid: frozenset[str]
+    row: PeriodRow
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    usd: Decimal
+    gpu_hours: Decimal | None
+
+    def __add__(self, other: Amounts) -> Amounts:
+        hours = [each for each in (self.gpu_hours, other.gpu_hours) if each is not None]
+        return Amounts(self.usd + other.usd, sum(hours, Decimal(0)) if hours else None)
+
+    @classmethod
+    def of(cls, entries: Iterable[PeriodEntry]) -> Amounts:
+        amounts = [cls(entry.cost_usd, entry.gpu_hours) for entry in entries]
+        return sum(amounts[1:], amounts[0])
+
+
+class PeriodFiles:
+    """A CSV owns the entries it wrote and updates them; over what a person typed in it asks what to do.
+
+    An entry is the same when its days, provider and GPU type are, whatever their spelling. A note is no
+    figure: one that a person typed in stays.
+    """
+
+    def __init__(self, on_conflict: str, tally: Tally) -> None:
+        self.on_conflict, self.tally = on_conflict, tally
+        self.said: list[Said] = []
+        self.file, self.digest, self.unsaid = "", "", frozenset[str]()
+        self.added = FilesAdded()
+        self.stored: defaultdict[Key, list[PeriodEntry]] = defaultdict(list)
+        self.created: list[PeriodEntry] = []
+        self.changed: dict[UUID, tuple[PeriodEntry, PeriodEntry]] = {}
+        self.removed: dict[UUID, PeriodEntry] = {}
+
+    def begin_file(self, name: str, digest: str, unsaid: frozenset[str]) -> None:
+        self.file, self.digest, self.unsaid = name, digest, unsaid
+
+    def add(self, row: PeriodRow) -> None:
+        self.said.append(Said(self.file, self.digest, self.unsaid, row))
+
+    def pairs(self) -> set[tuple[str, str]]:
+        return {(said.row.provider, said.row.gpu_type) for said in self.said}
+
+    # Planning
+
+    def plan(self, names: Names, lock: bool) -> None:
+        if not self.said:
+            return
+        self.read_stored(names, lock)
+        for key, said in self.told_last(names).items():
+            self.settle(said, self.stored[key])
+        self.report(names)
+
+    def read_stored(self, names: Names, lock: bool) -> None:
+        first, last = min(s.row.first_day for s in self.said), max(s.row.last_day for s in self.said)
+        entries = PeriodEntry.objects.filter(first_day__gte=first, last_day__lte=last).order_by("pk")
+        for entry in entries.select_for_update() if lock else entries:
+            self.stored[key_of(entry, names)].append(entry)
+
+    def told_last(self, names: Names) -> dict[Key, Said]:
+        last: dict[Key, Said] = {}
+        for said in self.said:
+            earlier = last.setdefault(key_of(said.row, names), said)
+            if earlier is said:
+                continue
+            if earlier.file == said.file:
+                once = f"said once in the file: line {earlier.row.line} says it under a name that is the same"
+                self.tally.refuse(said.file, Refused(said.row.line, "from", in_words(said.row), once))
+            else:
+                self.tally.ignore("a period that a later file tells again")
+                last[key_of(said.row, names)] = said
+        return last
+
+    def settle(self, said: Said, stored: list[PeriodEntry]) -> None:
+        told = Amounts(said.row.cost_usd, said.row.gpu_hours)
+        if not stored:
+            self.created.append(entry_of(said.row, told, said.row.note))
+            self.tally.count("inserted")
+            return
+        there = Amounts.of(stored)
+        if "gpu_hours" in said.unsaid:
+            told = Amounts(told.usd, there.gpu_hours)
+        owned = all(entry.imported_by_id for entry in stored)
+        if told == there or self.added_before(stored, said):
+            same_note = "note" in said.unsaid or any(tidied(e.note) == said.row.note for e in stored)
+            self.tally.count("unchanged" if same_note or not owned else self.put(said, there, stored))
+        elif owned:
+            self.tally.count(self.put(said, told, stored))
+        else:
+            self.settle_conflict(said, told, there, stored)
+
+    def settle_conflict(self, said: Said, told: Amounts, there: Amounts, stored: list[PeriodEntry]) -> None:
+        both = Amounts(said.row.cost_usd, said.row.gpu_hours) + there
+        if self.on_conflict == "keep":
+            self.tally.ignore("kept what was there")
+        elif self.on_conflict == "replace":
+            self.tally.count(self.put(said, told, stored))
+        elif self.on_conflict == "add" and abs(both.usd) <= MOST and (both.gpu_hours or 0) <= MOST:
+            self.tally.count(self.put(said, both, stored))
+        else:
+            self.refuse(said, told, there, stored)
+
+    def refuse(self, said: Said, told: Amounts, there: Amounts, stored: list[PeriodEntry]) -> None:
+        differs = told.usd != there.usd
+        column = "cost_usd" if differs else "gpu_hours"
+        pair = (told.usd, there.usd) if differs else (told.gpu_hours, there.gpu_hours)
+        value, was = ("" if each is None else format(each, "f") for each in pair)
+        expected = f"{was or 'empty'}, as typed in for {in_words(said.row)}: {CHOICES}"
+        self.tally.conflicts += 1
+        self.tally.refuse(said.file, Refused(said.row.line, column, value, expected))
+
+    def added_before(self, stored: list[PeriodEntry], said: Said) -> bool:
+        if not said.digest or self.on_conflict == "replace":
+            return False
+        return all(said.digest in self.added.by(entry.imported_by_id) for entry in stored)
+
+    def put(self, said: Said, amounts: Amounts, stored: list[PeriodEntry]) -> str:
+        """The amounts take the place of these entries, of which one stays, under its own spelling."""
+        names = said.row.provider, said.row.gpu_type
+        kept = next((entry for entry in stored if (entry.provider, entry.gpu_type) == names), stored[0])
+        note = kept.note if "note" in said.unsaid else said.row.note
+        changed = entry_of(said.row, amounts, note)
+        changed.pk, changed.provider, changed.gpu_type = kept.pk, kept.provider, kept.gpu_type
+        self.changed[kept.pk] = kept, changed
+        self.removed |= {entry.pk: entry for entry in stored if entry is not kept}
+        return "updated"
+
+    # Telling
+
+    def report(self, names: Names) -> None:
+        self.tally.table("period_entries", len(self.created), len(self.changed), len(self.removed))
+        for old, new in self.changed.values():
+            fields = ("cost_usd", "gpu_hours", "note")
+            self.tally.example(
+                f"{old}",
+                None,
+                {n: (getattr(old, n), getattr(new, n)) for n in fields if getattr(old, n) != getattr(new, n)},
+            )
+        self.sum_months(names)
+
+    def sum_months(self, names: Names) -> None:
+        old = [entry for entry, _ in self.changed.values()] + list(self.removed.values())
+        new = [entry for _, entry in self.changed.values()] + self.created
+        change = per_month(new, names)
+        for month, usd in per_month(old, names).items():
+            change[month] -= usd
+        months = sorted(month for month in change if change[month])
+        if not months:
+            return
+        touched = Span(months[0], shift_month(months[-1], 1))
+        before = per_month(PeriodEntry.objects.during(touched), names)
+        for month in months:
+            self.tally.month("period_usd", month, before[month], before[month] + change[month])
+
+    # Writing
+
+    def write(self, run: ImportRun) -> None:
+        remember_ids(run, PeriodEntry, self.removed, removed=True)
+        remember_ids(run, PeriodEntry, self.changed)
+        remember_created(run, PeriodEntry, (entry.pk for entry in self.created))
+        for ids in pieces(self.removed):
+            PeriodEntry.objects.filter(pk__in=ids).delete()
+        entries = [new for _, new in self.changed.values()] + self.created
+        upsert(PeriodEntry, [columns(entry, run) for entry in entries])
+
+
+def key_of(entry: PeriodEntry | PeriodRow, names: Names) -> Key:
+    provider, gpu_type = names.provider(entry.provider), names.gpu_type(entry.gpu_type)
+    return entry.first_day, entry.last_day, name_key(provider), name_key(gpu_type)
+
+
+def in_words(row: PeriodRow) -> str:
+    return f"{row.first_day} to {row.last_day} {row.provider} {row.gpu_type}"
+
+
+def entry_of(row: PeriodRow, amounts: Amounts, note: str) -> PeriodEntry:
+    return PeriodEntry(
+        provider=row.provider,
+        gpu_type=row.gpu_type,
+        first_day=row.first_day,
+        last_day=row.last_day,
+        cost_usd=amounts.usd,
+        gpu_hours=amounts.gpu_hours,
+        note=note,
+    )
+
+
+def per_month(entries: Iterable[PeriodEntry], names: Names) -> defaultdict[date, Decimal]:
+    sums: defaultdict[date, Decimal] = defaultdict(lambda: Decimal("0.00"))
+    for spread in spreads(entries, names):
+        for share in spread.shares:
+            sums[share.day.replace(day=1)] += share.usd
+    return sums
+
+
+def columns(entry: PeriodEntry, run: ImportRun) -> dict[str, Any]:
+    named = ("first_day", "last_day", "provider", "gpu_type", "cost_usd", "gpu_hours", "note")
+    return {
+        "id": entry.pk,
+        "created_at": run.written_at,
+        "updated_at": run.written_at,
+        "imported_by_id": run.pk,
+        **{name: getattr(entry, name) for name in named},
+    }
