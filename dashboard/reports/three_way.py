@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from ..glossary import term
 from ..naming import Names
 from ..scope import Scope
 from .usage import Hours, Sum, cells, total
@@ -17,57 +18,32 @@ TOLERANCE = Decimal("0.01")  # hours
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One of the seven: which of cost, metered hours and job hours a cell has."""
+    """One of the seven. has: cost, metered hours, job hours."""
 
     key: str
-    name: str
-    meaning: str
     has: tuple[bool, bool, bool]
+
+    @property
+    def anchor(self) -> str:
+        return f"state-{self.key}"
+
+    @property
+    def name(self) -> str:
+        return term(self.anchor).name
+
+    @property
+    def meaning(self) -> str:
+        return term(self.anchor).meaning
 
 
 STATES = (
-    State(
-        "matched",
-        "Billed, metered and run",
-        "All three are there, as they should be.",
-        (True, True, True),
-    ),
-    State(
-        "nobody-ran",
-        "Paid for and nobody ran",
-        "Billed and metered without a job: idle GPUs, or a job log is missing or names them otherwise.",
-        (True, True, False),
-    ),
-    State(
-        "not-metered",
-        "Paid for and run, not metered",
-        "The usage import lacks the day, or the provider meters no hours here.",
-        (True, False, True),
-    ),
-    State(
-        "cost-only",
-        "Paid for, neither metered nor run",
-        "Credits, fees and unused commitment; or hours and jobs stand under another name.",
-        (True, False, False),
-    ),
-    State(
-        "not-billed",
-        "Metered and run, and nobody billed",
-        "The bill lacks the day, or it names the GPUs otherwise.",
-        (False, True, True),
-    ),
-    State(
-        "metered-only",
-        "Metered, neither billed nor run",
-        "Usage came without its cost: the bill or its import is missing.",
-        (False, True, False),
-    ),
-    State(
-        "jobs-only",
-        "Ran and nobody billed",
-        "No bill and no meter knows these GPUs: a mapping, an alias or a rate is missing, or they are free.",
-        (False, False, True),
-    ),
+    State("matched", (True, True, True)),
+    State("nobody-ran", (True, True, False)),
+    State("not-metered", (True, False, True)),
+    State("cost-only", (True, False, False)),
+    State("not-billed", (False, True, True)),
+    State("metered-only", (False, True, False)),
+    State("jobs-only", (False, False, True)),
 )
 BY_KEY = {state.key: state for state in STATES}
 BY_PRESENCE = {state.has: state for state in STATES}
