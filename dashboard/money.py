@@ -55,6 +55,8 @@ def settle(total: int, exact: Sequence[Decimal | Fraction]) -> list[int]:
     total is the rounded sum of the amounts, part of a cent carried. Where it is not (the basis was changed
     and nothing rebuilt yet) the largest amount takes the difference.
     """
+    if len(exact) == 1:
+        return [total]
     amounts = [Fraction(amount) * 100 for amount in exact]
     floors = [amount.numerator // amount.denominator for amount in amounts]
     remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]

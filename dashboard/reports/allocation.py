@@ -247,29 +247,26 @@ def shares_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) ->
     shared = share(pool.pool)
     upon = spreading.of(pool.cell, shared.idle, use.teams)
     for team, amount in pool.direct.items():
-        yield Share(*pool.cell, team, DIRECT, cents=amount, model=NO_MODEL[DIRECT] if by_model else "")
-    for team, amount in shared.owners.items():
-        yield from by_models(Share(*pool.cell, team, USE, use.teams[team], amount), use, by_model)
-    for team, amount in upon.items():
-        yield from by_models(Share(*pool.cell, team, IDLE, cents=amount), use, by_model)
+        yield Share(*pool.cell, team, DIRECT, 0, amount, NO_MODEL[DIRECT] if by_model else "")
+    for line, owners in ((USE, shared.owners), (IDLE, upon)):
+        for team, amount in owners.items():
+            if by_model:
+                yield from by_models(pool.cell, team, line, amount, use.models.get(team, {}))
+            else:
+                yield Share(*pool.cell, team, line, use.teams[team] if line == USE else 0, amount)
     left = {IDLE: 0 if upon else shared.idle, UNUSED: pool.unused, UNALLOCATED: shared.unallocated}
     for line, amount in left.items():
         if amount:
-            yield Share(*pool.cell, None, line, cents=amount, model=NO_MODEL[line] if by_model else "")
+            yield Share(*pool.cell, None, line, 0, amount, NO_MODEL[line] if by_model else "")
 
 
-def by_models(whole: Share, use: Use, by_model: bool) -> Iterator[Share]:
+def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Share]:
     """A team's share of a cell upon its models, by their hours; the cents add up to the team's."""
-    if not by_model:
-        yield whole
-        return
-    models = use.models.get(whole.team, {}) if whole.team else {}
-    parts = spread(whole.cents or 0, models, "by_use")
+    parts = spread(cents, models, "by_use")
     if not parts:
-        yield replace(whole, model=NO_MODEL.get(whole.line, "unspecified"))
+        yield Share(*cell, team, line, 0, cents, NO_MODEL[line])
     for model, amount in parts.items():
-        microseconds = models[model] if whole.line == USE else 0
-        yield replace(whole, model=model, cents=amount, microseconds=microseconds)
+        yield Share(*cell, team, line, models[model] if line == USE else 0, amount, model)
 
 
 def unbilled(cells: Iterable[tuple[Cell, Use]], by_model: bool) -> Iterator[Share]:

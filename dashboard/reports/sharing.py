@@ -68,4 +68,4 @@ def spread(cents: int, used: Mapping[Owner, int], view: str) -> dict[Owner, int]
 
 def in_order(owners: Iterable[Owner]) -> list[Owner]:
     """The same order whatever was read first: equal remainders give their cent to the first."""
-    return sorted(owners, key=str)
+    return sorted(owners)  # type: ignore[type-var]
