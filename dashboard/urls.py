@@ -5,6 +5,7 @@ from django.urls import path
 from .views import (
     accounts,
     allocation,
+    bridge,
     costs,
     glossary,
     imports,
@@ -15,6 +16,7 @@ from .views import (
     running,
     statement,
     teams,
+    unit_prices,
     usage,
 )
 
@@ -22,6 +24,8 @@ urlpatterns: list = [
     path("", overview.page, name="overview"),
     path("costs/", costs.page, name="costs"),
     path("allocation/", allocation.page, name="allocation"),
+    path("bridge/", bridge.page, name="bridge"),
+    path("unit-prices/", unit_prices.page, name="unit_prices"),
     path("usage/", usage.page, name="usage"),
     path("jobs/", jobs.page, name="jobs"),
     path("jobs/running/", running.page, name="running"),

@@ -73,12 +73,28 @@ class Step:
     def change(self) -> int:
         return cents_of(self.now) - cents_of(self.before)
 
+    @property
+    def has_rates(self) -> bool:
+        """In both periods, so that hours and rate can be told apart."""
+        return bool(self.before and self.before.is_priced and self.now and self.now.is_priced)
+
 
 @dataclass(frozen=True)
 class Bridge:
     """steps: the largest change first."""
 
     steps: list[Step]
+
+    @property
+    def in_both(self) -> Bridge:
+        return Bridge([step for step in self.steps if step.has_rates])
+
+    @property
+    def hours(self) -> tuple[Decimal, Decimal]:
+        """Before and now."""
+        before = (step.before.gpu_hours for step in self.steps if step.before and step.before.gpu_hours)
+        now = (step.now.gpu_hours for step in self.steps if step.now and step.now.gpu_hours)
+        return sum(before, Decimal(0)), sum(now, Decimal(0))
 
     @cached_property
     def parts(self) -> Parts:

@@ -8,6 +8,7 @@
   const prices = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
   const whole = new Intl.NumberFormat("en-US");
   const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const brief = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
   const plain = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 
   const signed = (number, text) => (number < 0 ? `\u2212${text}` : text);
@@ -147,13 +148,24 @@
     return Array.from({ length: count }, (_, i) => ({ value: Number(((first + i) * step).toPrecision(12)) }));
   }
 
+  // Where the steps of a waterfall are small beside its totals, the axis begins above zero; its legend says so.
+  function shortened(data) {
+    const levels = data.series.flatMap((series) => (series.steps?.length ? series.values : []));
+    const [least, most] = [Math.min(...levels), Math.max(...levels)];
+    if (!levels.length || least <= 0 || most - least > most * 0.3) return 0;
+    const room = Math.max(most - least, most * 0.02);
+    const unit = 10 ** Math.floor(Math.log10(room));
+    return Math.max(0, Math.floor((least - room * 0.6) / unit) * unit);
+  }
+
   function axis(side, unit, data, narrow) {
     const here = data.series.filter((series) => (series.axis ?? "left") === side);
     const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 1)));
     return {
       position: side,
       stacked: here.some((series) => series.stack),
-      beginAtZero: true,
+      beginAtZero: !shortened(data),
+      min: shortened(data) || undefined,
       bounds: "data",
       suggestedMax: shares ? 100 : undefined,
       grace: shares ? 0 : "4%",
@@ -258,20 +270,23 @@
         const { ctx: pen, scales } = chart;
         const bars = chart.getDatasetMeta(place).data;
         pen.save();
-        pen.font = `600 ${chart.width < 480 ? 10 : 12}px ${Chart.defaults.font.family}`;
+        const narrow = chart.width < 480;
+        pen.font = `600 ${narrow ? 10 : 12}px ${Chart.defaults.font.family}`;
         pen.textAlign = "center";
         pen.strokeStyle = colour("line-strong");
         bars.forEach((bar, i) => {
           const [from, to] = set.data[i];
           const [top, level] = [Math.max(from, to), to].map((amount) => scales[set.yAxisID].getPixelForValue(amount));
           const step = set.steps[i];
-          const most = Math.max(...set.data.flat().map(Math.abs));
           const shown = step ?? to;
+          const amount = (set.unit === "usd" ? "$" : "") + brief.format(Math.abs(shown));
           pen.fillStyle = colour("ink");
-          pen.fillText((step === null ? "" : more(step)) + signed(shown, UNITS[set.unit].tick(shown, most)), bar.x, top - 5);
+          // On a phone neighbours would touch: every other one stands higher.
+          pen.fillText((step === null ? "" : more(step)) + signed(shown, amount), bar.x, top - (narrow && i % 2 ? 16 : 5));
+          if (step === null && scales[set.yAxisID].min > 0) torn(pen, bar, chart.chartArea.bottom);
           if (!bars[i + 1]) return;
           pen.beginPath();
-          pen.moveTo(bar.x + bar.width / 2, level);
+          pen.moveTo(bar.x + (step === 0 ? -bar.width : bar.width) / 2, level);
           pen.lineTo(bars[i + 1].x - bars[i + 1].width / 2, level);
           pen.stroke();
         });
@@ -279,6 +294,20 @@
       });
     },
   };
+
+  // Two slanted cuts: the bar goes on below the axis.
+  function torn(pen, bar, bottom) {
+    pen.save();
+    pen.strokeStyle = colour("surface");
+    pen.lineWidth = 3;
+    for (const up of [10, 17]) {
+      pen.beginPath();
+      pen.moveTo(bar.x - bar.width / 2 - 2, bottom - up + 4);
+      pen.lineTo(bar.x + bar.width / 2 + 2, bottom - up - 4);
+      pen.stroke();
+    }
+    pen.restore();
+  }
 
   function options(data, width) {
     const narrow = width < 480;
@@ -303,7 +332,7 @@
     return {
       animation: false,
       maintainAspectRatio: false,
-      layout: { padding: { top: data.marks?.length || falls ? 18 : 4 } },
+      layout: { padding: { top: falls ? 28 : data.marks?.length ? 18 : 4 } },
       interaction: { mode: "index", intersect: false },
       scales,
       plugins: { legend: { display: false }, tooltip: tooltip(data), marks: { data } },
@@ -330,11 +359,18 @@
     };
     data.series.forEach((series, i) => {
       if (series.steps?.length) {
-        for (const role of new Set(series.steps.map(roleOf))) {
+        for (const role of new Set(series.steps.filter((step) => step !== 0).map(roleOf))) {
           const item = document.createElement("span");
           item.className = "legend-item";
           item.append(swatch(ROLES[role].colour), ROLES[role].words);
           box.append(item);
+        }
+        const begins = shortened(data);
+        if (begins) {
+          const note = document.createElement("span");
+          note.className = "legend-item";
+          note.append(`The axis begins at ${worded(data.axes.left, begins)}.`);
+          box.append(note);
         }
         return;
       }
