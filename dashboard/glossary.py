@@ -99,8 +99,8 @@ DAYS = (
         "closed-days",
         "Closed and open days",
         "A day is closed when it is over and its provider's bill is complete for it: the last day with rows "
-        "less the provider's lag. Open days are drawn lighter and marked. “Last 7 days” are the last "
-        "seven closed ones.",
+        "less the provider's lag. A total that was typed in is complete to its last day, a rate through "
+        "yesterday. Open days are drawn lighter and marked. “Last 7 days” are the last seven closed ones.",
     ),
     Term(
         "comparison",
@@ -336,9 +336,10 @@ RECONCILIATION = (
         "bill-parts",
         "Parts of a bill",
         "The lines of a bill on the billed basis, per account and billing period, whatever their day: lines "
-        "with a GPU type; cores and memory that are billed beside a GPU (host); other services; support, where "
-        "the bill has a category for it; purchases of commitments; tax; credits. Entered by hand are figures "
-        "of the same days that no bill line brought. The parts are whole cents that add up to the bill.",
+        "with a GPU type; cores and memory that are billed beside a GPU (host); other services; support, "
+        "where the bill has a category for it; purchases of commitments; tax; credits. Entered by hand are "
+        "figures of the same days that no bill line brought. The parts are whole cents that add up to the "
+        "bill.",
         "GPU + host + other services + support + purchases + tax + credits + entered = bill",
     ),
     Term(
@@ -401,9 +402,9 @@ RECONCILIATION = (
     Term(
         "data-gaps",
         "Gap in the data",
-        "A closed day between a provider’s first and last known day that lacks a cost row, metered hours or a "
-        "job log. A stored 0.00 is no gap. Open days are not judged, nor days before the provider’s first or "
-        "after the last of one that has ended.",
+        "A closed day between a provider’s first and last known day that lacks a cost row, metered hours or "
+        "a job log. A stored 0.00 is no gap. Open days are not judged, nor days before the provider’s first "
+        "or after the last of one that has ended.",
     ),
     Term(
         "log-coverage",
@@ -413,8 +414,43 @@ RECONCILIATION = (
         "there is a day without jobs known to be idle.",
     ),
 )
+CONTRACTS = (
+    Term(
+        "period-entry",
+        "Period entry (spread)",
+        "A total that somebody typed in or imported for several days, because no daily bill tells it. It is "
+        "shared among its days by contracted capacity where a commitment covers any of them, else by "
+        "metered hours, else by elapsed time, and adds up to the cent. It adds to whatever else stands on "
+        "the same day. Its days are marked “spread”: they are a share, not what a day cost.",
+        "total × weight of the day ÷ Σ weights",
+    ),
+    Term(
+        "rate",
+        "Rate (internal price)",
+        "What GPUs cost that nobody bills, such as an own cluster. A price per GPU and month posts cost and "
+        "metered hours every day through today, used or not. A price per GPU-hour posts the hours of jobs. A "
+        "rate posts nothing where another cost is known for the day; there it is only the internal price.",
+        "price × GPUs × elapsed hours ÷ hours of the month; or price × job GPU-hours",
+    ),
+    Term(
+        "recovery",
+        "Over- or under-recovered",
+        "What the jobs were charged at the price per GPU-hour, held against what the same GPUs cost. Only "
+        "days whose cost is known are compared: on the others the charge is the cost. Above zero the price "
+        "was higher than the cost, below zero it left a part of the cost uncharged.",
+        "charged on days with a known cost − cost of these days",
+    ),
+    Term(
+        "contracted-capacity",
+        "Commitment (contracted capacity)",
+        "GPUs that a contract promises at any time from one day to another. It costs nothing by itself: it "
+        "tells when a contract ends and how a period entry of the same GPUs is shared among its days.",
+        "GPUs × elapsed hours",
+    ),
+)
 SECTIONS = (
     ("Money", MONEY),
+    ("Costs that no cloud bills", CONTRACTS),
     ("Cost of teams", TEAM_SPEND),
     ("Unit prices", RATES),
     ("Bridge", BRIDGE),

@@ -23,6 +23,7 @@ from .templatetags import ui
 NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}}
 CHANGE = {"th": {"class": "num"}, "td": {"class": "num change"}}
 DASH = "–"
+TAGS = {"period": "spread", "rate": "rate"}  # of a cell's cost, by its source
 
 
 class SortedElsewhere(tables.Table):
@@ -133,8 +134,12 @@ class CellTable(tables.Table):
 class CostTable(CellTable):
     usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
 
-    def render_usd(self, value: Decimal) -> str:
-        return ui.usd(value)
+    def render_usd(self, record: Any, value: Decimal) -> str:
+        """With what was not billed that day: a period's total that was spread, or the rate of own GPUs."""
+        tags = [TAGS[source] for source in sorted(record["sources"]) if source in TAGS]
+        if not tags:
+            return ui.usd(value)
+        return format_html('<small class="soft">{}</small> {}', ", ".join(tags), ui.usd(value))
 
 
 class UsageTable(CellTable):

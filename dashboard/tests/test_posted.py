@@ -26,6 +26,7 @@ from dashboard.scope import Scope, Span
 
 from .conftest import make_cost, make_job, make_team, make_usage
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
+from .test_pages import rows_of
 
 pytestmark = pytest.mark.django_db
 ANY = [HealthCheck.function_scoped_fixture]
@@ -412,3 +413,45 @@ def test_whole_months_of_a_rate_cost_its_price(made):
     whole = spend.costs(Scope(span=span("2025-05-01", "2025-05-31")), Names.load())
     exact = made.usd * made.gpus
     assert abs(sum(cell.usd for cell in whole) - exact) <= Decimal("0.005")
+
+
+# On the pages
+
+
+def test_spread_days_are_marked_and_the_file_has_its_four_columns(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    make_entry("2025-03-01", "2025-03-31", "3100.00")
+    make_cost("2025-03-01", "1.00", gpu_type="H100-80GB")
+    per_month("310.00", "1", "2025-03-01", "2025-03-31")
+    client.force_login(finance)
+    where = {"start": "2025-03-01", "end": "2025-03-01"}
+    page = client.get("/costs/", where)
+    text = page.content.decode()
+    assert page.context["total"] == Decimal("111.00")
+    assert '<small class="soft">spread</small> $100.00' in text
+    assert '<small class="soft">rate</small> $10.00' in text
+    assert "a part of a total that was typed in" in text
+    rows = rows_of(client.get("/costs/", where | {"_export": "csv"}))
+    assert [list(row.values()) for row in rows] == [
+        ["2025-03-01", "AWS", "A100-80GB", "100.00"],
+        ["2025-03-01", "AWS", "H100-80GB", "1.00"],
+        ["2025-03-01", "fox", "A100-80GB", "10.00"],
+    ]
+    assert "spread" not in client.get("/costs/", where | {"gpu_type": "H100-80GB"}).content.decode()
+
+
+def test_days_with_most_hours_count_what_is_posted(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    make_usage("2025-03-02", "100")
+    make_entry("2025-03-01", "2025-03-02", "2.00", "48", gpu_type="H100-80GB")
+    per_month("310.00", "4", "2025-03-01", "2025-03-01")
+    client.force_login(finance)
+    peaks = client.get("/usage/", {"preset": "all"}).context["peaks"]
+    assert [(peak["day"].day, peak["hours"]) for peak in peaks] == [(2, 124), (1, 120)]
+
+
+def test_names_of_contracts_are_filters(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    per_month("310.00", "1", "2025-03-01")
+    client.force_login(finance)
+    assert client.get("/costs/", {"provider": "fox", "preset": "last7"}).context["total"] == Decimal("72.33")

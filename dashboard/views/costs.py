@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -48,6 +47,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         changed=note(changes.sides),
         totals=sums,
         table=asked.one_page(table),
+        sources=frozenset().union(*(cell.sources for cell in cells)),
         total=sums.net,
         lines=lines(asked),
         no_lines=asked.scope.basis != asked.filter.defaults()["basis"] and not spend.has_lines(),
@@ -56,17 +56,25 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 
 def bucketed(asked: Asked, cells: Iterable[spend.Cost]) -> list[dict[str, Any]]:
-    sums: defaultdict[tuple[date, str, str], Decimal] = defaultdict(lambda: spend.ZERO)
+    groups: defaultdict[tuple[date, str, str], list[spend.Cost]] = defaultdict(list)
     for cell in cells:
-        sums[asked.bucket_of(cell.day), cell.provider, cell.gpu_type] += cell.usd
+        groups[asked.bucket_of(cell.day), cell.provider, cell.gpu_type].append(cell)
     return [
-        {"day": day, "provider": provider, "gpu_type": gpu_type, "usd": usd}
-        for (day, provider, gpu_type), usd in sorted(sums.items())
+        {
+            "day": day,
+            "provider": provider,
+            "gpu_type": gpu_type,
+            "usd": sum((cell.usd for cell in groups[day, provider, gpu_type]), spend.ZERO),
+            "sources": frozenset().union(*(cell.sources for cell in groups[day, provider, gpu_type])),
+        }
+        for day, provider, gpu_type in sorted(groups)
     ]
 
 
 def file_rows(table: CostTable) -> Iterable[tuple[Any, ...]]:
-    return (tuple(row.record.values()) for row in table.rows)
+    for row in table.rows:
+        got = row.record
+        yield got["day"], got["provider"], got["gpu_type"], got["usd"]
 
 
 def address(asked: Asked, row: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -12,10 +13,8 @@ from django.shortcuts import render
 
 from ..access import viewing
 from ..gpu_time import six_decimals
-from ..models import UsageSnapshot
 from ..reports import usage
 from ..reports.changes import Changes
-from ..reports.spend import narrowed
 from ..tables import UsageTable
 from . import drawn
 from .asked import Asked
@@ -41,7 +40,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     context = asked.context(
         figures=figures(measures) if cells else [],
         charts=drawn.usage(asked, cells),
-        peaks=peaks(asked),
+        peaks=peaks(asked, cells),
         by_provider=by_provider(asked, cells, changes),
         changed=changed(changes),
         compared=note(changes.sides),
@@ -102,11 +101,14 @@ def figures(measures: Measures) -> list[dict[str, Any]]:
     ]
 
 
-def peaks(asked: Asked) -> list[dict[str, Any]]:
-    snapshots = narrowed(UsageSnapshot.objects.within(asked.scope.span), asked.scope, asked.names)
+def peaks(asked: Asked, cells: Iterable[usage.Hours]) -> list[dict[str, Any]]:
+    hours: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for cell in cells:
+        if cell.metered is not None:
+            hours[cell.day] += cell.metered
+    busiest = sorted(hours, key=lambda day: (-hours[day], day))[:PEAK_DAYS]
     return [
-        {"day": day, "hours": hours, "url": asked.link("jobs", start=day, end=day)}
-        for day, hours in snapshots.peak_days(PEAK_DAYS)
+        {"day": day, "hours": hours[day], "url": asked.link("jobs", start=day, end=day)} for day in busiest
     ]
 
 
