@@ -9,15 +9,30 @@ from django.utils.dateformat import format as date_in_words
 
 register = template.Library()
 
-PAGES = [
+Page = tuple[str, str]  # the name of its route, and what the menu calls it
+MENU: list[Page | tuple[str, list[Page]]] = [
     ("overview", "Overview"),
     ("costs", "Costs"),
+    ("allocation", "Allocation"),
     ("usage", "Usage"),
     ("jobs", "Jobs"),
     ("teams", "Teams"),
+    (
+        "Analyse",
+        [
+            ("bridge", "Bridge"),
+            ("unit_prices", "Unit prices"),
+            ("running", "Running jobs"),
+            ("contracts", "Contracts"),
+        ],
+    ),
+    (
+        "Check",
+        [("reconcile", "Reconciliation"), ("quality", "Data quality"), ("mappings", "Mappings")],
+    ),
     ("help", "Help"),
 ]
-STAFF_PAGES = [("mappings", "Mappings"), ("imports", "Imports"), ("admin:index", "Admin")]
+STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "n/a"
@@ -75,19 +90,44 @@ def _exact(amount) -> Decimal:
 
 
 @register.simple_tag(takes_context=True)
-def nav_links(context) -> list[dict]:
+def menu(context) -> list[dict]:
+    """Links, and groups of them with a label and `links`."""
     request = context["request"]
-    pages = [*PAGES, *(STAFF_PAGES if request.user.is_staff else [])]
-    return [link for name, label in pages if (link := _link(name, label, request.path))]
+    paths = (reverse(name) for name, _ in menu_pages())
+    here = max((path for path in paths if _is_within(request.path, path)), key=len, default="")
+    staff = [_link(*page, here) for page in STAFF_PAGES] if request.user.is_staff else []
+    if staff:
+        staff[0]["opens_group"] = True
+    return [_group(*item, here) if isinstance(item[1], list) else _link(*item, here) for item in MENU] + staff
 
 
-def _link(name: str, label: str, path: str) -> dict | None:
+def _routed(name: str) -> bool:
     try:
-        url = reverse(name)
+        reverse(name)
     except NoReverseMatch:
-        return None
-    current = path == url or (url != "/" and path.startswith(url))
-    return {"url": url, "label": label, "current": current, "opens_group": name == STAFF_PAGES[0][0]}
+        return False
+    return True
+
+
+def menu_pages() -> list[Page]:
+    pages: list[Page] = []
+    for name, label in [*MENU, *STAFF_PAGES]:
+        pages += label if isinstance(label, list) else [(name, label)]
+    return [page for page in pages if _routed(page[0])]
+
+
+def _link(name: str, label: str, here: str) -> dict:
+    path = reverse(name)
+    return {"url": path, "label": label, "current": path == here}
+
+
+def _group(label: str, pages: list[Page], here: str) -> dict:
+    links = [_link(*page, here) for page in pages if _routed(page[0])]
+    return {"label": label, "links": links, "current": any(link["current"] for link in links)}
+
+
+def _is_within(path: str, page: str) -> bool:
+    return path == page or (page != "/" and path.startswith(page))
 
 
 @register.filter
