@@ -47,6 +47,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
+    """how: views.how.How, told below the numbers."""
+
     id: str
     title: str
     labels: Sequence[str]
@@ -55,6 +57,7 @@ class Chart:
     first_header: str = "Day"
     open: Sequence[bool] = ()
     links: Sequence[str | None] = ()
+    how: Any = None
 
     @property
     def empty(self) -> bool:

@@ -162,6 +162,8 @@ class Asked:
         ]
         if money:
             facts.append(("Basis", BASES[self.scope.basis]))
+        if chips := self.filter.in_words():
+            facts.append(("Only", "; ".join(chip["text"] for chip in chips)))
         return how(anchor, facts, formula, rows, rows_url)
 
     def about(self) -> list[tuple[str, str]]:

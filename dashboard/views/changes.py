@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from ..periods import in_words
@@ -34,13 +33,12 @@ def in_row(change: Change, more_is_good: bool = False) -> dict[str, Any]:
     """In a cell of a table whose note tells the spans."""
     if change.by is None:
         return {"text": change.reason, "direction": "none", "good": None}
-    direction = "up" if change.by > 0 else "down" if change.by < 0 else "flat"
-    good = change.by > 0 if more_is_good and change.by else None
-    return {"text": size(change.by, change.in_points), "direction": direction, "good": good}
-
-
-def size(by: Decimal, in_points: bool) -> str:
-    return f"{ui._figure(abs(by) * 100, 1)} points" if in_points else ui.percent(abs(by))
+    by = round(change.by, 3)  # what is printed as 0.0 % points nowhere
+    direction = "up" if by > 0 else "down" if by < 0 else "flat"
+    text = ui.percent(abs(change.by))
+    if change.in_points:
+        text = text.replace("%", "points")
+    return {"text": text, "direction": direction, "good": by > 0 if more_is_good and by else None}
 
 
 def note(sides: Sides) -> str:

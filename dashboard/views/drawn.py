@@ -19,6 +19,7 @@ from ..reports.teams import TeamDay
 from ..reports.usage import Hours, Sum, total
 from ..scope import BUCKETS, ONE_DAY, Span, bucket_end, bucket_start, buckets
 from .asked import Asked, bucket_label
+from .how import How
 
 # Bars narrower than a few pixels say nothing: longer spans are drawn per week, then per month.
 DAYS_DRAWN, WEEKS_DRAWN, MOST_DRAWN = 130, 420, 800
@@ -71,7 +72,15 @@ def drawn_bucket(span: Span | None, chosen: str) -> str:
     return "day" if length <= DAYS_DRAWN else "week" if length <= WEEKS_DRAWN else "month"
 
 
-def time_chart(axis: Axis, name: str, title: str, series: Sequence[Series], caption: str, page: str) -> Chart:
+def time_chart(
+    axis: Axis,
+    name: str,
+    title: str,
+    series: Sequence[Series],
+    caption: str,
+    page: str,
+    how: How | None = None,
+) -> Chart:
     return Chart(
         id=name,
         title=f"{title} {PER[axis.bucket]}",
@@ -81,6 +90,7 @@ def time_chart(axis: Axis, name: str, title: str, series: Sequence[Series], capt
         first_header=HEADERS[axis.bucket],
         open=axis.open(),
         links=[axis.link(page, start) for start in axis.starts],
+        how=how,
     )
 
 
@@ -105,7 +115,8 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
         )
         caption += " The line is the metered GPU-hours."
     by = "GPU type" if group_by == "gpu_type" else "provider"
-    return time_chart(axis, "spend", f"Spend by {by}", series, caption, "costs")
+    how = asked.how("spend", rows=f"{len(cells):,} cost rows", rows_url=asked.link("costs"))
+    return time_chart(axis, "spend", f"Spend by {by}", series, caption, "costs", how)
 
 
 def by_bucket(axis: Axis, hours: Iterable[Hours]) -> dict[date, Sum]:
@@ -133,10 +144,13 @@ def usage(asked: Asked, cells: Sequence[Hours]) -> list[Chart]:
     price = Series(
         "USD per metered GPU-hour", values(lambda s: s.unit_price), "usd_per_hour", "line", colour=3
     )
+    rows: dict[str, Any] = {"rows": f"{len(cells):,} rows", "rows_url": asked.link("usage")}
+    how_hours, how_share = (asked.how(term, money=False, **rows) for term in ("job-hours", "utilisation"))
+    how_price = asked.how("unit-price", **rows)
     return [
-        time_chart(axis, "hours", "Metered and job GPU-hours", hours, HOURS_CAPTION, "jobs"),
-        time_chart(axis, "utilisation", "Utilisation", [share], SHARE_CAPTION, "jobs"),
-        time_chart(axis, "price", "Price of a metered GPU-hour", [price], PRICE_CAPTION, "costs"),
+        time_chart(axis, "hours", "Metered and job GPU-hours", hours, HOURS_CAPTION, "jobs", how_hours),
+        time_chart(axis, "utilisation", "Utilisation", [share], SHARE_CAPTION, "jobs", how_share),
+        time_chart(axis, "price", "Price of a metered GPU-hour", [price], PRICE_CAPTION, "costs", how_price),
     ]
 
 
@@ -157,7 +171,8 @@ def team_hours(asked: Asked, days: Sequence[TeamDay], ids: dict[str, UUID]) -> C
     series = grid.stacked(
         "hours", lambda start, names: axis.link("jobs", start, team=[ids[name] for name in names])
     )
-    return time_chart(axis, "teams", "Job GPU-hours by team", series, "", "jobs")
+    how = asked.how("job-hours", money=False, rows="Jobs of the range", rows_url=asked.link("jobs"))
+    return time_chart(axis, "teams", "Job GPU-hours by team", series, "", "jobs", how)
 
 
 def team_trend(asked: Asked, days: Sequence[TeamDay], team: str) -> Chart:
@@ -169,10 +184,18 @@ def team_trend(asked: Asked, days: Sequence[TeamDay], team: str) -> Chart:
         "hours", lambda start, names: axis.link("jobs", start, team=team, **{group_by: names})
     )
     by = "GPU type" if group_by == "gpu_type" else "provider"
-    return time_chart(axis, "trend", f"Job GPU-hours by {by}", series, "", "jobs")
+    how = asked.how("job-hours", money=False, rows="Jobs of the team", rows_url=asked.link("jobs", team=team))
+    return time_chart(axis, "trend", f"Job GPU-hours by {by}", series, "", "jobs", how)
 
 
-def ranking(name: str, title: str, rows: Sequence[tuple[str, Decimal, str]], header: str, unit: str) -> Chart:
+def ranking(
+    name: str,
+    title: str,
+    rows: Sequence[tuple[str, Decimal, str]],
+    header: str,
+    unit: str,
+    how: How | None = None,
+) -> Chart:
     """One bar per (name, amount, link)."""
     series = Series(
         unit_name(unit), [amount for _, amount, _ in rows], unit, links=[url for _, _, url in rows]
@@ -184,6 +207,7 @@ def ranking(name: str, title: str, rows: Sequence[tuple[str, Decimal, str]], hea
         [series],
         first_header=header,
         links=[url for _, _, url in rows],
+        how=how,
     )
 
 

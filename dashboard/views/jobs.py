@@ -1,8 +1,9 @@
-"""The list of jobs, and everything about one."""
+"""The list of jobs."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -13,10 +14,10 @@ from ..access import viewing
 from ..clock import now
 from ..paging import BadCursor, Cursor, Page, keyset_page, order
 from ..tables import JobTable
-from .asked import Asked, help_link
+from ..templatetags import ui
+from .asked import Asked
 
 USES = ["provider", "gpu_type", "team", "status", "model", "q"]
-DAYS_LISTED = 400
 
 
 @viewing
@@ -34,17 +35,22 @@ def page(request: HttpRequest) -> HttpResponseBase:
             return answer
     listed, measured_at, problem = one_page(asked, jobs, sort)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
+    count = joblist.shown_count(jobs)
     context = asked.context(
         table=table,
         pages=links(asked, listed),
-        count=joblist.shown_count(jobs),
+        count=count,
         hours=hours,
         clipped=span is not None,
         problem=problem,
-        help_url=help_link("job-hours"),
+        how=asked.how("job-hours", formula=formula(hours), rows=f"{count} jobs", money=False),
         measured_at=measured_at,
     )
     return render(request, "dashboard/jobs.html", context)
+
+
+def formula(hours: Decimal) -> str:
+    return f"Σ of the jobs’ running time within the range × GPUs = {ui.hours(hours)}"
 
 
 def keys(sort: str) -> list[Any]:

@@ -18,7 +18,7 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
 from .changes import sides
-from .measures import Measures, how_now, team_url
+from .measures import Measures, how_now, rows_url, team_url
 
 TOP_TEAMS = 8
 
@@ -42,6 +42,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         newest=JobTable(shown.newest, **running),
         longest=JobTable(shown.longest, **running),
         running_url=reverse("jobs") + "?status=running",
+        how_running=how_now("job-hours"),
     )
     return render(request, "dashboard/overview.html", context)
 
@@ -80,4 +81,5 @@ def running_now(asked: Asked, running: int) -> dict:
 def top_teams(asked: Asked, shown: Overview) -> drawn.Chart:
     teams = [team for team in shown.teams if team.microseconds][:TOP_TEAMS]
     rows = [(t.name, t.gpu_hours, team_url(asked, t.id)) for t in teams]
-    return drawn.ranking("teams", "Teams with most job GPU-hours", rows, "Team", "hours")
+    how = asked.how("job-hours", money=False, rows="Jobs of the range", rows_url=rows_url(asked, "jobs"))
+    return drawn.ranking("teams", "Teams with most job GPU-hours", rows, "Team", "hours", how)

@@ -158,6 +158,8 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         ],
         latest=JobTable(list(latest), names=asked.names, orderable=False, exclude=("team",)),
         jobs_url=reverse("jobs") + query(team=team.pk),
+        how_models=job_hours(asked, use.gpu_hours, use.jobs, changes, team=use.id)["how"],
+        how_latest=how_now("job-hours"),
         crumbs=[{"label": "Teams", "url": reverse("teams")}, {"label": team.name, "url": None}],
     )
     return render(request, "dashboard/team.html", context)
