@@ -12,9 +12,9 @@ from ..scope import ONE_DAY, Scope, Span, shift_month
 
 ONE_CENT = Decimal("0.01")
 AGAINST = {
-    "previous": "the period before",
-    "last_month": "the same days of last month",
-    "last_year": "the same days of last year",
+    "previous": "previous period",
+    "last_month": "same days last month",
+    "last_year": "same days last year",
 }
 MONTHS_BACK = {"last_month": 1, "last_year": 12}
 NO_DAYS = Span(date(2000, 1, 1), date(2000, 1, 1))
