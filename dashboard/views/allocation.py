@@ -218,7 +218,7 @@ CAPTION = "Each day’s cost of a provider’s GPU type, by the job GPU-hours of
 UNSURE = (
     ("is_unmetered", "have job hours and no metered ones: jobs alone share their cost.", "usage"),
     ("is_over_reported", "have more job hours than metered ones: jobs share by their hours.", "usage"),
-    ("is_blended", "mix prices of several kinds: their shares are blended.", "costs"),
+    ("is_blended", "mix prices of several kinds: their shares are blended.", "unit_prices"),
 )
 
 
