@@ -270,8 +270,8 @@ RATES = (
     Term(
         "commitment-utilisation",
         "Commitment utilisation",
-        "How much of what was committed and paid for was used, by effective cost, on closed days. Contracted "
-        "hours come from the contracts that administrators type in: GPUs × elapsed hours.",
+        "How much of what was committed and paid for was used, by effective cost. Contracted hours come "
+        "from the contracts that administrators type in: GPUs × elapsed hours.",
         "covered cost ÷ (covered cost + unused commitment)",
     ),
     Term(
@@ -326,8 +326,8 @@ BRIDGE = (
     Term(
         "bridge-no-rate",
         "No rate",
-        "The difference where hours and rate cannot be told apart: unused commitment, totals without hours, "
-        "credits, and cost that is not above zero.",
+        "The difference where hours and rate cannot be told apart: unused commitment, cost without metered "
+        "hours, credits, and cost that is not above zero.",
         "cost now − cost before",
     ),
 )

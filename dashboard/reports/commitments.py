@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from uuid import UUID
@@ -96,7 +96,7 @@ class Expiry:
 
 @dataclass(frozen=True)
 class Commitments:
-    """cells: of closed days. contracts: every one of the scope's hardware, whenever it runs."""
+    """contracts: every one of the scope's hardware, whenever it runs. hours: contracted ones by day."""
 
     cells: Sequence[Priced]
     contracts: Sequence[Contract]
@@ -106,15 +106,15 @@ class Commitments:
 
     @classmethod
     def load(
-        cls, scope: Scope, cells: Sequence[Priced], names: Names, freshness: Freshness, today: date
+        cls, scope: Scope, cells: Sequence[Priced], names: Names, freshness: Freshness, now: datetime
     ) -> Commitments:
         contracts = contracts_of(scope, names)
         hours = {
             (contract.pk, day): hours
             for contract in contracts
-            for day, hours in contracted(contract, scope.span, names, freshness)
+            for day, hours in contracted(contract, scope.span, names, freshness, now)
         }
-        return cls(cells, contracts, last_covered(scope, names), hours, today)
+        return cls(cells, contracts, last_covered(scope, names), hours, now.astimezone(UTC).date())
 
     def by(self, bucket_of: Callable[[date], date]) -> dict[Place, Use]:
         """Per bucket, provider and GPU type that has covered, unused or contracted hours."""
@@ -199,17 +199,17 @@ def contracts_of(scope: Scope, names: Names) -> list[Contract]:
 
 
 def contracted(
-    contract: Contract, span: Span | None, names: Names, freshness: Freshness
+    contract: Contract, span: Span | None, names: Names, freshness: Freshness, now: datetime
 ) -> Iterable[tuple[date, Decimal]]:
-    """(day, GPUs × elapsed hours) of the contract's closed days in the range, by the bill's clock."""
-    through = {one.provider: one.through for one in freshness.providers}.get(contract.provider)
-    if through is None or through < contract.days.start:
+    """(day, GPUs × elapsed hours) of the contract's days in the range that the bill has reached."""
+    last = {one.provider: one.last for one in freshness.providers}.get(contract.provider)
+    if last is None or last < contract.days.start:
         return
-    days = Span(contract.days.start, min(contract.days.end, through + ONE_DAY))
+    days = Span(contract.days.start, min(contract.days.end, last + ONE_DAY))
     clock = names.clock(contract.provider)
     for day in days.clipped(span) if span else days:
-        elapsed = midnight(day + ONE_DAY, clock) - midnight(day, clock)
-        yield day, contract.gpus * Decimal(elapsed // SECOND) / 3600
+        elapsed = min(midnight(day + ONE_DAY, clock), now) - midnight(day, clock)
+        yield day, contract.gpus * Decimal(max(elapsed // SECOND, 0)) / 3600
 
 
 def last_covered(scope: Scope, names: Names) -> dict[Hardware, date]:

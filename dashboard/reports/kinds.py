@@ -57,8 +57,11 @@ class Part:
 
 def bought(scope: Scope, names: Names) -> list[Bought]:
     """Cents add up to the cells' cost and hours to their metered hours, to the hundredth."""
-    metered = {(h.day, h.provider, h.gpu_type): h.metered for h in usage.metered(scope, names)}
-    return list(by_kind(charges(scope, names), metered))
+    return list(by_kind(charges(scope, names), metered_hours(scope, names)))
+
+
+def metered_hours(scope: Scope, names: Names) -> dict[Cell, Decimal | None]:
+    return {(h.day, h.provider, h.gpu_type): h.metered for h in usage.metered(scope, names)}
 
 
 def by_kind(found: Iterable[Charge], metered: Mapping[Cell, Decimal | None]) -> Iterable[Bought]:

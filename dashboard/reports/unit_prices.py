@@ -11,8 +11,9 @@ from decimal import Decimal
 from ..money import to_cents, usd
 from ..naming import Names
 from ..scope import Scope
+from .charges import charges
 from .freshness import Freshness
-from .kinds import Bought, bought
+from .kinds import Bought, by_kind, metered_hours
 
 MUCH_DEARER = Decimal("1.25")  # times the cheapest provider's rate
 ENOUGH_HOURS = Decimal(1)
@@ -36,8 +37,11 @@ class Priced:
 
 def priced(scope: Scope, names: Names) -> list[Priced]:
     """Both bases of the same cells; where no bill line tells them apart they are the same."""
-    billed = {cell_of(one): one for one in bought(scope.but(basis="billed"), names)}
-    effective = {cell_of(one): one for one in bought(scope.but(basis="effective"), names)}
+    metered = metered_hours(scope, names)
+    billed, effective = (
+        {cell_of(one): one for one in by_kind(charges(scope.but(basis=basis), names), metered)}
+        for basis in ("billed", "effective")
+    )
     nothing = Bought(date.min, "", "", "", 0)
     return [
         Priced(

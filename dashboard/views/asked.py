@@ -103,13 +103,14 @@ class Asked:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
 
     def sorted(self, table: Any) -> Any:
-        table.order_by = self.request.GET.getlist("sort")
+        table.order_by = self.request.GET.getlist(table.prefixed_order_by_field)
         return table
 
     def one_page(self, table: Table) -> Table:
         """The page of the table that is asked for; past the end is the last page."""
         pages = Paginator(table.rows, self.per_page).num_pages
-        table.paginate(page=clamped(self.request.GET.get("page", ""), 1, pages), per_page=self.per_page)
+        asked_for = clamped(self.request.GET.get(table.prefixed_page_field, ""), 1, pages)
+        table.paginate(page=asked_for, per_page=self.per_page)
         return table
 
     def context(self, **extra: Any) -> dict[str, Any]:

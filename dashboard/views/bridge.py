@@ -214,7 +214,7 @@ def parts(asked: Asked, found: Bridge) -> list[dict[str, Any]]:
     ]
 
 
-def behind(asked: Asked, found: Bridge) -> dict[str, str]:
+def behind(asked: Asked, found: Bridge) -> dict[str, Any]:
     return {"rows": f"{len(found.steps):,} cells", "rows_url": asked.here() + "#rows"}
 
 

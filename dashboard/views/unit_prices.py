@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.shortcuts import render
 
 from ..access import viewing
 from ..charts import MOST_SERIES, Chart, Grid, Series
-from ..clock import today
+from ..clock import now
 from ..money import usd
 from ..periods import in_words
 from ..rate_tables import KindTable, PriceTable
@@ -36,9 +37,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     columns = (asked.scope.bucket, *COLUMNS)
     if answer := asked.export("unit-prices", columns, lambda: file_rows(kinds), control(total)):
         return answer
-    of_closed = closed(cells, asked.freshness)
-    found = outliers(of_closed, asked.scope.basis)
-    used = Commitments.load(asked.scope, of_closed, asked.names, asked.freshness, today())
+    found = outliers(closed(cells, asked.freshness), asked.scope.basis)
+    used = Commitments.load(asked.scope, cells, asked.names, asked.freshness, now())
     context = asked.context(
         figures=figures(asked, cells, total, used, found) if cells else [],
         charts=[rate_chart(asked, cells), gap_chart(asked, cells)],
@@ -66,8 +66,7 @@ def table_of(asked: Asked, table: type, rows: list[dict[str, Any]], prefix: str 
         rows, label=asked.bucket_label, link=lambda row: costs_of(asked, row), prefix=prefix, attrs={}
     )
     shown.columns["day"].column.verbose_name = drawn.HEADERS[asked.scope.bucket]
-    shown.order_by = asked.request.GET.getlist(f"{prefix}sort")
-    return shown
+    return asked.sorted(shown)
 
 
 def costs_of(asked: Asked, row: dict[str, Any]) -> str:
@@ -142,11 +141,19 @@ def use_row(asked: Asked, place: Place, use: Use) -> dict[str, Any]:
     day, provider, gpu_type = place
     return {
         "bucket": asked.bucket_label(day),
+        "open": is_open(asked, day, provider),
         "provider": provider,
         "gpu_type": gpu_type,
         "use": use,
         "url": costs_of(asked, {"day": day, "provider": provider, "gpu_type": gpu_type}),
     }
+
+
+def is_open(asked: Asked, day: date, provider: str) -> bool:
+    """Whether some days of that bucket are not complete on the provider's bill."""
+    last = date.fromisoformat(asked.days_of(day, asked.scope.bucket)["end"])
+    through = asked.freshness.through((provider,))
+    return through is not None and last > through
 
 
 def contract_row(used: Commitments, expiry: Expiry) -> dict[str, Any]:
