@@ -151,7 +151,7 @@ def test_running_jobs_and_their_file(client, finance, month, as_of):
     assert Decimal(row["cost_usd"]) == page.context["total"]
 
 
-@pytest.mark.parametrize(("url", "most"), [("/allocation/", 26), ("/jobs/running/", 20)])
+@pytest.mark.parametrize(("url", "most"), [("/allocation/", 37), ("/jobs/running/", 20)])
 def test_the_number_of_queries_does_not_grow(
     client, finance, month, url, most, django_assert_max_num_queries
 ):
@@ -171,6 +171,25 @@ def test_a_job_s_page_asks_as_often_for_a_month_as_for_a_day(
     job = make_job("2025-03-01 00:00", end)
     with django_assert_max_num_queries(35):
         client.get(f"/jobs/{job.pk}/")
+
+
+def test_a_team_is_compared_with_its_own_cost_before(client, finance, db, as_of):
+    as_of("2025-03-10 12:00")
+    for day, usd in (("01", 100), ("02", 100), ("03", 150), ("04", 150), ("05", 1)):
+        make_cost(f"2025-03-{day}", str(usd))
+        make_job(f"2025-03-{day} 00:00", f"2025-03-{day} 01:00")
+    make_job("2025-03-03 02:00", "2025-03-03 04:00", team="speech")
+    client.force_login(finance)
+    page = client.get("/allocation/", {"start": "2025-03-03", "end": "2025-03-04"})
+    [vision, speech] = page.context["groups"]["lines"]
+    assert (vision.row.name, vision.row.sum.usd, vision.change["text"]) == ("vision", 200, "0.0 %")
+    assert (speech.row.name, speech.row.sum.usd, speech.change["text"]) == (
+        "speech",
+        100,
+        "less than 1 cent before",
+    )
+    assert page.context["figures"][0]["delta"]["text"] == "50.0 %"
+    assert "3–4 Mar 2025 $300.00 against 1–2 Mar 2025 $200.00" in page.content.decode()
 
 
 @pytest.mark.parametrize("bad", [{"by": "x"}, {"idle": "x"}, {"then_by": "\u0661"}, {"start": "2025-99-99"}])

@@ -58,11 +58,11 @@ def test_a_standing_inference_service_on_an_account_of_its_own():
 
 
 def test_a_standing_inference_service_that_is_a_running_job():
-    """It has no end: every day it takes 24 of the 48 metered hours, up to now."""
+    """It has no end: its two GPUs take 48 of the 96 metered hours of every day, up to now."""
     for day in (1, 2, 3):
         make_cost(f"2025-03-0{day}", "96.00")
-        make_usage(f"2025-03-0{day}", "48.00")
-    make_job("2025-02-01 00:00", None, team="serving", status="running", model_name="chat")
+        make_usage(f"2025-03-0{day}", "96.00")
+    make_job("2025-02-01 00:00", None, team="serving", status="running", gpu_count=2)
     assert paid() == {"serving": 144, "(idle)": 144}
 
 

@@ -19,14 +19,17 @@ from ..gpu_time import hours, six_decimals
 from ..models import Team
 from ..money import usd
 from ..reports.allocation import IDLE, NOBODY, TEAMS, UNALLOCATED, UNUSED, Allocation, allocate
+from ..reports.allocation_changes import AllocationChanges
 from ..reports.breakdown import Breakdown, Row, Sum, broken_down, cells, label
+from ..reports.compare import Change
 from ..reports.sharing import IDLE_VIEWS
 from ..tables import ShareTable
 from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
+from .changes import delta, in_row, note, sides
 
-USES = ["provider", "gpu_type", "team", "model", "by", "then_by", "idle", "bucket", "basis"]
+USES = ["provider", "gpu_type", "team", "model", "by", "then_by", "idle", "bucket", "basis", "compare"]
 MOST_ROWS = 100
 LINES = {
     TEAMS: "Teams",
@@ -39,7 +42,7 @@ TERMS = {TEAMS: "allocation", IDLE: "idle-cost", UNUSED: "unused-commitment", UN
 
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
-    asked = Asked.of(request, USES, about_jobs=True)
+    asked = Asked.of(request, USES)
     scope = asked.scope
     by_model = "model" in (scope.by, scope.then_by) or bool(scope.models)
     found = allocate(scope, asked.names, by_model)
@@ -49,11 +52,12 @@ def page(request: HttpRequest) -> HttpResponseBase:
     columns, control = file_columns(by_model), f"{found.total} USD"
     if answer := asked.export("allocation", columns, lambda: file_rows(table, by_model), control):
         return answer
-    groups = broken_down(found.shares, scope.by, then_by(asked), teams)
+    changes = AllocationChanges.of(scope, found, sides(asked), asked.names, by_model)
     context = asked.context(
-        figures=figures(asked, found) if found.shares else [],
+        figures=figures(asked, found, changes) if found.shares else [],
         charts=[chart(asked, found, teams)],
-        groups=shown(asked, groups),
+        groups=shown(asked, found, changes, teams),
+        changed=note(changes.sides),
         equation=equation(asked, found),
         notes=notes(asked, found),
         table=asked.one_page(table),
@@ -95,29 +99,29 @@ def share_table(asked: Asked, rows: list[Any], by_model: bool) -> ShareTable:
 # The page
 
 
-def figures(asked: Asked, found: Allocation) -> list[dict[str, Any]]:
+def figures(asked: Asked, found: Allocation, changes: AllocationChanges) -> list[dict[str, Any]]:
+    if asked.scope.teams or asked.scope.models:
+        return [chosen_figure(asked, found, changes)]
     whole = Decimal(found.bill)
-    tiles = [
+    return [
         figure(
             LINES[line],
             ui.usd(found.part(line)),
             f"{ui.percent(Decimal(found.parts.get(line, 0)) / whole)} of the bill" if whole > 0 else "",
             how=asked.how(TERMS[line], rows=pools_in_words(found), rows_url=asked.link("costs")),
+            delta=delta(changes.part(line), changes.sides, ui.usd),
         )
         for line in LINES
     ]
-    if asked.scope.teams or asked.scope.models:
-        tiles[0]["label"] = "All teams"
-        tiles.insert(0, chosen_figure(asked, found))
-    return tiles
 
 
-def chosen_figure(asked: Asked, found: Allocation) -> dict[str, Any]:
+def chosen_figure(asked: Asked, found: Allocation, changes: AllocationChanges) -> dict[str, Any]:
     return figure(
         "Chosen teams and models",
         ui.usd(found.total),
         f"their share of a bill of {ui.usd(usd(found.bill))}",
         how=asked.how("allocation", rows=pools_in_words(found), rows_url=asked.link("costs")),
+        delta=delta(changes.total, changes.sides, ui.usd),
     )
 
 
@@ -141,30 +145,37 @@ class Line:
     url: str
     statement_url: str
     share: Decimal | None
+    change: dict[str, Any]
     cells: list[Decimal | None]
 
 
-def shown(asked: Asked, groups: Breakdown) -> dict[str, Any]:
-    whole = groups.total.sum.cents
-    lines = [line(asked, groups, row, whole) for row in groups.rows[:MOST_ROWS]]
+def shown(
+    asked: Asked, found: Allocation, changes: AllocationChanges, teams: dict[UUID, str]
+) -> dict[str, Any]:
+    by, then = asked.scope.by, then_by(asked)
+    groups = broken_down(found.shares, by, then, teams)
+    changed = changes.rows(by, then, teams)
+    lines = [line(asked, groups, row, changed.get(row.name, changes.row(None, None))) for row in groups.rows]
     return {
-        "by": SHARED_BY[asked.scope.by],
-        "then_by": SHARED_BY.get(then_by(asked), ""),
+        "by": SHARED_BY[by],
+        "then_by": SHARED_BY.get(then, ""),
         "columns": groups.columns,
-        "lines": lines,
-        "left_out": len(groups.rows) - len(lines),
-        "total": line(asked, groups, groups.total, whole),
+        "lines": lines[:MOST_ROWS],
+        "left_out": len(lines[MOST_ROWS:]),
+        "total": line(asked, groups, groups.total, changes.total),
         "has_idle": any(row.sum.idle for row in groups.rows),
         "has_direct": any(row.sum.direct for row in groups.rows),
     }
 
 
-def line(asked: Asked, groups: Breakdown, row: Row, whole: int) -> Line:
+def line(asked: Asked, groups: Breakdown, row: Row, change: Change) -> Line:
+    whole = groups.total.sum.cents
     return Line(
         row,
         narrowed(asked, row),
         statement(asked, row.team) if row.team else "",
         Decimal(row.sum.cents) / whole if whole > 0 else None,
+        in_row(change),
         [amount(row.columns.get(name)) for name in groups.columns],
     )
 
