@@ -22,6 +22,7 @@ from ..models import (
     AccountMapping,
     BillDay,
     ClusterMapping,
+    Commitment,
     CostSnapshot,
     Delivery,
     ImportChange,
@@ -52,6 +53,7 @@ FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
     ClusterMapping,
     AccountMapping,
     SpendMapping,
+    Commitment,
 )
 STAMPS = ("created_at", "updated_at", "imported_by_id")
 JOB_COLUMNS = (
@@ -75,6 +77,7 @@ JOB_COLUMNS = (
     "raw_gpu_count",
     "submitted_by",
 )
+COMMITTED = {"provider": "AWS", "gpu_type": "H100-80GB"}
 Progress = Callable[[int], None]
 
 
@@ -93,6 +96,7 @@ def write(plan: Plan, progress: Progress = lambda jobs: None) -> ImportRun:
     write_names()
     teams = write_teams(run)
     write_mappings(teams)
+    write_commitments(run, plan)
     write_jobs(run, log, teams, progress)
     bills = Bills(plan, log.hours)
     plain = list(bills.plain_days())
@@ -151,6 +155,19 @@ def write_mappings(teams: dict[str, UUID]) -> None:
         SpendMapping(provider=provider, sub_account=sub_account, team_id=teams[team])
         for provider, sub_account, team in DIRECT_SPEND
     )
+
+
+def write_commitments(run: ImportRun, plan: Plan) -> None:
+    columns = ("created_at", "updated_at", "id", *COMMITTED, "first_day", "last_day", "gpus", "note")
+    rows = (
+        (
+            *(run.written_at, run.written_at, made_id("commitment", str(agreed.span.start))),
+            *COMMITTED.values(),
+            *(agreed.span.start, agreed.span.last, agreed.gpus, "One-year savings plan"),
+        )
+        for agreed in plan.commitments
+    )
+    insert(Commitment, columns, rows)
 
 
 def write_jobs(run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Progress) -> None:

@@ -23,6 +23,7 @@ from dashboard.models import (
     AccountMapping,
     BillLine,
     ClusterMapping,
+    Commitment,
     CostSnapshot,
     Delivery,
     ImportChange,
@@ -35,7 +36,7 @@ from dashboard.models import (
     Team,
     UsageSnapshot,
 )
-from dashboard.models.exact import CentSum
+from dashboard.models.exact import CentSum, PreciseSum
 from dashboard.money import to_cents
 from dashboard.naming import Names
 from dashboard.placing import Placing
@@ -59,6 +60,7 @@ TABLES = (
     ClusterMapping,
     AccountMapping,
     SpendMapping,
+    Commitment,
 )
 
 
@@ -218,6 +220,14 @@ class TestSmallDemo:
             assert {line.billed for line in lines} == {Decimal(0)}
             whole = sum(line.effective for line in lines) * 30 == fee.billed
             assert whole == (len(kinds) == 2)
+
+    def test_committed_hours_are_those_of_a_contract(self):
+        contract = Commitment.objects.earliest("first_day")
+        lines = BillLine.objects.filter(kind="committed")
+        assert (contract.provider, contract.gpu_type) == ("AWS", "H100-80GB")
+        assert {line.day >= contract.first_day for line in lines} == {True}
+        by_day = lines.order_by().values_list("day").annotate(PreciseSum("gpu_hours"))
+        assert all(hours <= contract.gpus * 24 for _, hours in by_day)
 
     def test_every_kind_of_line_but_entered_ones_is_there(self):
         kinds = set(BillLine.objects.values_list("kind", flat=True).distinct())
