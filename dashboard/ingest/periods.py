@@ -116,7 +116,7 @@ class PeriodFiles:
             told = Amounts(told.usd, there.gpu_hours)
         owned = all(entry.imported_by_id for entry in stored)
         if told == there or self.added_before(stored, said):
-            same_note = "note" in said.unsaid or any(tidied(e.note) == said.row.note for e in stored)
+            same_note = "note" in said.unsaid or len(stored) > 1 or tidied(stored[0].note) == said.row.note
             self.tally.count("unchanged" if same_note or not owned else self.put(said, there, stored))
         elif owned:
             self.tally.count(self.put(said, told, stored))

@@ -154,7 +154,7 @@ class Rate(OfHardware):
             raise ValidationError({"gpus": "Say how many GPUs the monthly price is for."})
         for other in Rate.objects.filter(per=self.per).exclude(pk=self.pk):
             if self.first_day and self.same_hardware(other) and self.meets(other):
-                raise ValidationError(f"Another rate covers some of these days: {other}.")
+                raise ValidationError({"first_day": f"Another rate covers some of these days: {other}."})
 
     def meets(self, other: Rate) -> bool:
         return self.first_day <= (other.last_day or date.max) and other.first_day <= (
