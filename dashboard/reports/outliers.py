@@ -21,7 +21,7 @@ LEAST_USD = Decimal("1.00")
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """Days in a row of one provider, GPU type and kind, all above or all below the usual rate.
+    """Days in a row of one provider, GPU type and kind, all above or all below its usual rate.
 
     more: what the hours of these days cost above the median rate; negative below it.
     """
@@ -65,16 +65,19 @@ def outliers(cells: Iterable[Priced], basis: str) -> list[Outlier]:
 
 
 def runs(days: list[Day]) -> Iterator[Outlier]:
-    """Neighbouring days that lie far from the median on the same side are one outlier."""
+    """Neighbours, of the days with a rate, that lie far from the median on the same side are one."""
     if len(days) < LEAST_DAYS:
         return
     usual = median(day.rate for day in days)
     spread = median(abs(day.rate - usual) for day in days)
-    far = [day for day in days if is_far(day, usual, spread)]
-    # Days in a row have the same distance to their place in the list.
-    numbered = enumerate(sorted(far, key=lambda day: day.cell.day))
-    for _, run in groupby(numbered, lambda at: (at[1].cell.day.toordinal() - at[0], at[1].rate > usual)):
-        yield outlier([day for _, day in run], usual)
+    in_order = sorted(days, key=lambda day: day.cell.day)
+
+    def side(day: Day) -> int:
+        return 0 if not is_far(day, usual, spread) else 1 if day.rate > usual else -1
+
+    for where, run in groupby(in_order, side):
+        if where:
+            yield outlier(list(run), usual)
 
 
 def is_far(day: Day, usual: Decimal, spread: Decimal) -> bool:
