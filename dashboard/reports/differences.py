@@ -31,7 +31,7 @@ def reasons(bill: Bill, book: Book) -> list[Reason]:
     """Those that fit to the cent first; without any, what else may matter, and that nothing fits."""
     if bill.state == "matches":
         return []
-    if bill.invoice is None:
+    if bill.invoiced is None:
         return [*missing_days(bill, book), *spelled_twice(bill, book)]
     found: list[Reason] = []
     for idea in IDEAS:
@@ -45,7 +45,7 @@ def reasons(bill: Bill, book: Book) -> list[Reason]:
 
 def fits(bill: Bill, amount: Decimal) -> bool:
     """The invoice would match if the bill were this, at full precision."""
-    return bill.invoice is not None and to_cents(amount) == bill.invoice.total_usd
+    return to_cents(amount) == bill.invoiced
 
 
 def no_bill(bill: Bill, book: Book) -> Iterator[Reason]:
@@ -155,17 +155,16 @@ def other_periods(bill: Bill, book: Book) -> Iterator[Reason]:
 
 
 def whole_dollars(bill: Bill, book: Book) -> Iterator[Reason]:
-    if bill.invoice is None or bill.difference is None or not bill.has_figures:
+    if bill.invoiced is None or bill.difference is None or not bill.has_figures:
         return
-    whole = bill.invoice.total_usd == bill.invoice.total_usd.to_integral_value()
-    if whole and abs(bill.difference) < 1:
+    if bill.invoiced == bill.invoiced.to_integral_value() and abs(bill.difference) < 1:
         yield Reason("The total typed in is in whole dollars", bill.difference, True)
 
 
 def swapped_digits(bill: Bill, book: Book) -> Iterator[Reason]:
-    if bill.invoice is None:
+    if bill.invoiced is None:
         return
-    typed, billed = str(cents(bill.invoice.total_usd)), str(cents(bill.total))
+    typed, billed = str(cents(bill.invoiced)), str(cents(bill.total))
     for place in range(len(typed) - 1):
         if typed[:place] + typed[place + 1] + typed[place] + typed[place + 2 :] == billed:
             yield Reason("Two digits of the total typed in seem to be swapped", bill.total, True)
@@ -202,6 +201,12 @@ def spelled_twice(bill: Bill, book: Book) -> Iterator[Reason]:
         yield Reason(f"{len(bill.deliveries)} bills of this account and period are stored, under {spelled}")
 
 
+def typed_in_twice(bill: Bill, book: Book) -> Iterator[Reason]:
+    if len(bill.invoices) > 1:
+        spelled = listed(sorted({f"{one.provider} {one.account}".strip() for one in bill.invoices}))
+        yield Reason(f"{len(bill.invoices)} totals are typed in and added up, under {spelled}")
+
+
 def account(bill: Bill) -> str:
     return f"account {bill.account}" if bill.account else "no account"
 
@@ -226,4 +231,5 @@ IDEAS: tuple[Callable[[Bill, Book], Iterator[Reason]], ...] = (
     swapped_digits,
     missing_days,
     spelled_twice,
+    typed_in_twice,
 )

@@ -72,7 +72,7 @@ class Bill:
     rows: int = 0
     days: set[date] = field(default_factory=set)
     elsewhere: dict[date, Decimal] = field(default_factory=dict)
-    invoice: Invoice | None = None
+    invoices: list[Invoice] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
     @property
@@ -98,13 +98,22 @@ class Bill:
         return bool(self.deliveries or "entered" in self.parts)
 
     @property
+    def invoice(self) -> Invoice | None:
+        """The one that was typed in first; an alias can bring others to it."""
+        return self.invoices[0] if self.invoices else None
+
+    @property
+    def invoiced(self) -> Decimal | None:
+        return sum((one.total_usd for one in self.invoices), ZERO) if self.invoices else None
+
+    @property
     def difference(self) -> Decimal | None:
         """What the invoice asks for beyond the bill; None where no invoice is typed in."""
-        return None if self.invoice is None else self.invoice.total_usd - self.total
+        return None if self.invoiced is None else self.invoiced - self.total
 
     @property
     def state(self) -> str:
-        if self.invoice is None:
+        if not self.invoices:
             return "no_invoice"
         if not self.has_figures:
             return "no_bill"
@@ -177,7 +186,7 @@ class TieOut:
 
     @property
     def with_invoice(self) -> list[Bill]:
-        return [bill for bill in self.bills if bill.invoice]
+        return [bill for bill in self.bills if bill.invoices]
 
     @property
     def billed(self) -> Decimal:
@@ -189,7 +198,7 @@ class TieOut:
 
     @property
     def invoiced(self) -> Decimal:
-        return sum((bill.invoice.total_usd for bill in self.bills if bill.invoice), ZERO)
+        return sum((bill.invoiced or ZERO for bill in self.bills), ZERO)
 
     @property
     def difference(self) -> Decimal:
@@ -217,7 +226,8 @@ def tie_out(
     wanted = {name_key(names.provider(name)) for name in scope.providers}
     added = read_deliveries(book, around)
     for invoice in invoices_of(around):
-        book.at(invoice.provider, invoice.account, month_from(invoice.period_start)).invoice = invoice
+        bill = book.at(invoice.provider, invoice.account, month_from(invoice.period_start))
+        bill.invoices.append(invoice)
     for provider, day, amount in [*added, *entered(book, scope, around)]:
         book.enter(provider, day, amount)
     shown = [bill for bill in book.bills.values() if meets(bill, scope.span)]

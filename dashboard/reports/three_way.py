@@ -69,7 +69,7 @@ def at_stake(cell: Hours) -> tuple[Decimal, Decimal]:
 
 @dataclass(frozen=True)
 class Match:
-    """cells: what is most at stake first."""
+    """cells: in the order of `ranked`."""
 
     cells: list[Hours]
 
@@ -106,5 +106,6 @@ def match(scope: Scope, names: Names) -> Match:
 
 
 def ranked(found: Iterable[Hours]) -> list[Hours]:
-    """Without cost by hours, else by money; the oldest first where as much is at stake."""
-    return sorted(found, key=lambda cell: tuple(-amount for amount in at_stake(cell)))
+    """What does not match first; by money, then by hours, then the oldest."""
+    by_stake = sorted(found, key=lambda cell: tuple(-amount for amount in at_stake(cell)))
+    return sorted(by_stake, key=lambda cell: all(state_of(cell).has))

@@ -388,6 +388,15 @@ def test_two_bills_that_an_alias_brought_together():
     assert "2 bills of this account and period are stored, under AWS main and Amazon main" in said(only())
 
 
+def test_two_totals_that_an_alias_brought_together():
+    load_rows(*whole_month())
+    make_invoice("310")
+    make_invoice("10", provider="Amazon")
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    assert (only().invoiced, only().difference) == (Decimal("320.00"), Decimal("10.00"))
+    assert "2 totals are typed in and added up, under AWS main and Amazon main" in said(only())
+
+
 def test_a_bill_that_matches_needs_no_reason():
     assert differing("310") == []
 

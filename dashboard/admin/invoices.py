@@ -1,0 +1,129 @@
+"""Invoice totals as finance types them in, on the page of the reconciliation or here."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from ..models import Invoice
+from ..models.calendar import FIRST_DAY, LAST_DAY
+from ..models.names import name_key
+from ..naming import Names
+from ..templatetags.ui import usd
+from .base import HelioxAdmin
+from .fields import one_line, suggest
+from .filters import names_of
+
+AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")
+LIKE = "Write the total in dollars, like 1,234.56."
+
+
+class Dollars(forms.Field):
+    """`1,234.56`, `1234.56`, `$1,234.5` or `−25`; no other way of writing, so that none is misread."""
+
+    widget = forms.TextInput
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"inputmode": "decimal", "autocomplete": "off"}
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if isinstance(value, Decimal):
+            return value
+        text = str(value or "").replace("\N{MINUS SIGN}", "-").strip().removesuffix("USD").strip()
+        if not text:
+            return None
+        found = AMOUNT.fullmatch(text.replace("$-", "-$"))
+        if not found:
+            raise ValidationError(LIKE)
+        if len(found["cents"] or "") > 2:
+            raise ValidationError("Give whole cents: at most two digits after the point.")
+        dollars = found["dollars"].replace(",", "")
+        if len(dollars) > 12:
+            raise ValidationError("That is too much: at most 12 digits before the point.")
+        return Decimal(f"{found['sign']}{dollars}.{found['cents'] or 0}")
+
+
+def check_period(day: date | None) -> None:
+    if day and not FIRST_DAY <= day <= LAST_DAY:
+        raise ValidationError(f"Give a day between {FIRST_DAY} and {LAST_DAY}.")
+
+
+def stored_invoices(names: Names, provider: str, account: str, period_start: date) -> QuerySet[Invoice]:
+    """Those of that account and period under any spelling, the first that was typed in first."""
+    of_period = Invoice.objects.filter(period_start=period_start)
+    wanted = name_key(names.provider(provider)), name_key(account)
+    same = [
+        one.pk
+        for one in of_period
+        if (name_key(names.provider(one.provider)), name_key(one.account)) == wanted
+    ]
+    return Invoice.objects.filter(pk__in=same).order_by("created_at")
+
+
+class InvoiceForm(forms.ModelForm):
+    total_usd = Dollars(label="Total in USD", help_text="Amount due, taxes included.")
+
+    class Meta:
+        model = Invoice
+        fields = ("provider", "account", "period_start", "total_usd", "number", "note")
+
+    def clean_provider(self) -> str:
+        return one_line(self.cleaned_data["provider"])
+
+    def clean_account(self) -> str:
+        return one_line(self.cleaned_data["account"])
+
+    def clean_number(self) -> str:
+        return one_line(self.cleaned_data["number"])
+
+    def clean_note(self) -> str:
+        return one_line(self.cleaned_data["note"])
+
+    def clean_period_start(self) -> date:
+        check_period(self.cleaned_data["period_start"])
+        return self.cleaned_data["period_start"]
+
+    def clean(self) -> dict[str, Any]:
+        got = super().clean() or self.cleaned_data
+        if not self.errors:
+            names = Names.load()
+            same = stored_invoices(names, got["provider"], got["account"], got["period_start"])
+            if same.exclude(pk=self.instance.pk).exists():
+                raise ValidationError("The total of this invoice is typed in already, maybe under an alias.")
+        return got
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(HelioxAdmin):
+    form = InvoiceForm
+    list_display = ["period_start", "provider", "account", "total", "number", "updated_at"]
+    search_fields = ["provider", "account", "number", "note"]
+    date_hierarchy = "period_start"
+    readonly_fields = ["id", "created_at", "updated_at"]
+    page_name = "reconcile"
+    page_filters = ("provider",)
+
+    @admin.display(description="total", ordering="total_usd")
+    def total(self, invoice: Invoice) -> str:
+        return usd(invoice.total_usd)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        sets: list[Any] = [(None, {"fields": self.form.Meta.fields})]
+        if obj:
+            sets.append(("Row", {"fields": self.readonly_fields, "classes": ["collapse"]}))
+        return sets
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change, **kwargs)
+        return suggest(form, provider=names_of(request).provider_choices())
