@@ -175,6 +175,7 @@ ALLOWED_HOSTS = allowed_hosts()
 USE_TZ = True
 TIME_ZONE = time_zone("HELIOX_TIME_ZONE")
 HELIOX_COST_BASIS = choice("HELIOX_COST_BASIS", ("effective", "billed"))
+HELIOX_SPREAD_CREDITS = choice("HELIOX_SPREAD_CREDITS", ("0", "1")) == "1"
 HELIOX_FISCAL_MONTH = int(choice("HELIOX_FISCAL_MONTH", tuple(str(month) for month in range(1, 13))))
 HELIOX_AS_OF = fixed_now("HELIOX_AS_OF", TIME_ZONE)
 if HELIOX_AS_OF and not LOCAL:

@@ -10,6 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
+from ..credits import CREDIT, factor
 from ..models import BillLine, Delivery, ImportRun
 from ..models.names import name_key
 from ..money import WIDE
@@ -46,6 +49,12 @@ class Line:
         """As the columns hold them: 18 decimals."""
         hours = None if self.gpu_hours is None else fitted(self.gpu_hours)
         return fitted(self.billed), fitted(self.effective), hours, self.rows
+
+    @property
+    def cost(self) -> Decimal:
+        """On the basis of the snapshots."""
+        billed, effective, _, _ = self.stored()
+        return billed if settings.HELIOX_COST_BASIS == "billed" else effective
 
 
 def fitted(amount: Decimal) -> Decimal:
@@ -94,6 +103,14 @@ class Draft:
     def cell(self, key: LineKey) -> Cell:
         return key[0], self.provider, key[-1]
 
+    def credit_per_dollar(self) -> Decimal:
+        """What each positive dollar takes of the credits that name no GPU type, where they are spread."""
+        if not settings.HELIOX_SPREAD_CREDITS:
+            return Decimal(0)
+        credits = (line.cost for key, line in self.lines.items() if is_credit(key))
+        positive = (line.cost for line in self.lines.values() if line.cost > 0)
+        return factor(sum(credits, Decimal(0)), sum(positive, Decimal(0)))
+
     def groups(self) -> set[Group]:
         """Of the GPU lines, those that come and those that go."""
         keys = [*self.lines, *self.old_lines]
@@ -132,6 +149,10 @@ class Draft:
                 gpu_hours=gpu_hours,
                 rows=rows,
             )
+
+
+def is_credit(key: LineKey) -> bool:
+    return key[OWN_KEY.index("kind")] == CREDIT and not key[-1]
 
 
 def plain(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
+from ..credits import spread_credits
 from ..models import BillLine, CostSnapshot
 from ..models.exact import PreciseSum
 from ..money import WIDE, carry_cents
@@ -73,6 +74,9 @@ def line_sums(groups: set[Group], without: Iterable[int] = ()) -> dict[Cell, Sum
     sums = lines.order_by().values("day", "provider", "gpu_type")
     sums = sums.annotate(cost=cost, hours=PreciseSum("gpu_hours"))
     found = {(row["day"], row["provider"], row["gpu_type"]): Sum(row["cost"], row["hours"]) for row in sums}
+    keys = "day", "provider", "gpu_type"
+    for cell, credit in spread_credits(lines, keys, settings.HELIOX_COST_BASIS).items():
+        found[cell].add(credit, None)
     return {cell: total for cell, total in found.items() if group_of(cell) in groups}
 
 

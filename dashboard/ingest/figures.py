@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from ..models import BillLine, CostSnapshot, ImportRun, UsageSnapshot
+from ..money import WIDE
 from ..naming import Names
 from ..scope import shift_month
 from .deliveries import Draft, Line, current_delivery
@@ -163,11 +162,14 @@ class BillFigures:
 
 
 def add_lines(sums: dict[Cell, Sum], draft: Draft) -> None:
+    credit = draft.credit_per_dollar()
     for key, line in draft.lines.items():
         if key[-1]:
-            billed, effective, gpu_hours, _ = line.stored()
-            cost = billed if settings.HELIOX_COST_BASIS == "billed" else effective
-            sums.setdefault(draft.cell(key), Sum()).add(cost, gpu_hours)
+            cost, gpu_hours = line.cost, line.stored()[2]
+            total = sums.setdefault(draft.cell(key), Sum())
+            total.add(cost, gpu_hours)
+            if credit and cost > 0:
+                total.add(WIDE.multiply(cost, credit), None)
 
 
 def entered_draft(provider: str, month: Any, names: Names) -> Draft:

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from ..credits import CREDIT, spread_credits
 from ..models import BillLine, SpendMapping
 from ..models.exact import PreciseSum
 from ..money import cents, settle
@@ -87,6 +88,9 @@ def parts_of_lines(scope: Scope, names: Names) -> dict[Cell, dict[Part, Sums]]:
     for day, provider, gpu_type, kind, *subject, usd, gpu_hours in sums:
         team = payer.team(provider, subject[0], subject[1], day) if subject else None
         cells[day, provider, gpu_type][kind, team].add(usd, gpu_hours)
+    for (day, provider, gpu_type, _, *subject), usd in spread_credits(lines, keys, scope.basis).items():
+        team = payer.team(provider, subject[0], subject[1], day) if subject else None
+        cells[day, provider, gpu_type][CREDIT, team].add(usd, None)
     return {cell: dict(parts) for cell, parts in cells.items()}
 
 

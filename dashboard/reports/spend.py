@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from ..credits import spread_credits
 from ..models import BillLine, CostSnapshot
 from ..models.exact import PreciseSum
 from ..money import carry_cents
@@ -115,6 +116,9 @@ def from_lines(scope: Scope, names: Names, derived: set[tuple[date, str, str]]) 
     amounts = lines.order_by("day").values_list("day", "provider", "gpu_type")
     for day, provider, gpu_type, usd in amounts.annotate(PreciseSum(scope.basis)):
         exact[provider, gpu_type, day.year, day.month][day] = usd
+    keys = "day", "provider", "gpu_type"
+    for (day, provider, gpu_type), credit in spread_credits(lines, keys, scope.basis).items():
+        exact[provider, gpu_type, day.year, day.month][day] += credit
     return [
         Row(day, provider, gpu_type, usd, "lines")
         for (provider, gpu_type, _, _), by_day in exact.items()
