@@ -19,6 +19,8 @@ PAGES = {
     "overview": "/?preset=last7",
     "costs": "/costs/?group_by=gpu_type&preset=last7&per_page=5",
     "usage": "/usage/?preset=last7&per_page=5",
+    "unit prices": "/unit-prices/?per_page=5",
+    "bridge": "/bridge/?per_page=5",
     "jobs": "/jobs/?status=completed&team=no-such&per_page=5",
     "job": "/jobs/{job}/",
     "teams": "/teams/?preset=last7&per_page=5",
@@ -34,7 +36,19 @@ PAGES = {
     "admin snapshot form": "/admin/dashboard/costsnapshot/add/",
     "admin deletion": "/admin/dashboard/team/{team}/delete/",
 }
-EMPTY = ("overview", "costs", "usage", "jobs", "teams", "mappings", "imports", "admin", "admin list")
+EMPTY = (
+    "overview",
+    "costs",
+    "usage",
+    "unit prices",
+    "bridge",
+    "jobs",
+    "teams",
+    "mappings",
+    "imports",
+    "admin",
+    "admin list",
+)
 
 
 # What axe would preload breaks the page's own CSP; a theme changes colours only.
