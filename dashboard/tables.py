@@ -232,6 +232,7 @@ class RunningTable(tables.Table):
 
 class TeamTable(tables.Table):
     team = tables.Column(accessor="name", verbose_name="Team")
+    usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
     gpu_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
     change = tables.Column(verbose_name="Change", attrs=CHANGE, order_by="change_by")
     share = tables.Column(verbose_name="Share of hours", attrs=NUMBER)
@@ -248,6 +249,9 @@ class TeamTable(tables.Table):
     def render_team(self, record: Any, value: str) -> str:
         return format_html('<a href="{}">{}</a>', record.url, value)
 
+    def render_usd(self, value: Decimal) -> str:
+        return ui.usd(value)
+
     def render_gpu_hours(self, value: Decimal) -> str:
         return two_places(value)
 
@@ -261,3 +265,21 @@ class TeamTable(tables.Table):
 
     def render_jobs(self, record: Any, value: int) -> str:
         return format_html('<a href="{}">{}</a>', record.jobs_url, ui.count(value))
+
+
+class FindingTable(tables.Table):
+    """Where a check of data quality found how many."""
+
+    where = tables.Column(verbose_name="Where")
+    count = tables.Column(verbose_name="Count", attrs=NUMBER)
+    note = tables.Column(verbose_name="Note")
+
+    class Meta:
+        template_name = "dashboard/_table.html"
+        order_by_field = "sort"
+
+    def render_where(self, record: Any, value: str) -> str:
+        return format_html('<a href="{}">{}</a>', record["url"], value)
+
+    def render_count(self, value: int) -> str:
+        return ui.count(value)

@@ -139,6 +139,15 @@ def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
     return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), pools)
 
 
+def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
+    """USD of each team that a bill speaks of."""
+    cents: defaultdict[UUID, int] = defaultdict(int)
+    for one in allocate(scope, names).shares:
+        if one.team is not None and one.cents is not None:
+            cents[one.team] += one.cents
+    return {team: usd(amount) for team, amount in cents.items()}
+
+
 def wanted(one: Share, scope: Scope) -> bool:
     of_team = not scope.teams or one.team in scope.teams
     return of_team and (not scope.models or one.model in scope.models)

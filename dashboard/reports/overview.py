@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models import Job
+from ..models import Job, Team
 from ..naming import Names
 from ..scope import Scope
 from . import teams, usage
+from .allocation import allocate
+from .breakdown import Breakdown, broken_down
 from .changes import Changes
 from .compare import Sides
 
@@ -18,9 +20,16 @@ class Overview:
     total: usage.Sum
     changes: Changes
     teams: list[teams.TeamUse]
+    shares: Breakdown | None
     running: int
     newest: list[Job]
     longest: list[Job]
+
+
+def shares(scope: Scope, names: Names) -> Breakdown:
+    """The cost of each team, and what is nobody's."""
+    found = [one for one in allocate(scope, names).shares if one.cents is not None]
+    return broken_down(found, "team", "", dict(Team.objects.values_list("pk", "name")))
 
 
 def overview(scope: Scope, sides: Sides, names: Names) -> Overview:
@@ -31,6 +40,7 @@ def overview(scope: Scope, sides: Sides, names: Names) -> Overview:
         usage.total(cells),
         Changes.of(scope, cells, sides, names),
         teams.team_use(scope, names),
+        shares(scope, names) if any(cell.usd is not None for cell in cells) else None,
         teams.running_now(scope, names),
         newest,
         longest,

@@ -227,8 +227,8 @@ CAPTION = "Each day’s cost of a provider’s GPU type, by the job GPU-hours of
 
 
 UNSURE = (
-    ("is_unmetered", "have job hours and no metered ones: jobs alone share their cost.", "usage"),
-    ("is_over_reported", "have more job hours than metered ones: jobs share by their hours.", "usage"),
+    ("is_unmetered", "have job hours and no metered ones: jobs alone share their cost.", "reconcile"),
+    ("is_over_reported", "have more job hours than metered ones: jobs share by their hours.", "reconcile"),
     ("is_blended", "mix prices of several kinds: their shares are blended.", "unit_prices"),
 )
 
@@ -241,7 +241,7 @@ def notes(asked: Asked, found: Allocation) -> list[dict[str, str]]:
             said.append({"text": f"{ui.count(number)} daily costs {words}", "url": leading(asked, where)})
     if found.unbilled:
         words = f"{ui.hours(hours(found.unbilled))} of jobs stand on no bill and cost nothing here."
-        said.append({"text": words, "url": leading(asked, "usage")})
+        said.append({"text": words, "url": leading(asked, "reconcile")})
     return said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -11,6 +12,7 @@ from django.urls import reverse
 from ..access import viewing
 from ..filters import query
 from ..gpu_time import six_decimals
+from ..reports.breakdown import Breakdown
 from ..reports.overview import Overview, overview
 from ..reports.spend import Cost
 from ..tables import JobTable
@@ -79,7 +81,23 @@ def running_now(asked: Asked, running: int) -> dict:
 
 
 def top_teams(asked: Asked, shown: Overview) -> drawn.Chart:
+    """By cost; by hours where nothing is billed."""
+    if shown.shares:
+        return team_costs(asked, shown.shares)
     teams = [team for team in shown.teams if team.microseconds][:TOP_TEAMS]
     rows = [(t.name, t.gpu_hours, team_url(asked, t.id)) for t in teams]
     how = asked.how("job-hours", money=False, rows="Jobs of the range", rows_url=rows_url(asked, "jobs"))
     return drawn.ranking("teams", "Teams with most job GPU-hours", rows, "Team", "hours", how)
+
+
+def team_costs(asked: Asked, shares: Breakdown) -> drawn.Chart:
+    teams = [row for row in shares.rows if not row.is_nobody]
+    nobody = [row for row in shares.rows if row.is_nobody]
+    rows = [
+        (row.name, row.sum.usd, asked.link("allocation", team=row.team)) for row in teams[:TOP_TEAMS] + nobody
+    ]
+    if rest := teams[TOP_TEAMS:]:
+        others = sum((row.sum.usd for row in rest), Decimal("0.00"))
+        rows.insert(TOP_TEAMS, (f"{len(rest)} more teams", others, asked.link("allocation")))
+    how = asked.how("allocation", rows="Every row of the cost by team", rows_url=asked.link("allocation"))
+    return drawn.ranking("teams", "Cost by team", rows, "Team", "usd", how)

@@ -16,6 +16,7 @@ from ..filters import query
 from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
 from ..reports import teams
+from ..reports.allocation import team_costs
 from ..reports.changes import TeamChanges
 from ..reports.compare import Change
 from ..scope import Scope
@@ -35,6 +36,7 @@ NOT_COMPARED = Decimal("-Infinity")  # sorts last
 @dataclass(frozen=True, slots=True)
 class TeamRow:
     name: str
+    usd: Decimal | None
     gpu_hours: Decimal
     change: dict[str, Any]
     change_by: Decimal
@@ -55,13 +57,16 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if answer := asked.export("teams", COLUMNS, lambda: file_rows(asked, asked.scope), control(total)):
         return answer
     changes = TeamChanges.of(asked.scope, sides(asked), asked.names)
-    table = TeamTable([row(asked, team, total, changes.of_team(team.id).job_hours) for team in use])
+    costs = costs_of(asked, asked.scope)
+    rows = [row(asked, team, total, changes.of_team(team.id).job_hours, costs.get(team.id)) for team in use]
+    table = TeamTable(rows, exclude=() if costs else ("usd",))
     days = teams.team_days(asked.scope, asked.names)
     context = asked.context(
         figures=figures(asked, use, total, changes) if use else [],
         charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
         table=asked.one_page(asked.sorted(table)),
         changed=note(changes.sides),
+        costs_url=asked.link("allocation", team=asked.scope.teams) if costs else "",
         how_shared=asked.how("share-of-hours", money=False),
     )
     return render(request, "dashboard/teams.html", context)
@@ -76,9 +81,15 @@ def file_rows(asked: Asked, scope: Scope) -> list[tuple[Any, ...]]:
     return [(c.day, c.team, c.provider, c.gpu_type, six_decimals(c.gpu_hours), c.jobs) for c in cells]
 
 
-def row(asked: Asked, use: teams.TeamUse, total: int, change: Change) -> TeamRow:
+def costs_of(asked: Asked, scope: Scope) -> dict[UUID, Decimal]:
+    """Of each team; of some of its jobs alone no page tells."""
+    return {} if scope.statuses or scope.models else team_costs(scope, asked.names)
+
+
+def row(asked: Asked, use: teams.TeamUse, total: int, change: Change, usd: Decimal | None) -> TeamRow:
     return TeamRow(
         use.name,
+        usd,
         use.gpu_hours,
         in_row(change),
         NOT_COMPARED if change.by is None else change.by,
@@ -150,7 +161,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     latest = Job.objects.of_team(team).newest_first().select_related("team")[:LATEST]
     context = asked.context(
         team=team,
-        figures=team_figures(asked, use, changes),
+        figures=cost_figure(asked, scope, use) + team_figures(asked, use, changes),
         charts=[drawn.team_trend(asked, days, str(team.pk))],
         models=[
             {"use": m, "url": asked.link("jobs", team=team.pk, model=m.name)}
@@ -158,11 +169,19 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         ],
         latest=JobTable(list(latest), names=asked.names, orderable=False, exclude=("team",)),
         jobs_url=reverse("jobs") + query(team=team.pk),
+        statement_url=reverse("statement", args=[team.pk]),
         how_models=job_hours(asked, use.gpu_hours, use.jobs, changes, team=use.id)["how"],
         how_latest=how_now("job-hours"),
         crumbs=[{"label": "Teams", "url": reverse("teams")}, {"label": team.name, "url": None}],
     )
     return render(request, "dashboard/team.html", context)
+
+
+def cost_figure(asked: Asked, scope: Scope, use: teams.TeamUse) -> list[dict[str, Any]]:
+    usd = costs_of(asked, scope).get(use.id)
+    url = asked.link("allocation", team=use.id)
+    how = asked.how("allocation", rows="Day by day", rows_url=url)
+    return [] if usd is None else [figure("Cost", ui.usd(usd), "idle cost left out", how=how, link=url)]
 
 
 def team_figures(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> list[dict[str, Any]]:
