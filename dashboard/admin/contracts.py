@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -67,7 +66,6 @@ class RateForm(ContractForm):
     class Meta:
         model = Rate
         fields = ("provider", "gpu_type", *DAYS, "per", "usd", "gpus", "note")
-        widgets = {"per": forms.RadioSelect}
         error_messages = {
             "usd": {"min_value": "A price is not negative."},
             "gpus": {"min_value": "A price is for more than 0 GPUs."},
@@ -120,7 +118,7 @@ class ContractAdmin(HelioxAdmin):
 @admin.register(PeriodEntry)
 class PeriodEntryAdmin(ContractAdmin):
     form = PeriodEntryForm
-    list_display = ["first_day", "last_day", "provider", "gpu_type", "cost", "metered", "note", "written_by"]
+    list_display = ["first_day", "last_day", "provider", "gpu_type", "cost", "metered", "written_by", "note"]
     ordering = ["-first_day", "provider", "gpu_type"]
     readonly_fields = ["id", "written_by", "created_at", "updated_at"]
     file_name = "entries"
@@ -154,7 +152,7 @@ class PeriodEntryAdmin(ContractAdmin):
 
     @admin.display(description="written by")
     def written_by(self, entry: PeriodEntry) -> str:
-        return f"import {entry.imported_by_id}" if entry.imported_by_id else "hand or other tools"
+        return f"import {entry.imported_by_id}" if entry.imported_by_id else "hand"
 
 
 @admin.register(Rate)

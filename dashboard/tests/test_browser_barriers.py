@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from dashboard.models import Job, Team
 
 from .conftest import SAMPLES
+from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
 from .loading import bill, job, load_rows
 
 WIDTHS = (390, 1600)
@@ -21,10 +22,14 @@ PAGES = {
     "usage": "/usage/?preset=last7&per_page=5",
     "unit prices": "/unit-prices/?per_page=5",
     "bridge": "/bridge/?per_page=5",
+    "contracts": "/contracts/?preset=all&per_page=5",
     "jobs": "/jobs/?status=completed&team=no-such&per_page=5",
     "job": "/jobs/{job}/",
     "teams": "/teams/?preset=last7&per_page=5",
     "team": "/teams/{team}/?preset=last7",
+    "reconciliation": "/reconcile/?preset=mtd",
+    "match": "/reconcile/?view=match&preset=last7&per_page=5",
+    "gaps": "/reconcile/?view=gaps&preset=mtd",
     "help": "/help/",
     "mappings": "/mappings/",
     "imports": "/imports/",
@@ -42,6 +47,7 @@ EMPTY = (
     "usage",
     "unit prices",
     "bridge",
+    "reconciliation",
     "jobs",
     "teams",
     "mappings",
@@ -114,6 +120,19 @@ def test_the_lines_of_a_bill_have_no_barrier(examine, sign_in, finance):
     load_rows(bill(1), bill(2, billed="-3.50", hours=None, kind="credit"))
     sign_in(finance)
     examine("/costs/?start=2025-03-01&end=2025-03-02")
+
+
+def test_contracts_that_were_typed_in_have_no_barrier(examine, sign_in, admin, as_of):
+    as_of("2025-04-10 12:00")
+    make_entry("2025-03-01", "2025-03-31", "310.00", "744", note="Invoice 17", **FOX)
+    rate = per_hour("1.50", "2025-01-01")
+    per_month("1000", "128", "2025-01-01", gpu_type="H100-80GB")
+    make_commitment("8", "2025-01-01", "2025-12-31")
+    sign_in(admin)
+    examine("/contracts/?preset=last30")
+    examine("/costs/?preset=last7")
+    examine("/admin/dashboard/periodentry/")
+    examine(f"/admin/dashboard/rate/{rate.pk}/change/")
 
 
 def test_pages_that_refuse_have_no_barrier(examine, sign_in, viewer, complaints):

@@ -15,8 +15,8 @@ from dashboard.models import CostSnapshot, Job, NameAlias, Team, UsageSnapshot
 
 from .conftest import at, make_cost, make_job, make_usage
 
-PAGES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/help/", "/unit-prices/", "/bridge/"]
-FILES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/unit-prices/", "/bridge/"]
+PAGES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/help/", "/unit-prices/", "/bridge/", "/reconcile/"]
+FILES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/unit-prices/", "/bridge/", "/reconcile/"]
 
 
 def rows_of(response) -> list[dict[str, str]]:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 NO_ROLE, VIEWER, FINANCE, MANAGER, ADMIN = "nobody", "vera", "fiona", "max", "ada"
 OPEN = {"healthz", "readyz", "login"}
 OWN = {"password_change", "password_change_done", "theme", "logout"}
-FILES = ("costs", "usage", "jobs", "teams", "mappings")
+FILES = ("costs", "usage", "jobs", "teams", "mappings", "contracts")
 
 
 def patterns(resolver: URLResolver, prefix: str = "", space: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -55,7 +55,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return answer
     context = asked.context(
         found=found,
-        figures=[] if found.is_empty else figures(asked, found),
+        figures=figures(asked, found),
         charts=charts(asked, found),
         entries=[entry_row(asked, one) for one in found.entries[:MOST_LISTED]],
         more_entries=max(len(found.entries) - MOST_LISTED, 0),
@@ -63,6 +63,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         commitments=[commitment_row(asked, one) for one in found.commitments],
         entry_files=entry_files(asked),
         table=asked.one_page(table),
+        sums=sums(found),
         actions=actions(request.user),
         how=hows(asked, found),
     )
@@ -252,27 +253,18 @@ def entry_rows(asked: Asked, entered: Iterable[Entered]) -> Iterator[tuple[Any, 
 
 
 def figures(asked: Asked, found: Contracts) -> list[dict[str, Any]]:
-    how, recovered = hows(asked, found), sums(found)
-    shown = [
-        figure(
-            "From period entries",
-            ui.usd(total_of(found.entries)),
-            "their part in this range",
-            how=how["entries"],
-            link="#entries",
-        ),
-        figure(
-            "From rates",
-            ui.usd(total_of(found.rates)),
-            "posted where no other cost is known",
-            how=how["rates"],
-            link="#rates",
-        ),
-    ]
+    how = hows(asked, found)
+    shown = []
+    if found.entries:
+        usd, words = ui.usd(total_of(found.entries)), "their part in this range"
+        shown.append(figure("From period entries", usd, words, how=how["entries"], link="#entries"))
+    if found.rates:
+        usd, words = ui.usd(total_of(found.rates)), "posted where no other cost is known"
+        shown.append(figure("From rates", usd, words, how=how["rates"], link="#rates"))
     if any(one.actual is not None for one in found.recoveries):
-        over = recovered["over"]
+        over = sums(found)["over"]
         label = "Under-recovered" if over < 0 else "Over-recovered"
-        words = "charged less than it cost" if over < 0 else "charged more than it cost"
+        words = f"charged {'less' if over < 0 else 'more'} than it cost"
         shown.append(figure(label, ui.usd(abs(over)), words, how=how["recovery"], link="#rows"))
     return shown
 
