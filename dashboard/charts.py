@@ -47,7 +47,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """how: views.how.How, told below the numbers."""
+    """how: views.how.How, told below the numbers. sideways: bars lie, so that long names can be read."""
 
     id: str
     title: str
@@ -58,6 +58,7 @@ class Chart:
     open: Sequence[bool] = ()
     links: Sequence[str | None] = ()
     how: Any = None
+    sideways: bool = False
 
     @property
     def empty(self) -> bool:
@@ -72,6 +73,7 @@ class Chart:
             "axes": {"left": axes.get("left", "count"), "right": axes.get("right")},
             "series": [drawn(s, self.links) for s in self.series],
             "open": list(self.open),
+            "sideways": self.sideways,
             "marks": [],
         }
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from ..charts import Chart, Grid, Series
+from ..reports.allocation import NOBODY
 from ..reports.spend import Cost
 from ..reports.teams import TeamDay
 from ..reports.usage import Hours, Sum, total
@@ -196,19 +197,15 @@ def ranking(
     unit: str,
     how: How | None = None,
 ) -> Chart:
-    """One bar per (name, amount, link)."""
-    series = Series(
-        unit_name(unit), [amount for _, amount, _ in rows], unit, links=[url for _, _, url in rows]
-    )
-    return Chart(
-        name,
-        title,
-        [row[0] for row in rows],
-        [series],
-        first_header=header,
-        links=[url for _, _, url in rows],
-        how=how,
-    )
+    """One lying bar per (name, amount, link); what is nobody's in another colour."""
+    links = [url for _, _, url in rows]
+    theirs = [None if name in NOBODY.values() else amount for name, amount, _ in rows]
+    series = [Series(unit_name(unit), theirs, unit, stack=unit, links=links)]
+    if any(amount is None for amount in theirs):
+        rest = [amount if own is None else None for own, (_, amount, _) in zip(theirs, rows, strict=True)]
+        series.append(Series("No team’s", rest, unit, stack=unit, colour="muted", links=links))
+    names = [row[0] for row in rows]
+    return Chart(name, title, names, series, first_header=header, links=links, how=how, sideways=True)
 
 
 def unit_name(unit: str) -> str:

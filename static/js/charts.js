@@ -101,7 +101,7 @@
     const common = {
       label: series.name,
       data: values,
-      yAxisID: series.axis ?? "left",
+      [data.sideways ? "xAxisID" : "yAxisID"]: series.axis ?? "left",
       stack: series.stack ?? `alone-${place}`,
       unit: data.axes[series.axis ?? "left"],
       links: series.links ?? [],
@@ -162,7 +162,7 @@
     const here = data.series.filter((series) => (series.axis ?? "left") === side);
     const shares = unit === "percent" && here.every((series) => series.values.every((v) => v === null || (v >= 0 && v <= 1)));
     return {
-      position: side,
+      position: data.sideways ? "bottom" : side,
       stacked: here.some((series) => series.stack),
       beginAtZero: !shortened(data),
       min: shortened(data) || undefined,
@@ -313,14 +313,14 @@
     const narrow = width < 480;
     const falls = data.series.some((series) => series.steps?.length);
     const scales = {
-      x: {
+      [data.sideways ? "y" : "x"]: {
         stacked: data.series.some((series) => series.stack),
         grid: { display: false },
         border: { color: colour("line-strong") },
         ticks: {
           color: colour("ink-soft"),
           maxRotation: falls ? 60 : 0,
-          autoSkip: !falls,
+          autoSkip: !falls && !data.sideways,
           autoSkipPadding: narrow ? 14 : 22,
           font: { size: narrow ? 11 : 12 },
           callback: (i) => label(data.labels[i], dayShort),
@@ -331,9 +331,10 @@
       if (data.axes[side]) scales[side] = axis(side, data.axes[side], data, narrow);
     return {
       animation: false,
+      indexAxis: data.sideways ? "y" : "x",
       maintainAspectRatio: false,
       layout: { padding: { top: falls ? 28 : data.marks?.length ? 18 : 4 } },
-      interaction: { mode: "index", intersect: false },
+      interaction: { mode: "index", intersect: false, axis: data.sideways ? "y" : "x" },
       scales,
       plugins: { legend: { display: false }, tooltip: tooltip(data), marks: { data } },
       onHover: (event, _, chart) => chart.canvas.classList.toggle("leads", Boolean(linkAt(chart, event))),
