@@ -231,7 +231,7 @@ def file_rows(found: TieOut) -> Iterable[tuple[Any, ...]]:
             bill.account,
             bill.period.start,
             bill.period.last,
-            *bill.shown.values(),
+            *(bill.shown[part] if part in bill.parts else None for part in PARTS),
             bill.total,
             bill.invoiced,
             bill.difference,

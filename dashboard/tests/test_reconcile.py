@@ -1,0 +1,465 @@
+"""The page of the reconciliation: who types in invoices, what it says, and its files."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from dashboard.models import Invoice, NameAlias
+from dashboard.reports.invoices import PARTS
+
+from .conftest import make_cost, make_job, make_usage
+from .loading import bill, load_rows
+from .test_invoices import make_invoice, other, whole_month
+from .test_pages import rows_of
+
+URL = "/reconcile/"
+MARCH = {"start": "2025-03-01", "end": "2025-03-31"}
+PAGE = f"{URL}?start=2025-03-01&end=2025-03-31"
+
+
+@pytest.fixture
+def client_of(client: Client) -> Any:
+    def sign_in(user: Any) -> Client:
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def fiona(client_of: Any, finance: Any, as_of: Any) -> Client:
+    as_of("2025-04-10 12:00")
+    return client_of(finance)
+
+
+def type_in(client: Client, total: str, **facts: str) -> Any:
+    sent = {"provider": "AWS", "account": "main", "period_start": "2025-03-01", "total_usd": total}
+    return client.post(PAGE, sent | {"number": "", "note": "", "was": ""} | facts)
+
+
+def text(response: Any) -> str:
+    return " ".join(unescape(response.content.decode()).split())
+
+
+def words(response: Any) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def history() -> list[str]:
+    return list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
+
+
+def total() -> Decimal:
+    return Invoice.objects.get().total_usd
+
+
+# Typing in
+
+
+def test_finance_types_in_a_total_and_sees_the_match(fiona):
+    load_rows(*whole_month())
+    response = type_in(fiona, "310.00", number=" INV-7 ")
+    assert response.status_code == 302
+    assert response.url.startswith(f"{PAGE}#bill-")
+    assert words(response) == ["AWS, main, period from 1 Mar 2025: $310.00 is kept."]
+    page = fiona.get(PAGE)
+    assert "1 of 1 invoice matches" in text(page)
+    assert [row["bill"].state for row in page.context["rows"]] == ["matches"]
+    assert history() == ["invoice total in USD: none → 310; number: none → INV-7"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("1,234.56", "1234.56"),
+        ("1234.56", "1234.56"),
+        (" $1,234.5 ", "1234.50"),
+        ("1234.56 USD", "1234.56"),
+        ("1,234,567", "1234567"),
+        ("−25", "-25.00"),
+        ("-$25.10", "-25.10"),
+        ("$ 0", "0.00"),
+        ("999999999999.99", "999999999999.99"),
+    ],
+)
+def test_a_total_may_be_written_with_commas_a_sign_and_a_currency(fiona, typed, kept):
+    load_rows(bill(1))
+    assert type_in(fiona, typed).status_code == 302
+    assert total() == Decimal(kept)
+
+
+@pytest.mark.parametrize(
+    ("typed", "objection"),
+    [
+        ("1.234,56", "like 1,234.56"),
+        ("12,34", "like 1,234.56"),
+        ("1 234.56", "like 1,234.56"),
+        ("one thousand", "like 1,234.56"),
+        ("1e5", "like 1,234.56"),
+        ("NaN", "like 1,234.56"),
+        ("(25.00)", "like 1,234.56"),
+        ("EUR 5", "like 1,234.56"),
+        ("١٢٣", "like 1,234.56"),
+        ("12.345", "at most two digits after the point"),
+        ("1234567890123", "at most 12 digits before the point"),
+        ("", "Type in the total of the invoice."),
+    ],
+)
+def test_an_odd_total_is_refused_in_words_and_nothing_typed_is_lost(fiona, typed, objection):
+    load_rows(bill(1))
+    response = type_in(fiona, typed, number="INV-7", note="second page")
+    assert response.status_code == 200
+    [row] = response.context["rows"]
+    assert objection in row["form"].errors["total_usd"][0]
+    assert (row["form"]["number"].value(), row["form"]["note"].value()) == ("INV-7", "second page")
+    assert row["form"]["total_usd"].value() == typed
+    assert not Invoice.objects.exists()
+    assert f'id="{row["anchor"]}-total_usd_error"' in response.content.decode()
+
+
+def test_a_changed_total_is_told_old_and_new(fiona):
+    load_rows(*whole_month())
+    make_invoice("300")
+    response = type_in(fiona, "310", was="300.00", note="corrected")
+    assert words(response) == ["AWS, main, period from 1 Mar 2025: $300.00 became $310.00."]
+    assert history() == ["invoice total in USD: 300 → 310; note: none → corrected"]
+
+
+def test_the_same_again_changes_nothing(fiona):
+    make_invoice("300")
+    assert words(type_in(fiona, "300", was="300.00")) == [
+        "AWS, main, period from 1 Mar 2025: nothing was changed."
+    ]
+    assert history() == []
+
+
+def test_an_emptied_total_takes_the_invoice_away_and_says_what_it_was(fiona):
+    Invoice.objects.filter(pk=make_invoice("300").pk).update(number="INV-7", note="draft")
+    assert words(type_in(fiona, " ", was="300.00", number="INV-7", note="draft")) == [
+        "AWS, main, period from 1 Mar 2025: $300.00, number INV-7, note “draft” was removed. "
+        "To have it back, type it in again."
+    ]
+    assert not Invoice.objects.exists()
+    assert history() == ["total in USD: 300 → none"]
+
+
+def test_nobody_overwrites_what_another_typed_in_meanwhile(fiona):
+    load_rows(bill(1))
+    make_invoice("300")
+    response = type_in(fiona, "310", was="299.00")
+    [row] = response.context["rows"]
+    assert row["form"].errors["total_usd"] == [
+        "Somebody typed in $300.00 meanwhile. Save again to put your total in its place."
+    ]
+    assert total() == 300
+    assert type_in(fiona, "310", was=row["form"]["was"].value()).status_code == 302
+    assert total() == 310
+
+
+def test_a_total_meets_the_invoice_under_any_spelling(fiona):
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    make_invoice("300", provider="amazon", account="MAIN")
+    assert type_in(fiona, "310", was="300.00").status_code == 302
+    assert Invoice.objects.values_list("provider", "account", "total_usd").get() == (
+        "amazon",
+        "MAIN",
+        Decimal("310.00"),
+    )
+
+
+def test_an_invoice_without_a_bill_is_typed_in_below_and_gets_a_row(fiona):
+    make_cost("2025-03-01", "1.00")
+    assert type_in(fiona, "99", provider=" Azure ", account="", period_start="2025-03").status_code == 302
+    rows = fiona.get(PAGE).context["rows"]
+    assert [(row["bill"].provider, row["bill"].state) for row in rows] == [
+        ("AWS", "no_invoice"),
+        ("Azure", "no_bill"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ("period_start", "soon"),
+        ("period_start", "0001-01-01"),
+        ("period_start", "2525-01-01"),
+        ("provider", ""),
+        ("provider", "x" * 101),
+        ("account", "y" * 256),
+        ("account", "left\u202eright"),
+    ],
+)
+def test_an_odd_name_or_period_is_told_in_the_form_below(fiona, field, sent):
+    response = type_in(fiona, "99", **{field: sent})
+    assert response.status_code == 200
+    assert field in response.context["new"]["which"].errors
+    assert response.context["new"]["open"]
+    assert response.context["new"]["typed"]["total_usd"].value() == "99"
+    assert not Invoice.objects.exists()
+
+
+# Who may
+
+
+def test_viewers_and_managers_see_figures_and_no_form(client_of, viewer, manager):
+    load_rows(*whole_month())
+    make_invoice("300")
+    for user in (viewer, manager):
+        page = client_of(user).get(PAGE)
+        assert "$300.00" in text(page)
+        assert 'method="post" class="typed' not in page.content.decode()
+        assert type_in(client_of(user), "310", was="300.00").status_code == 403
+    assert total() == 300
+
+
+def test_an_admin_types_in_too_and_somebody_without_a_role_sees_nothing(
+    client_of, admin, db, django_user_model
+):
+    assert type_in(client_of(admin), "310").status_code == 302
+    nobody = django_user_model.objects.create_user("nobody")
+    assert client_of(nobody).get(URL).status_code == 403
+    assert type_in(client_of(nobody), "5").status_code == 403
+
+
+def test_who_may_change_but_not_delete_keeps_the_invoice(client_of, viewer):
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["add_invoice", "change_invoice"]))
+    make_invoice("300")
+    assert type_in(client_of(viewer), "", was="300.00").status_code == 403
+    assert type_in(client_of(viewer), "301", was="300.00").status_code == 302
+    assert total() == 301
+
+
+def test_a_total_needs_the_token_of_its_form(finance):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(finance)
+    assert type_in(client, "310").status_code == 403
+
+
+# What the page says
+
+
+def test_the_verdict_names_matches_and_what_is_unexplained(fiona):
+    load_rows(*whole_month(), other("12", "tax"), bill(1, "20", account="lab"), bill(1, "5", account="x"))
+    make_invoice("310")
+    make_invoice("20.00", account="lab")
+    page = text(fiona.get(PAGE))
+    assert (
+        "1 of 2 invoices match</b>; the other is $12.00 off in all, <b>$0.00</b> of it unexplained." in page
+    )
+    assert "1 bill still waits for an invoice." in page
+    assert 'The invoice seems not to include tax: <b class="nowrap">$12.00</b>' in page
+
+
+def test_lines_of_days_outside_the_period_are_shown_as_such(fiona):
+    load_rows(*whole_month(), other("-8", "credit", day_date=date(2025, 4, 2)))
+    assert 'Of it on days outside the period, 2 Apr 2025: <b class="nowrap">−$8.00</b>' in text(
+        fiona.get(PAGE)
+    )
+
+
+def test_invoices_are_billed_whatever_basis_the_pages_show(fiona):
+    load_rows(bill(1, "10", effective="7"))
+    page = fiona.get(PAGE)
+    assert page.context["basis"] == "billed"
+    assert page.context["rows"][0]["bill"].total == 10
+    [row] = rows_of(fiona.get(URL, MARCH | {"_export": "csv"}))
+    assert row["bill_usd"] == "10.00"
+
+
+def test_the_gpu_part_leads_to_costs_that_add_up_to_it(fiona):
+    load_rows(bill(1, "10.004", effective="7"), bill(2, "20.004", effective="7"), other("5"))
+    [row] = fiona.get(PAGE).context["rows"]
+    gpu = row["parts"][0]
+    assert gpu["usd"] == fiona.get(gpu["url"]).context["total"] == Decimal("30.01")
+
+
+def test_the_file_of_invoices_adds_up_to_the_page(fiona):
+    load_rows(*whole_month(), other("12", "tax"), bill(1, "20", account="lab"))
+    make_invoice("310")
+    make_invoice("5", account="=old")
+    page = fiona.get(PAGE).context["total"]
+    rows = rows_of(fiona.get(URL, MARCH | {"_export": "csv"}))
+    assert sum(Decimal(row["bill_usd"]) for row in rows) == page.billed == Decimal("342.00")
+    assert sum(Decimal(row["invoice_usd"] or 0) for row in rows) == page.invoiced == Decimal("315.00")
+    assert sum(Decimal(row["difference_usd"] or 0) for row in rows) == page.difference == Decimal("-7.00")
+    for row in rows:
+        assert sum(Decimal(row[f"{part}_usd"] or 0) for part in PARTS) == Decimal(row["bill_usd"])
+    found = {row["account"]: row for row in rows}
+    assert found["main"]["could_explain_it"] == "The invoice seems not to include tax: $12.00"
+    assert found["'=old"]["state"] == "no bill"
+    lab = found["lab"]
+    assert (lab["tax_usd"], lab["invoice_usd"], lab["difference_usd"]) == ("", "", "")
+
+
+def test_many_bills_are_paged_and_all_in_the_file(fiona):
+    load_rows(*(bill(1, account=f"a{n:02}") for n in range(7)))
+    seen, address = [], f"{PAGE}&per_page=3"
+    while address:
+        page = fiona.get(address)
+        seen += [row["bill"].account for row in page.context["rows"]]
+        older = (page.context["pages"] or {}).get("older_url")
+        address = older and URL + older
+    assert seen == [f"a{n:02}" for n in range(7)]
+    assert len(rows_of(fiona.get(URL, MARCH | {"_export": "csv", "per_page": "3"}))) == 7
+
+
+# Match and gaps
+
+
+@pytest.fixture
+def three(fiona: Client) -> Client:
+    """One cell that matches, one that nobody ran, one that nobody billed, one over-reported."""
+    make_cost("2025-03-03", "10.00")
+    make_usage("2025-03-03", "5.00")
+    make_job("2025-03-03 00:00", "2025-03-03 06:00")
+    make_cost("2025-03-04", "20.00")
+    make_usage("2025-03-04", "5.00")
+    make_job("2025-03-05 00:00", "2025-03-05 02:00")
+    return fiona
+
+
+def matching(client: Client, **query: str) -> Any:
+    return client.get(URL, MARCH | {"view": "match"} | query)
+
+
+def test_the_seven_states_have_money_hours_and_a_way_to_their_cells(three):
+    page = matching(three)
+    lines = {line["state"].key: line for line in page.context["states"]}
+    assert len(lines) == 7
+    assert (lines["matched"]["cells"], lines["matched"]["sums"].usd) == (1, Decimal("10.00"))
+    assert (lines["jobs-only"]["cells"], lines["jobs-only"]["job_hours"]) == (1, Decimal(2))
+    behind = three.get(URL + lines["nobody-ran"]["url"])
+    assert [row.record["day"].day for row in behind.context["table"].rows] == [4]
+    assert behind.context["chosen"] == "Paid for and nobody ran"
+    assert lines["not-billed"]["url"] == ""
+
+
+def test_a_cell_leads_to_its_cost_usage_and_jobs(three):
+    [row] = [row.record for row in matching(three, state="matched").context["table"].rows]
+    assert three.get(row["go"]["costs"]).context["total"] == Decimal("10.00")
+    assert three.get(row["go"]["usage"]).context["total"].metered == Decimal("5.00")
+    assert three.get(row["go"]["jobs"]).context["hours"] == 6
+
+
+def test_cells_that_do_not_match_come_first_and_a_column_sorts_them(three):
+    order = [row.record["day"].day for row in matching(three).context["table"].rows]
+    assert order == [4, 5, 3]
+    order = [row.record["day"].day for row in matching(three, sort="-day").context["table"].rows]
+    assert order == [5, 4, 3]
+
+
+def test_over_reported_cells_say_by_how_much(three):
+    page = matching(three)
+    [row] = page.context["over"]["rows"]
+    assert row["over"] == Decimal(1)
+    assert "jobs overlap on GPUs" in text(page)
+    [row] = matching(three, state="over-reported").context["table"].rows
+    assert row.record["day"].day == 3
+
+
+@pytest.mark.parametrize("state", ["", "matched", "nobody-ran", "over-reported", "nonsense"])
+def test_the_file_of_the_match_holds_the_cells_of_the_page(three, state):
+    page = matching(three, state=state)
+    rows = rows_of(matching(three, state=state, _export="csv"))
+    shown = [row.record["day"].isoformat() for row in page.context["table"].rows]
+    assert [row["date"] for row in rows] == shown
+    if not state:
+        assert sum(Decimal(row["cost_usd"] or 0) for row in rows) == page.context["total"].usd == 30
+        assert sum(Decimal(row["job_gpu_hours"] or 0) for row in rows) == 8
+
+
+def test_the_filters_keep_the_view_and_the_state(three):
+    page = matching(three, state="matched").content.decode()
+    assert '<input type="hidden" name="view" value="match">' in page
+    assert '<input type="hidden" name="state" value="matched">' in page
+    assert 'href="/reconcile/?view=match">Clear' in page
+
+
+def test_gaps_are_told_in_words_drawn_and_filed(three):
+    page = three.get(URL, MARCH | {"view": "gaps"})
+    assert [gap["days"] + ": " + gap["words"] for gap in page.context["gaps"]] == [
+        "3 Mar 2025: no job log of AWS"
+    ]
+    [calendar] = page.context["calendars"]
+    boxes = [box for month in calendar["months"] for week in month["weeks"] for box in week if box]
+    assert {box["number"]: box["state"] for box in boxes if box["number"] in (2, 3, 4, 5)} == {
+        3: "no-log",
+        4: "open",
+        5: "open",
+    }
+    assert "3 Mar 2025: Cost and metered hours are there, no job log speaks of the day" in text(page)
+    rows = rows_of(three.get(URL, MARCH | {"view": "gaps", "_export": "csv"}))
+    assert len(rows) == page.context["days"] == 29
+    assert rows[0] == {
+        "date": "2025-03-03",
+        "provider": "AWS",
+        "state": "no job log",
+        "cost_row": "yes",
+        "metered_row": "yes",
+        "job_log": "no",
+    }
+
+
+def test_a_calendar_begins_its_weeks_on_monday(three):
+    page = three.get(URL, {"view": "gaps", "start": "2025-03-01", "end": "2025-03-09"})
+    [month] = page.context["calendars"][0]["months"]
+    assert [[box and box["number"] for box in week] for week in month["weeks"]] == [[3, 4, 5, 6, 7, 8, 9]]
+
+
+@pytest.mark.parametrize("view", ["invoice", "match", "gaps", "nonsense"])
+@pytest.mark.parametrize(
+    "query", ["state=nonsense", "page=99", "page=-1", "sort=--day", "sort=nothing", "preset=all"]
+)
+def test_a_bad_query_is_no_error(three, view, query):
+    assert three.get(f"{URL}?view={view}&{query}").status_code == 200
+
+
+@pytest.mark.parametrize("view", ["invoice", "match", "gaps"])
+def test_a_view_without_anything_says_what_to_do(fiona, view):
+    assert "Nothing is stored yet" in text(fiona.get(URL, {"view": view}))
+    make_cost("2025-03-03", "10.00")
+    empty = text(fiona.get(URL, {"view": view, "start": "2001-01-01", "end": "2001-01-31"}))
+    assert "Choose a" in empty
+
+
+@pytest.mark.parametrize(("view", "most"), [("invoice", 22), ("match", 19), ("gaps", 19)])
+def test_a_view_asks_the_database_a_fixed_number_of_times(three, view, most, django_assert_max_num_queries):
+    load_rows(*(bill(1, account=f"a{n}") for n in range(10)))
+    for n in range(10):
+        make_invoice("5", account=f"a{n}")
+        make_job("2025-03-05 00:00", "2025-03-05 01:00", provider=f"cloud {n}")
+    with django_assert_max_num_queries(most):
+        three.get(URL, MARCH | {"view": view})
+
+
+# The admin
+
+
+def test_the_admin_refuses_a_second_total_under_an_alias(client_of, admin):
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    make_invoice("300")
+    sent = {"provider": "Amazon", "account": "main", "period_start": "2025-03-01", "total_usd": "1,234.56"}
+    add = "/admin/dashboard/invoice/add/"
+    response = client_of(admin).post(add, sent | {"number": "", "note": ""})
+    assert "typed in already" in text(response)
+    assert client_of(admin).post(add, sent | {"provider": "GCP", "number": "", "note": ""}).status_code == 302
+    assert Invoice.objects.get(provider="GCP").total_usd == Decimal("1234.56")
+
+
+def test_the_admin_keeps_the_history_of_an_invoice(client_of, admin):
+    invoice = make_invoice("300")
+    sent = {"provider": "AWS", "account": "main", "period_start": "2025-03-01", "total_usd": "$310.00"}
+    url = f"/admin/dashboard/invoice/{invoice.pk}/change/"
+    assert "300.00" in text(client_of(admin).get(url))
+    assert client_of(admin).post(url, sent | {"number": "", "note": ""}).status_code == 302
+    assert history() == ["total in USD: 300 → 310"]
+    assert client_of(admin).get("/admin/dashboard/invoice/").status_code == 200
