@@ -71,7 +71,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         groups=[grouped(asked, found, "provider"), grouped(asked, found, "gpu_type")],
         table=asked.one_page(table),
         change=signed(usd(found.change)),
-        how=asked.how("bridge", rows=f"{len(found.steps):,} cells", rows_url=costs_of(asked, spans.now)),
+        how=asked.how("bridge", **behind(asked, found)),
     )
     return render(request, "dashboard/bridge.html", context)
 
@@ -173,6 +173,7 @@ def waterfall(asked: Asked, found: Bridge, spans: Sides) -> Chart:
         caption="Each bar begins where the one before it ends. A plus adds to the spend, a minus takes off.",
         first_header="Step",
         links=[costs_of(asked, spans.before), *[None] * len(steps), costs_of(asked, spans.now)],
+        how=asked.how("bridge", **behind(asked, found)),
     )
 
 

@@ -233,7 +233,8 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
     )
     if len(cost) > MOST_SERIES:
         caption += f" The {MOST_SERIES} with the highest cost of {len(cost)}."
-    return drawn.time_chart(axis, "rates", f"{basis.capitalize()} rate", series, caption, "costs")
+    how = hows(asked, cells)[basis]
+    return drawn.time_chart(axis, "rates", f"{basis.capitalize()} rate", series, caption, "costs", how)
 
 
 def gap_chart(asked: Asked, cells: list[Priced]) -> Chart:
@@ -246,7 +247,8 @@ def gap_chart(asked: Asked, cells: list[Priced]) -> Chart:
         "Effective less billed cost of the GPUs. Above 0: hours that were paid for in advance. "
         "The fee itself is a purchase on the bill and no GPU cost."
     )
-    return drawn.time_chart(axis, "gap", "Gap between effective and billed", series, caption, "costs")
+    how = hows(asked, cells)["gap"]
+    return drawn.time_chart(axis, "gap", "Gap between effective and billed", series, caption, "costs", how)
 
 
 # The figures
@@ -266,7 +268,7 @@ def figures(
             "Gap",
             ui.usd(total.gap),
             ui.rate(total.gap_rate),
-            how=asked.how("rate-gap", formula=f"{effective} − {billed} = {ui.usd(total.gap)}"),
+            how=how["gap"],
         ),
         commitment_figure(asked, used),
         figure(
@@ -309,6 +311,11 @@ def hows(asked: Asked, cells: list[Priced]) -> dict[str, How]:
         "billed": asked.how("billed-rate", formula=price(total.billed, total.billed_rate), **rows),
         "effective": asked.how(
             "effective-rate", formula=price(total.effective, total.effective_rate), **rows
+        ),
+        "gap": asked.how(
+            "rate-gap",
+            formula=f"{ui.usd(total.effective)} − {ui.usd(total.billed)} = {ui.usd(total.gap)}",
+            **rows,
         ),
         "blended": asked.how("blended", **rows),
         "kinds": asked.how("kinds", **rows),
