@@ -69,7 +69,10 @@ class KindTable(RateColumns):
 
 
 class BridgeTable(tables.Table):
-    """One row per provider, GPU type and kind, as in the file of the page; the largest change first."""
+    """One row per provider, GPU type and kind, as in the file of the page; the largest change first.
+
+    Where rates cannot be compared, all of the change is new, gone or without a rate.
+    """
 
     provider = tables.Column(verbose_name="Provider", attrs=WHOLE)
     gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
@@ -84,9 +87,7 @@ class BridgeTable(tables.Table):
     volume = amount("Volume")
     mix = amount("Mix")
     rate = amount("Rate")
-    new = amount("New")
-    gone = amount("Gone")
-    no_rate = amount("No rate")
+    otherwise = tables.Column(verbose_name="All of it", attrs=WHOLE, default="")
 
     class Meta:
         template_name = "dashboard/_table.html"
@@ -111,7 +112,7 @@ class BridgeTable(tables.Table):
     def render_change(self, value: Decimal) -> str:
         return signed(value)
 
-    render_volume = render_mix = render_rate = render_new = render_gone = render_no_rate = render_change
+    render_volume = render_mix = render_rate = render_change
 
 
 def signed(value: Decimal, none: str = "–") -> str:

@@ -90,15 +90,14 @@ def costs_of(asked: Asked, span: Span, **narrower: Any) -> str:
 
 
 def table_of(asked: Asked, found: Bridge, spans: Sides) -> BridgeTable:
-    """Without the columns of parts that no row has."""
     rows = [row(asked, step, spans) for step in found.steps]
-    unused = [part for part in ("new", "gone", "no_rate") if not any(one[part] for one in rows)]
-    return BridgeTable(rows, exclude=unused)
+    return BridgeTable(rows, exclude=[] if any(one["otherwise"] for one in rows) else ["otherwise"])
 
 
 def row(asked: Asked, step: Step, spans: Sides) -> dict[str, Any]:
     hardware = {"provider": step.provider, "gpu_type": step.gpu_type}
     parts = {part: usd(getattr(step.parts, part)) for part in PARTS}
+    otherwise = next((part for part in ("new", "gone", "no_rate") if parts[part]), "")
     return {
         **hardware,
         "kind": step.kind,
@@ -106,6 +105,7 @@ def row(asked: Asked, step: Step, spans: Sides) -> dict[str, Any]:
         **of_side(step.before, "before"),
         **of_side(step.now, "now"),
         **parts,
+        "otherwise": PARTS.get(otherwise, "").lower(),
         "change": usd(step.change),
         "before_url": costs_of(asked, spans.before, **hardware),
         "now_url": costs_of(asked, spans.now, **hardware),
