@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from ..models import CostSnapshot, ImportRun, UsageSnapshot
 from ..naming import Names
+from ..posted import post
+from ..scope import Scope
 from .records import CostRow, Refused, UsageRow
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
 from .summary import Tally
@@ -19,6 +23,43 @@ class Said:
     file: str
     digest: str
     row: Any
+
+
+@dataclass
+class Beside:
+    """What period entries and rates post on the days of a cost file: pages show it as cost."""
+
+    usd: dict[Cell, Decimal] = field(default_factory=dict)
+    sources: dict[Cell, str] = field(default_factory=dict)
+    met: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, plan: SnapshotPlan, names: Names) -> Beside:
+        told = cls()
+        stored = (row for rows in plan.stored.values() for row in rows)
+        billed = {(row.date, names.provider(row.provider), names.gpu_type(row.gpu_type)) for row in stored}
+        for posting in post(Scope(span=plan.span), names, lambda: billed).postings:
+            cell = plan.key(posting.cell)
+            told.usd[cell] = told.usd.get(cell, Decimal("0.00")) + posting.usd
+            told.sources[cell] = posting.source
+        return told
+
+    def whole_cost(self, plan: SnapshotPlan, figure: Figure, stored: list[Any]) -> Decimal | None:
+        """What pages show for the cell, where not all of it is stored: a file of ours says just that."""
+        posted = self.usd.get(plan.key(figure.cell))
+        return None if posted is None else posted + plan.amount_of(stored)
+
+    def meet(self, cell: Cell) -> None:
+        if cell in self.sources:
+            self.met[self.sources[cell]] += 1
+
+    def warn(self, tally: Tally) -> None:
+        if both := self.met["period"]:
+            tally.warnings.append(
+                f"On {both:,} of these days a period entry tells a cost, too: the two add up."
+            )
+        if instead := self.met["rate"]:
+            tally.warnings.append(f"On {instead:,} of these days the figure takes the place of a rate.")
 
 
 class FilesAdded:
@@ -46,6 +87,7 @@ class DailyFiles:
         self.file = self.digest = ""
         self.plans: list[SnapshotPlan] = []
         self.added = FilesAdded()
+        self.beside = Beside()
 
     def __bool__(self) -> bool:
         return any(self.said.values())
@@ -63,7 +105,9 @@ class DailyFiles:
         for model, rows in self.said.items():
             if rows:
                 plan = SnapshotPlan(model, names, (said.row.day for said in rows), lock)
+                self.beside = Beside.of(plan, names) if model is CostSnapshot else Beside()
                 self.plan_table(plan, rows)
+                self.beside.warn(self.tally)
                 plan.report(self.tally)
                 self.plans.append(plan)
 
@@ -89,7 +133,10 @@ class DailyFiles:
         stored, amount = plan.at((row.day, row.provider, row.gpu_type)), getattr(row, plan.amount)
         names = (stored[0].provider, stored[0].gpu_type) if stored else (row.provider, row.gpu_type)
         figure = Figure(row.day, *names, amount)
-        if not stored:
+        if amount == self.beside.whole_cost(plan, figure, stored):
+            self.tally.count("unchanged")
+        elif not stored:
+            self.beside.meet(plan.key(figure.cell))
             self.tally.count(plan.put(figure, []))
         elif plan.amount_of(stored) == amount or self.added_before(stored, said):
             self.tally.count("unchanged")

@@ -14,10 +14,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from ..models import CostSnapshot, ImportRun, UsageSnapshot
+from ..models.calendar import FIRST_DAY
 from ..models.exact import CentSum
 from ..models.names import name_key
 from ..naming import Names
-from ..scope import shift_month
+from ..scope import Span, shift_month
 from .rows import pieces, remember_created, remember_ids, upsert
 from .summary import Tally
 
@@ -53,8 +54,10 @@ class SnapshotPlan:
         self.changed: dict[UUID, tuple[Any, Figure]] = {}
         self.created: list[Figure] = []
         self.removed: dict[UUID, Any] = {}
+        self.span = Span(FIRST_DAY, FIRST_DAY)
         if days := sorted(set(days)):
-            rows = model.objects.filter(date__gte=days[0], date__lte=days[-1]).order_by("pk")
+            self.span = Span.inclusive(days[0], days[-1])
+            rows = model.objects.within(self.span).order_by("pk")
             for row in rows.select_for_update() if lock else rows:
                 self.stored[self.key((row.date, row.provider, row.gpu_type))].append(row)
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from django.conf import settings
 
+from .. import posted
 from ..credits import spread_credits
 from ..models import BillLine, CostSnapshot
 from ..models.exact import PreciseSum
 from ..money import carry_cents
 from ..naming import Names
+from ..posted import whole_months
 from ..scope import Scope
-from . import posted
-from .posted import whole_months
 
 ZERO = Decimal("0.00")
 

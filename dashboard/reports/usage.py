@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from .. import gpu_time
+from .. import gpu_time, posted
 from ..models import Job, UsageSnapshot
 from ..models.entities import JobQuerySet
 from ..naming import Names
 from ..scope import Scope
-from . import posted
 from .spend import cells_of, narrowed, posted_alone, rows_and_posted
 
 ZERO = Decimal(0)

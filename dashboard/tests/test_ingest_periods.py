@@ -17,8 +17,8 @@ from dashboard.ingest.records import Refused
 from dashboard.ingest.undo import CannotUndo, undo
 from dashboard.models import ImportChange, ImportRun, NameAlias, PeriodEntry
 
-from .conftest import SAMPLES, make_cost, make_usage
-from .contracts import make_commitment, make_entry
+from .conftest import SAMPLES, make_cost, make_job, make_usage
+from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
 from .loading import cost, load_files, load_rows, period, usage
 from .test_csv_formats import read
 
@@ -268,3 +268,38 @@ def test_what_the_hours_weigh_is_no_part_of_the_import():
     before = everything()
     undo(load_rows(period("10")).run)
     assert everything() == before
+
+
+# Daily costs beside what is posted
+
+
+def exported(client: Any) -> bytes:
+    return b"".join(client.get("/costs/", {"preset": "all", "_export": "csv"}).streaming_content)
+
+
+def test_a_cost_file_of_the_page_changes_nothing_where_it_came_from(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    make_entry("2025-03-01", "2025-03-31", "100.00")
+    make_cost("2025-03-02", "5.00", provider="aws")
+    per_month("1000", "3", "2025-03-10", "2025-03-20")
+    per_hour("1.50", "2025-03-21")
+    make_job("2025-03-21 00:00", "2025-03-22 07:00", **FOX)
+    client.force_login(finance)
+    content = exported(client)
+    summary = load([Source("costs.csv", io.BytesIO(content))])
+    assert (summary.read, summary.unchanged, summary.changes) == (44, 44, 0)
+    assert exported(client) == content
+
+
+def test_a_daily_figure_beside_a_period_entry_or_in_the_place_of_a_rate_is_warned_of(as_of):
+    as_of("2025-04-10 12:00")
+    make_entry("2025-03-01", "2025-03-31", "310.00")
+    per_month("310", "1", "2025-03-01", "2025-03-31")
+    rows = [cost("7"), cost("8", date(2025, 3, 2)), cost("9", provider="Fox")]
+    summary = load_rows(*rows, cost("1", date(2025, 4, 1)))
+    assert summary.inserted == 4
+    assert summary.warnings == [
+        "On 2 of these days a period entry tells a cost, too: the two add up.",
+        "On 1 of these days the figure takes the place of a rate.",
+    ]
+    assert load_rows(*rows).changes == 0
