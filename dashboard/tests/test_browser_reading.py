@@ -110,7 +110,7 @@ def test_a_phone_has_a_menu_and_folds_its_filters(browser_page, company, viewer)
     page.get_by_role("button", name="All filters").click()
     expect(page.get_by_label("Grouped by")).to_be_visible()
     page.locator("summary", has_text="Menu").click()
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
 
 
