@@ -13,7 +13,7 @@ from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span
 from . import usage
 from .coverage import Coverage
-from .freshness import Completeness, Freshness
+from .freshness import GONE_AFTER, Completeness, Freshness
 from .invoices import spans_of
 from .spend import costs
 
@@ -109,11 +109,11 @@ def gaps(scope: Scope, names: Names, freshness: Freshness) -> Gaps:
 
 
 def judged(span: Span | None, freshness: Freshness) -> Span | None:
-    """The range, without the days before any data and those to come."""
+    """The range, without the days before any data and those for which none are awaited."""
     stored = freshness.span()
     if stored is None:
         return None
-    until = Span(stored.start, max(stored.end, today() + ONE_DAY))
+    until = Span(stored.start, max(stored.end, awaited_until(stored.last) + ONE_DAY))
     clipped = until if span is None else span.clipped(until)
     return clipped if clipped.length else None
 
@@ -148,7 +148,12 @@ def bounds_of(known: Completeness | None, days: set[date]) -> tuple[date, date, 
         return min(days), min(max(days), yesterday), max(days)
     if known.late:
         return known.first, known.last, known.last
-    return known.first, known.through, max(known.last, today())
+    return known.first, known.through, max(known.last, awaited_until(known.last))
+
+
+def awaited_until(last: date) -> date:
+    """Whoever has sent nothing for long is not expected to."""
+    return min(today(), last + GONE_AFTER)
 
 
 def state_of(day: date, bounds: tuple[date, date, date], cost: bool, metered: bool, log: bool) -> str:

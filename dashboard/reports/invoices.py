@@ -30,13 +30,13 @@ PARTS = {
     "purchases": "Purchases",
     "tax": "Tax",
     "credits": "Credits",
-    "entered": "Entered by hand",
+    "entered": "Entered",
 }
 OF_KIND = {"host": "host", "purchase": "purchases", "tax": "tax", "credit": "credits"}
 STATES = {
     "matches": "matches",
     "differs": "differs",
-    "no_invoice": "no invoice typed in",
+    "no_invoice": "no invoice",
     "no_bill": "no bill",
 }
 ENTERED = BillLine.Kind.ENTERED

@@ -161,5 +161,12 @@ def test_days_before_any_data_and_days_to_come_are_left_out():
     assert found(Span(date(2001, 1, 1), date(2001, 2, 1))) == Gaps()
 
 
+def test_nothing_is_awaited_of_a_provider_that_has_been_silent_for_long(as_of):
+    bill(2, 3)
+    as_of("2027-01-01 12:00")
+    assert found(None).span == Span(date(2025, 3, 2), date(2025, 4, 8))
+    assert found(None).counts == {"no-metered": 1, "open": 36}
+
+
 def test_nothing_stored_has_no_calendar():
     assert found() == Gaps()

@@ -28,7 +28,7 @@ SHORT = {
     "outside": "outside",
 }
 # Letters tell the states apart where colours do not: in print, and to many eyes.
-MARKS = {"no-log": "J", "no-cost": "C", "no-metered": "M", "nothing": "×", "open": "…"}
+MARKS = {"no-log": "J", "no-cost": "C", "no-metered": "M", "nothing": "×"}
 LEADS_TO = {"cost": "costs", "metered": "usage", "log": "jobs"}
 MOST_MONTHS = 13
 MOST_GAPS = 100

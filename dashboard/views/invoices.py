@@ -130,7 +130,7 @@ def figures(asked: Asked, found: TieOut) -> list[dict[str, Any]]:
 
 def difference_in_words(found: TieOut) -> str:
     if not found.apart:
-        return "nothing is unexplained"
+        return "nothing is unexplained" if found.with_invoice else "nothing to compare yet"
     return f"{ui.usd(found.unexplained)} of {ui.usd(found.apart)} unexplained"
 
 
