@@ -147,6 +147,20 @@ NAMES = (
 )
 COUNTS = (
     Term(
+        "data-quality",
+        "Data quality",
+        "Checks of what is stored: records that cannot be, that lack something, that are likely there twice, "
+        "names that meet nothing, days without data. Each says how many it found, what that does to the "
+        "figures and where to mend it. Nothing is corrected silently.",
+    ),
+    Term(
+        "duplicates",
+        "Jobs stored twice",
+        "Two records with the same team, model, GPUs, provider, start and end under different ids. Of one "
+        "cluster’s log each id is a job of its own, so only records from different logs, or typed in, are "
+        "taken for duplicates.",
+    ),
+    Term(
         "running",
         "Running jobs",
         "Jobs with status running that have begun and have no end, at the moment of looking.",
@@ -280,7 +294,7 @@ RATES = (
         "Days on which an hour of one provider, GPU type and kind cost something else than usual. Usual is "
         "the median of the closed days of the range, at least seven. Far is more than 5.19 median absolute "
         "deviations (3.5 standard deviations), more than 5 % of the median, more than the rounding of cents "
-        "and at least $1 a day.",
+        "and at least $1 a day. What was spread over days or priced by a rate is left out.",
         "|rate − median| > max(5.19 × median of |rate − median|, 5 % of the median)",
     ),
     Term(

@@ -17,6 +17,7 @@ LEAST_DAYS = 7
 FAR = Decimal("5.19")  # 3.5 standard deviations of a normal distribution, in median absolute deviations
 LEAST_SHARE = Decimal("0.05")  # of the median
 LEAST_USD = Decimal("1.00")
+SPREAD = {"period", "rate"}  # nobody billed these days one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def outliers(cells: Iterable[Priced], basis: str) -> list[Outlier]:
     for cell in cells:
         amount = usd(cell.cents(basis))
         price = rate(amount, cell.gpu_hours)
-        if price is not None and cell.gpu_hours is not None:
+        if price is not None and cell.gpu_hours is not None and cell.kind not in SPREAD:
             day = Day(cell, amount, cell.gpu_hours, price)
             series[cell.provider, cell.gpu_type, cell.kind].append(day)
     found = [one for days in series.values() for one in runs(days)]

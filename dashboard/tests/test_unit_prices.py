@@ -342,6 +342,12 @@ def test_kinds_are_judged_apart():
     assert outliers(days_at(*["4"] * 8) + days_at(*["1"] * 8, kind="spot"), "effective") == []
 
 
+def test_what_was_spread_over_days_is_never_unusual():
+    days = ["2"] * 8 + ["9"]
+    assert outliers(days_at(*days, kind="period") + days_at(*days, kind="rate"), "effective") == []
+    assert len(outliers(days_at(*days), "effective")) == 1
+
+
 def test_open_days_are_never_unusual(client, finance, as_of):
     as_of("2025-03-09 12:00")
     load_rows(*(bill(day, "20" if day < 9 else "90", "10") for day in range(1, 10)))
