@@ -16,9 +16,18 @@ from .browser import watch
 PAGES = {
     "overview": "/",
     "costs": "/costs/",
+    "allocation": "/allocation/?then_by=provider",
+    "statement": "/teams/{team}/statement/",
     "usage": "/usage/",
+    "unit prices": "/unit-prices/",
+    "bridge": "/bridge/",
+    "contracts": "/contracts/",
+    "reconciliation": "/reconcile/",
+    "match": "/reconcile/?view=match",
+    "gaps": "/reconcile/?view=gaps",
     "jobs": "/jobs/",
     "job": "/jobs/{job}/",
+    "running": "/jobs/running/",
     "teams": "/teams/",
     "team": "/teams/{team}/",
     "help": "/help/",
@@ -30,7 +39,7 @@ PAGES = {
     "admin form": "/admin/dashboard/job/{job}/change/",
     "admin deletion": "/admin/dashboard/team/{team}/delete/",
 }
-WITH_CHARTS = ["/", "/costs/", "/usage/", "/teams/"]
+WITH_CHARTS = ["/", "/costs/", "/allocation/", "/usage/", "/unit-prices/", "/bridge/", "/teams/"]
 PHONE = {"width": 390, "height": 844}
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;
