@@ -184,7 +184,7 @@ def missing_days(bill: Bill, book: Book) -> Iterator[Reason]:
         yield Reason(f"{words}the bill has lines up to {day_in_words(last)}")
     missing = [day for day in Span(bill.period.start, last + ONE_DAY) if day not in bill.days]
     if missing:
-        yield Reason(f"No line speaks of {days_in_words(missing)}")
+        yield Reason(f"Nothing is stored for {days_in_words(missing)}")
 
 
 def days_in_words(days: list[date]) -> str:

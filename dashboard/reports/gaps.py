@@ -26,6 +26,7 @@ STATES = {
     "open": "Open: the bill may still change",
     "outside": "Outside the days that are known of the provider",
 }
+JUDGED = tuple(state for state in STATES if state not in ("open", "outside"))
 KINDS = {"cost": "no cost row", "metered": "no metered hours", "log": "no job log"}
 
 
@@ -41,9 +42,7 @@ class Day:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        if self.state in ("open", "outside"):
-            return ()
-        return tuple(kind for kind in KINDS if not getattr(self, kind))
+        return tuple(kind for kind in KINDS if self.state in JUDGED and not getattr(self, kind))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard.ingest.load import Source, load
 from dashboard.models import Invoice, NameAlias, PeriodEntry, Rate
 from dashboard.naming import Names
 from dashboard.reports.differences import reasons
-from dashboard.reports.invoices import STATES, Bill, TieOut, spans_of, tie_out
+from dashboard.reports.invoices import PARTS, STATES, Bill, TieOut, spans_of, tie_out
 from dashboard.scope import Scope, Span
 
 from .conftest import REAL, make_cost
@@ -90,6 +92,22 @@ def test_parts_of_cents_add_up_to_the_rounded_total():
     found = only()
     assert found.total == Decimal("5.99")
     assert (found.shown["gpu"], found.shown["services"]) == (Decimal("3.25"), Decimal("2.74"))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(PARTS)), st.decimals(-(10**9), 10**9, places=18)),
+        max_size=12,
+    )
+)
+def test_any_parts_are_whole_cents_that_add_up_to_the_rounded_total(amounts):
+    found = Bill("AWS", "main", MARCH)
+    for part, amount in amounts:
+        found.add(part, "Other", amount, amount)
+    assert sum(found.shown.values()) == found.total
+    assert abs(found.total - sum(amount for _, amount in amounts)) <= Decimal("0.005")
+    for part, usd in found.shown.items():
+        assert abs(usd - found.parts.get(part, 0)) < Decimal("0.01")
 
 
 def test_the_real_sample_is_reconciled_to_the_sum_of_all_its_rows():
@@ -293,7 +311,7 @@ def test_swapped_digits():
 def test_days_that_the_bill_lacks():
     rows = [bill(day) for day in range(1, 21)]
     assert differing("310", *rows) == [
-        "No line speaks of 21–31 Mar 2025",
+        "Nothing is stored for 21–31 Mar 2025",
         "Nothing that is stored comes to exactly this difference",
     ]
 
@@ -301,13 +319,13 @@ def test_days_that_the_bill_lacks():
 def test_days_that_lack_here_and_there():
     rows = [bill(day) for day in range(1, 32) if day not in (3, 5, 6, 9, 11, 12)]
     assert differing("310", *rows)[0] == (
-        "No line speaks of 3 Mar 2025, 5–6 Mar 2025, 9 Mar 2025 and 2 more days"
+        "Nothing is stored for 3 Mar 2025, 5–6 Mar 2025, 9 Mar 2025 and 2 more days"
     )
 
 
 def test_days_that_lack_are_told_before_an_invoice_is_typed_in():
     load_rows(*(bill(day) for day in range(1, 31)))
-    assert said(only()) == ["No line speaks of 31 Mar 2025"]
+    assert said(only()) == ["Nothing is stored for 31 Mar 2025"]
 
 
 def test_a_period_that_is_not_over(as_of):
@@ -315,7 +333,7 @@ def test_a_period_that_is_not_over(as_of):
     load_rows(*(bill(day) for day in (1, 2, 4, 11)))
     assert said(only()) == [
         "The billing period runs until 31 Mar 2025; the bill has lines up to 11 Mar 2025",
-        "No line speaks of 3 Mar 2025 and 5–10 Mar 2025",
+        "Nothing is stored for 3 Mar 2025 and 5–10 Mar 2025",
     ]
 
 

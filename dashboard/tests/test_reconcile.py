@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date
 from decimal import Decimal
 from html import unescape
@@ -12,9 +13,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.test import Client
+from openpyxl import load_workbook
 
 from dashboard.models import Invoice, NameAlias
 from dashboard.reports.invoices import PARTS
+from dashboard.views import typed_in
 
 from .conftest import make_cost, make_job, make_usage
 from .loading import bill, load_rows
@@ -163,6 +166,20 @@ def test_nobody_overwrites_what_another_typed_in_meanwhile(fiona):
     assert total() == 300
     assert type_in(fiona, "310", was=row["form"]["was"].value()).status_code == 302
     assert total() == 310
+
+
+def test_two_who_type_in_the_same_invoice_at_once_get_words_and_one_row(fiona, monkeypatch):
+    load_rows(bill(1))
+
+    def find_none_yet(which: Any, names: Any) -> Invoice:
+        monkeypatch.undo()
+        return Invoice(**which.cleaned_data)
+
+    make_invoice("300")
+    monkeypatch.setattr(typed_in, "instance_of", find_none_yet)
+    response = type_in(fiona, "310")
+    assert "The total of this invoice is typed in already." in text(response)
+    assert total() == 300
 
 
 def test_a_total_meets_the_invoice_under_any_spelling(fiona):
@@ -439,6 +456,14 @@ def test_a_view_asks_the_database_a_fixed_number_of_times(three, view, most, dja
         make_job("2025-03-05 00:00", "2025-03-05 01:00", provider=f"cloud {n}")
     with django_assert_max_num_queries(most):
         three.get(URL, MARCH | {"view": view})
+
+
+@pytest.mark.parametrize("view", ["invoice", "match", "gaps"])
+def test_a_view_gives_an_excel_file_that_says_what_it_is(three, view):
+    response = three.get(URL, MARCH | {"view": view, "_export": "xlsx"})
+    about = dict(load_workbook(io.BytesIO(b"".join(response.streaming_content)))["About"].values)
+    assert about["Cost basis"] == ("billed" if view == "invoice" else "effective")
+    assert about["Total"]
 
 
 # The admin

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from ..periods import day_in_words, in_words
-from ..reports.gaps import KINDS, STATES, Calendar, Day, Gap, Gaps, gaps
+from ..reports.gaps import JUDGED, KINDS, STATES, Calendar, Day, Gap, Gaps, gaps
 from ..templatetags import ui
 from .asked import Asked, figure
 from .panels import PRESET, panel
@@ -46,6 +46,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         counts=[counts(asked, calendar) for calendar in found.calendars],
         totals=[found.counts[state] for state in STATES],
         days=sum(found.counts.values()),
+        judged=any(found.counts[state] for state in JUDGED),
         gaps=[told(asked, gap) for gap in found.gaps[:MOST_GAPS]],
         more_gaps=len(found.gaps) - MOST_GAPS,
         unbilled=found.unbilled,

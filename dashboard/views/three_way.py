@@ -29,6 +29,7 @@ COLUMNS = (
     "job_gpu_hours",
     "over_reported_gpu_hours",
 )
+WHOLE = {"td": {"class": "nowrap"}}
 MOST_OVER = 10
 GO_TO = {"costs": "Costs", "usage": "Usage", "jobs": "Jobs"}
 
@@ -36,6 +37,8 @@ GO_TO = {"costs": "Costs", "usage": "Usage", "jobs": "Jobs"}
 class MatchTable(UsageTable):
     """One row per day, provider and GPU type."""
 
+    day = tables.Column(verbose_name="Day", attrs=WHOLE)
+    gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     state = tables.Column(verbose_name="State")
     over = tables.Column(verbose_name="Over-reported", attrs=NUMBER)
     go = tables.Column(verbose_name="Show", orderable=False)
