@@ -29,6 +29,10 @@ def may_add(user: User, *models: Any) -> bool:
     return user.has_perms([f"dashboard.add_{model._meta.model_name}" for model in models])
 
 
+def may_change(user: User, model: str) -> bool:
+    return user.has_perm(f"dashboard.change_{model}")
+
+
 def may_import(user: User) -> bool:
     return user.has_perm("dashboard.import_files")
 

@@ -22,6 +22,7 @@ from .naming import Names
 from .periods import LAST_DAYS, PRESETS, in_words, preset_span
 from .reports.compare import AGAINST
 from .reports.freshness import Freshness
+from .reports.oddities import ODDITIES
 from .reports.sharing import IDLE_VIEWS
 from .reports.usage import jobs_of
 from .scope import BUCKETS, Scope, Span
@@ -100,6 +101,8 @@ class ScopeFilter(django_filters.FilterSet):
         label="Compared with", method="leave", choices=list(AGAINST.items()), empty_label=None
     )
 
+    quality = AnyOfFilter(label="Check", method="leave")
+
     class Meta:
         model = Job
         fields: list[str] = []
@@ -130,8 +133,14 @@ class ScopeFilter(django_filters.FilterSet):
             self.filters["provider"].extra["choices"] = pairs(names.provider_choices())
         if "gpu_type" in uses:
             self.filters["gpu_type"].extra["choices"] = pairs(names.gpu_choices())
+        if "quality" in uses:
+            self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
             self.filters["model"].extra["choices"] = pairs(Job.objects.model_names()[:MOST_MODELS])
+
+    def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
+        """What a filter offers, said before the form is looked at."""
+        self.filters[name].extra["choices"] = list(choices)
 
     def filter_queryset(self, queryset: Any) -> Any:
         clocks = self.names.spellings_by_clock()
@@ -210,6 +219,7 @@ class ScopeFilter(django_filters.FilterSet):
             by=got.get("by", "team"),
             then_by=got.get("then_by", ""),
             compare=got.get("compare", "previous"),
+            quality=tuple(got.get("quality", ())),
         )
 
     def span(self) -> Span | None:
@@ -235,9 +245,10 @@ class ScopeFilter(django_filters.FilterSet):
             if name in HOW_SHOWN or not self.cleaned.get(name):
                 continue
             values = self.cleaned[name]
+            titles = dict(getattr(field, "choices", ())) if name == "quality" else {}
             for value in values if name != "q" else [values]:
                 raw = str(value.pk) if isinstance(value, Team) else str(value)
-                text = f"Search: {value}" if name == "q" else f"{field.label}: {value}"
+                text = f"{field.label}: {titles.get(value, value)}"
                 found.append({"text": text, "remove_url": "?" + self.without(name, raw)})
         return found
 

@@ -53,7 +53,8 @@ class Span:
 class Scope:
     """span None means everything stored, rows without a date included.
 
-    providers, gpu_types: display names; teams: ids; statuses, models: as stored. Empty means all.
+    providers, gpu_types: display names; teams: ids; statuses, models: as stored; quality: checks of
+    data quality. Empty means all.
     """
 
     span: Span | None = None
@@ -70,6 +71,7 @@ class Scope:
     by: str = "team"
     then_by: str = ""
     compare: str = "previous"
+    quality: tuple[str, ...] = ()
 
     def over(self, span: Span | None) -> Scope:
         return replace(self, span=span)

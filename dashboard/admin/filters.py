@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from ..models import Team
 from ..models.entities import KNOWN_STATUSES
 from ..naming import Names
+from ..reports.oddities import ODDITIES, odd
 
 MOST_TEAMS = 100
 UNKNOWN = "unknown"
@@ -87,6 +88,16 @@ class EndFilter(SimpleListFilter):
             open_ended = Q(status__in=("pending", "running"))
             return queryset.filter(~open_ended, end_time=None)
         return queryset
+
+
+class QualityFilter(SimpleListFilter):
+    title, parameter_name = "data quality", "quality"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(oddity.key, oddity.title) for oddity in ODDITIES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return odd(queryset, [str(self.value())]) if self.value() else queryset
 
 
 class WrittenByFilter(SimpleListFilter):

@@ -30,7 +30,15 @@ from ..templatetags.ui import hours
 from . import history
 from .base import HelioxAdmin
 from .fields import suggest
-from .filters import EndFilter, GpuTypeFilter, ProviderFilter, StatusFilter, TeamFilter, names_of
+from .filters import (
+    EndFilter,
+    GpuTypeFilter,
+    ProviderFilter,
+    QualityFilter,
+    StatusFilter,
+    TeamFilter,
+    names_of,
+)
 from .forms import FINISHED, JobForm, StatusForm
 
 MOST_AT_ONCE = 10_000
@@ -65,7 +73,7 @@ class JobAdmin(HelioxAdmin):
         "end_time",
         "external_id",
     ]
-    list_filter = [StatusFilter, ProviderFilter, GpuTypeFilter, EndFilter, TeamFilter]
+    list_filter = [StatusFilter, ProviderFilter, GpuTypeFilter, EndFilter, QualityFilter, TeamFilter]
     list_select_related = ["team"]
     search_fields = ["model_name", "external_id", "team__name"]
     search_help_text = "Model, team, the scheduler's id, or a whole job id."
@@ -75,7 +83,7 @@ class JobAdmin(HelioxAdmin):
     autocomplete_fields = ["team"]
     actions = ["change_status"]
     page_name = "jobs"
-    page_filters = ("provider", "gpu_type", "team", "status", "q")
+    page_filters = ("provider", "gpu_type", "team", "status", "quality", "q")
 
     @admin.display(description="GPUs", ordering="gpu_count")
     def gpus(self, job: Job) -> str:

@@ -13,6 +13,7 @@ from ..models import Job, UsageSnapshot
 from ..models.entities import JobQuerySet
 from ..naming import Names
 from ..scope import Scope
+from .oddities import odd
 from .spend import cells_of, narrowed, posted_alone, rows_and_posted
 
 ZERO = Decimal(0)
@@ -62,6 +63,8 @@ def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
         jobs = jobs.with_status(*scope.statuses)
     if scope.models:
         jobs = jobs.filter(model_name__in=scope.models)
+    if scope.quality:
+        jobs = odd(jobs, scope.quality)
     return jobs.found_by(scope.q) if scope.q else jobs
 
 

@@ -15,8 +15,29 @@ from dashboard.models import CostSnapshot, Job, NameAlias, Team, UsageSnapshot
 
 from .conftest import at, make_cost, make_job, make_usage
 
-PAGES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/help/", "/unit-prices/", "/bridge/", "/reconcile/"]
-FILES = ["/", "/costs/", "/usage/", "/jobs/", "/teams/", "/unit-prices/", "/bridge/", "/reconcile/"]
+PAGES = [
+    "/",
+    "/costs/",
+    "/usage/",
+    "/jobs/",
+    "/teams/",
+    "/help/",
+    "/unit-prices/",
+    "/bridge/",
+    "/reconcile/",
+    "/data-quality/",
+]
+FILES = [
+    "/",
+    "/costs/",
+    "/usage/",
+    "/jobs/",
+    "/teams/",
+    "/unit-prices/",
+    "/bridge/",
+    "/reconcile/",
+    "/data-quality/",
+]
 
 
 def rows_of(response) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from ..tables import JobTable
 from ..templatetags import ui
 from .asked import Asked
 
-USES = ["provider", "gpu_type", "team", "status", "model", "q"]
+USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
 
 
 @viewing

@@ -1,0 +1,170 @@
+"""Records of jobs that cannot be, that lack something, or that look like the same job twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.lookups import IsNull
+
+from ..clock import now
+from ..models import Job
+from ..models.entities import KNOWN_STATUSES, JobQuerySet
+
+FINISHED = ("completed", "failed", "cancelled")
+RUNS_TOO_LONG = timedelta(days=90)
+MOST_GPUS = 1_000
+NO_JOB = UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """rule, meaning: in words, the second for the figures.
+
+    undated: such jobs belong to no day that a range of closed days reaches, so they count in any.
+    """
+
+    key: str
+    title: str
+    rule: str
+    meaning: str
+    condition: Callable[[], Q]
+    undated: bool = False
+
+
+def same_job_twice() -> Q:
+    """Equal in all that they say, but for the id; several of one cluster's log are several."""
+    alike = {field: OuterRef(field) for field in SAME}
+    other_log = ~Q(cluster=OuterRef("cluster")) | Q(IsNull(OuterRef("cluster"), True))
+    no_log = Q(external_id=None) | Q(IsNull(OuterRef("external_id"), True))
+    others = Job.objects.filter(other_log | no_log, **alike).exclude(pk=OuterRef("pk"))
+    return Q(end_time__isnull=False) & Q(Exists(others))
+
+
+SAME = ("start_time", "end_time", "team", "model_name", "provider", "gpu_type", "gpu_count")
+
+ODDITIES = (
+    Oddity(
+        "ends-before-start",
+        "Jobs that end before they start",
+        "end < start",
+        "Their hours count as 0, so their team pays nothing for them.",
+        lambda: Q(end_time__lt=F("start_time")),
+    ),
+    Oddity(
+        "no-end",
+        "Finished jobs without an end",
+        "completed, failed or cancelled, with a start and no end",
+        "How long they ran is unknown: their hours count as 0, and what they used shows as idle.",
+        lambda: Q(status__in=FINISHED, start_time__isnull=False, end_time=None),
+    ),
+    Oddity(
+        "no-start",
+        "Completed or running jobs without a start",
+        "completed or running, without a start",
+        "They belong to no day and count no hours.",
+        lambda: Q(status__in=("completed", "running"), start_time=None),
+        undated=True,
+    ),
+    Oddity(
+        "future",
+        "Jobs that start in the future",
+        "start > now",
+        "They count 0 hours until then. Often a clock or a time zone is wrong.",
+        lambda: Q(start_time__gt=now()),
+        undated=True,
+    ),
+    Oddity(
+        "running-with-end",
+        "Running jobs that have an end",
+        "running, with an end",
+        "Their hours count up to that end, but they are not among the running jobs.",
+        lambda: Q(status="running", end_time__isnull=False),
+    ),
+    Oddity(
+        "pending-with-start",
+        "Pending jobs that have a start",
+        "pending, with a start",
+        "Pending jobs count 0 hours, whatever their times say.",
+        lambda: Q(status="pending", start_time__isnull=False),
+    ),
+    Oddity(
+        "runs-too-long",
+        f"Jobs running for more than {RUNS_TOO_LONG.days} days",
+        f"running without an end, start < now − {RUNS_TOO_LONG.days} days",
+        "They count hours every day. A job whose end was never written takes a share of cost for ever.",
+        lambda: Q(status="running", end_time=None, start_time__lt=now() - RUNS_TOO_LONG),
+    ),
+    Oddity(
+        "zero-length",
+        "Completed jobs of no length",
+        "completed, with end = start",
+        "They end at the second they start and count 0 hours.",
+        lambda: Q(status="completed", start_time=F("end_time")),
+    ),
+    Oddity(
+        "many-gpus",
+        f"Jobs with more than {MOST_GPUS:,} GPUs",
+        f"GPUs > {MOST_GPUS:,}",
+        "Their hours count in full. Where cores were taken for GPUs they take the share of others.",
+        lambda: Q(gpu_count__gt=MOST_GPUS),
+    ),
+    Oddity(
+        "unknown-status",
+        "Jobs of an unknown status",
+        "status is none of pending, running, completed, failed, cancelled",
+        "The status is kept as it is. Their hours count where start and end are known; success rates leave "
+        "them out.",
+        lambda: ~Q(status__in=KNOWN_STATUSES),
+    ),
+    Oddity(
+        "duplicates",
+        "Jobs that are likely stored twice",
+        "equal in team, model, GPU type, GPUs, provider, start and end; not of one cluster’s log",
+        "Same team, model, GPUs, provider, start and end under different ids: their hours count twice. "
+        "Several jobs of one cluster’s log are taken to be several.",
+        same_job_twice,
+    ),
+)
+BY_KEY = {oddity.key: oddity for oddity in ODDITIES}
+
+
+def odd(jobs: Any, keys: Iterable[str]) -> Any:
+    """The jobs with any of these oddities; none where no such oddity is known."""
+    picked = Q(pk=NO_JOB)
+    for key in keys:
+        if key in BY_KEY:
+            picked |= BY_KEY[key].condition()
+    return jobs.filter(picked)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """How many jobs of a team on a provider's GPU type, as stored, have each oddity."""
+
+    team: UUID
+    team_name: str
+    provider: str
+    gpu_type: str
+    counts: dict[str, int]
+
+
+def counted(jobs: JobQuerySet, oddities: Sequence[Oddity]) -> list[Group]:
+    """In one pass over the jobs; groups without any are left out."""
+    numbers = {slug(one.key): Count("pk", filter=one.condition()) for one in oddities}
+    keys = ("team_id", "team__name", "provider", "gpu_type")
+    rows: Any = jobs.order_by().values_list(*keys).annotate(**numbers)
+    groups = []
+    for team, name, provider, gpu_type, *found in rows:
+        pairs = zip((one.key for one in oddities), found, strict=True)
+        if counts := {key: count for key, count in pairs if count}:
+            groups.append(Group(team, name, provider, gpu_type, counts))
+    return groups
+
+
+def slug(key: str) -> str:
+    return "n_" + key.replace("-", "_")
