@@ -15,7 +15,7 @@ from ..money import cents, usd
 from ..naming import Names
 from ..scope import Scope, Span, shift_month
 from . import spend, usage
-from .charges import UNUSED_COMMITMENT, Cell, Charge, charges, charges_in
+from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
 from .coverage import Coverage
 from .sharing import Pool, share, spread
 
@@ -72,7 +72,8 @@ class CellPool:
 
     @property
     def is_unmetered(self) -> bool:
-        return self.pool.metered is None and self.pool.used_in_all > 0
+        """Job hours share the cost alone, and not since an internal rate priced just them."""
+        return self.pool.metered is None and self.pool.used_in_all > 0 and self.kinds != {"rate"}
 
     @property
     def is_over_reported(self) -> bool:
@@ -128,9 +129,9 @@ def parts_of(shares: Iterable[Share]) -> dict[str, int]:
 def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
     """Shares first and narrows to teams and models after, so that a team's figure is its share."""
     by_model = by_model or bool(scope.models)
-    found = spend.rows(scope, names)
+    found, posted = spend.rows_and_posted(scope, names)
     use, month_use = used(scope, names, by_model)
-    pools = pools_of(charges_in(found, scope, names), scope, names, use)
+    pools = pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
     idle = Spreading(scope.idle, month_use)
     shares = [one for pool in pools for one in shares_of(pool, use.get(pool.cell, Use()), idle, by_model)]
     billed = {pool.cell for pool in pools}
@@ -198,13 +199,16 @@ def whole_months(span: Span | None) -> Span | None:
 
 def cell_pools(scope: Scope, names: Names) -> list[CellPool]:
     """Every cell with a cost, as it is shared."""
+    found, posted = spend.rows_and_posted(scope, names)
     use, _ = used(scope.but(idle="apart"), names, by_model=False)
-    return pools_of(charges(scope, names), scope, names, use)
+    return pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
 
 
-def pools_of(found: Iterable[Charge], scope: Scope, names: Names, use: dict[Cell, Use]) -> list[CellPool]:
+def pools_of(
+    found: Iterable[Charge], hours: Iterable[usage.Hours], use: dict[Cell, Use], names: Names
+) -> list[CellPool]:
     """Every cell with a cost: what is taken out before sharing, and the rest beside its hours."""
-    metered = {(h.day, h.provider, h.gpu_type): h.metered for h in usage.metered(scope, names)}
+    metered = {(h.day, h.provider, h.gpu_type): h.metered for h in hours}
     coverage = Coverage.load(names)
     cells: defaultdict[Cell, list[Charge]] = defaultdict(list)
     for charge in found:
