@@ -4,7 +4,7 @@ import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.dateformat import format as date_in_words
 
 register = template.Library()
@@ -101,19 +101,11 @@ def menu(context) -> list[dict]:
     return [_group(*item, here) if isinstance(item[1], list) else _link(*item, here) for item in MENU] + staff
 
 
-def _routed(name: str) -> bool:
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True
-
-
 def menu_pages() -> list[Page]:
     pages: list[Page] = []
     for name, label in [*MENU, *STAFF_PAGES]:
         pages += label if isinstance(label, list) else [(name, label)]
-    return [page for page in pages if _routed(page[0])]
+    return pages
 
 
 def _link(name: str, label: str, here: str) -> dict:
@@ -122,7 +114,7 @@ def _link(name: str, label: str, here: str) -> dict:
 
 
 def _group(label: str, pages: list[Page], here: str) -> dict:
-    links = [_link(*page, here) for page in pages if _routed(page[0])]
+    links = [_link(*page, here) for page in pages]
     return {"label": label, "links": links, "current": any(link["current"] for link in links)}
 
 
