@@ -233,8 +233,9 @@ class RunningTable(tables.Table):
 class TeamTable(tables.Table):
     team = tables.Column(accessor="name", verbose_name="Team")
     usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
+    usd_change = tables.Column(verbose_name="Change of cost", attrs=CHANGE, order_by="usd_change_by")
     gpu_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
-    change = tables.Column(verbose_name="Change", attrs=CHANGE, order_by="change_by")
+    change = tables.Column(verbose_name="Change of hours", attrs=CHANGE, order_by="change_by")
     share = tables.Column(verbose_name="Share of hours", attrs=NUMBER)
     jobs = tables.Column(verbose_name="Jobs", attrs=NUMBER)
     running = tables.Column(verbose_name="Running now", attrs=NUMBER)
@@ -262,6 +263,8 @@ class TeamTable(tables.Table):
 
     def render_change(self, value: dict[str, Any]) -> str:
         return render_to_string("dashboard/_change.html", {"change": value})
+
+    render_usd_change = render_change
 
     def render_jobs(self, record: Any, value: int) -> str:
         return format_html('<a href="{}">{}</a>', record.jobs_url, ui.count(value))

@@ -12,6 +12,7 @@ from .. import gpu_time
 from ..naming import Names
 from ..scope import Scope
 from . import spend, usage
+from .allocation import team_costs
 from .compare import Change, Sides, change, hours_change, points
 from .known import Known
 from .teams import Work, success_rate, total_work, work
@@ -158,3 +159,27 @@ class TeamChanges:
     def success(self) -> Change:
         now, before = (success_rate(work.by_status) for work in self.sums)
         return points(now, before, self.known.why_not("jobs"))
+
+
+@dataclass(frozen=True)
+class TeamCostChanges:
+    """What teams pay, idle cost left out. A side is known where both its bill and its jobs are."""
+
+    known: Known
+    now: Mapping[UUID, Decimal]
+    before: Mapping[UUID, Decimal]
+
+    @classmethod
+    def of(cls, scope: Scope, sides: Sides, names: Names) -> TeamCostChanges:
+        known = Known(scope, sides, names)
+        if sides.reason:
+            return cls(known, {}, {})
+        now, before = (team_costs(scope.over(side), names) for side in (sides.now, sides.before))
+        return cls(known, now, before)
+
+    @property
+    def sides(self) -> Sides:
+        return self.known.sides
+
+    def of_team(self, team: UUID) -> Change:
+        return change(self.now.get(team), self.before.get(team), self.known.why_not("cost", "jobs"))

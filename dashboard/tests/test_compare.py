@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.models import ImportRun, LogSpan, PeriodEntry
+from dashboard.models import CostSnapshot, ImportRun, LogSpan, PeriodEntry, UsageSnapshot
 from dashboard.naming import Names
 from dashboard.periods import PRESETS, in_words, preset_span
 from dashboard.reports.changes import Changes
@@ -322,8 +322,15 @@ def test_teams_are_compared_by_their_job_hours(client, finance, fortnight):
         "Jobs": "14.3 %",  # 8 against 7
         "Teams": None,
     }
-    changes = {row.record.name: row.record.change["text"] for row in response.context["table"].rows}
-    assert changes == {"vision": "25.0 %", "speech": "less than 0.01 h before"}
+    rows = {row.record.name: row.record for row in response.context["table"].rows}
+    assert {name: row.change["text"] for name, row in rows.items()} == {
+        "vision": "25.0 %",
+        "speech": "less than 0.01 h before",
+    }
+    assert {name: row.usd_change["text"] for name, row in rows.items()} == {
+        "vision": "56.3 %",  # 7 × $50 against 7 × $32
+        "speech": "none before",
+    }
     assert "8–14 Mar 2025 against 1–7 Mar 2025" in response.context["changed"]
 
 
@@ -331,6 +338,7 @@ def test_a_team_is_compared_by_hours_jobs_and_success(client, finance, fortnight
     job = make_job("2025-03-10 00:00", "2025-03-10 10:00", status="failed")
     client.force_login(finance)
     assert told(client, job.team.get_absolute_url()) == {
+        "Cost": "67.4 %",  # 6 × $50 + $75 against 7 × $32
         "Job GPU-hours": "33.9 %",
         "Jobs": "14.3 %",
         "Success rate": "12.5 points",  # 7 of 8 against 7 of 7
@@ -339,12 +347,27 @@ def test_a_team_is_compared_by_hours_jobs_and_success(client, finance, fortnight
     }
 
 
+def test_cost_is_compared_on_days_that_bill_and_log_have_closed(client, finance, fortnight):
+    make_log("2025-03-15 00:00", "2025-03-16 11:00")
+    make_cost("2025-03-16", "1.00")
+    client.force_login(finance)
+    response = client.get("/teams/", {"start": "2025-03-10", "end": "2025-03-16"})
+    assert response.context["changed"] == "Change: 10–15 Mar 2025 against 4–9 Mar 2025, closed days only."
+    CostSnapshot.objects.filter(date__gt="2025-03-14").delete()
+    UsageSnapshot.objects.filter(date__gt="2025-03-14").delete()
+    response = client.get("/teams/", {"start": "2025-03-10", "end": "2025-03-16"})
+    assert response.context["changed"] == (
+        "Change of cost: 10–13 Mar 2025 against 6–9 Mar 2025, closed days only. "
+        "Change of hours: 10–15 Mar 2025 against 4–9 Mar 2025, closed days only."
+    )
+
+
 def test_a_choice_that_there_is_not_compares_with_the_period_before(client, finance, fortnight):
     client.force_login(finance)
     assert told(client, "/", compare="moon")["Spend"] == "47.4 %"
 
 
-@pytest.mark.parametrize(("url", "most"), [("/", 38), ("/costs/", 23), ("/usage/", 31), ("/teams/", 31)])
+@pytest.mark.parametrize(("url", "most"), [("/", 44), ("/costs/", 23), ("/usage/", 31), ("/teams/", 40)])
 def test_a_comparison_asks_the_database_a_fixed_number_of_times(
     client, finance, fortnight, url, most, django_assert_max_num_queries
 ):

@@ -18,6 +18,13 @@ def sides(asked: Asked) -> Sides:
     return compare.sides(asked.scope, asked.filter.preset_in_force, through)
 
 
+def bill_sides(asked: Asked) -> Sides:
+    """Closed days of bills and job logs alike, for what a page about jobs tells of money."""
+    ends = [asked.filter.jobs_through, asked.freshness.through(asked.scope.providers)]
+    through = min((day for day in ends if day), default=None)
+    return compare.sides(asked.scope, asked.filter.preset_in_force, through)
+
+
 def delta(change: Change, sides: Sides, shown: Callable[[Any], str], more_is_good: bool = False) -> dict:
     """Beside a figure. shown: how its amounts are written."""
     if sides.reason:
@@ -41,8 +48,9 @@ def in_row(change: Change, more_is_good: bool = False) -> dict[str, Any]:
     return {"text": text, "direction": direction, "good": by > 0 if more_is_good and by else None}
 
 
-def note(sides: Sides) -> str:
-    """Below a table with a column of changes."""
+def note(sides: Sides, of: str = "") -> str:
+    """Below a table with a column of changes. of: of what, where there are several."""
+    change = f"change of {of}" if of else "change"
     if sides.reason:
-        return f"No change is shown: {sides.reason}."
-    return f"Change: {in_words(sides.now)} against {in_words(sides.before)}, closed days only."
+        return f"No {change} is shown: {sides.reason}."
+    return f"{change.capitalize()}: {in_words(sides.now)} against {in_words(sides.before)}, closed days only."

@@ -17,14 +17,14 @@ from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
 from ..reports import teams
 from ..reports.allocation import team_costs
-from ..reports.changes import TeamChanges
-from ..reports.compare import Change
+from ..reports.changes import TeamChanges, TeamCostChanges
+from ..reports.compare import Change, Sides
 from ..scope import Scope
 from ..tables import JobTable, TeamTable
 from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
-from .changes import delta, in_row, note, sides
+from .changes import bill_sides, delta, in_row, note, sides
 from .measures import how_now, team_url
 
 COLUMNS = ("date", "team", "provider", "gpu_type", "job_gpu_hours", "jobs")
@@ -37,6 +37,8 @@ NOT_COMPARED = Decimal("-Infinity")  # sorts last
 class TeamRow:
     name: str
     usd: Decimal | None
+    usd_change: dict[str, Any]
+    usd_change_by: Decimal
     gpu_hours: Decimal
     change: dict[str, Any]
     change_by: Decimal
@@ -58,14 +60,15 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return answer
     changes = TeamChanges.of(asked.scope, sides(asked), asked.names)
     costs = costs_of(asked, asked.scope)
-    rows = [row(asked, team, total, changes.of_team(team.id).job_hours, costs.get(team.id)) for team in use]
-    table = TeamTable(rows, exclude=() if costs else ("usd",))
+    cost_changes = TeamCostChanges.of(asked.scope, bill_sides(asked), asked.names) if costs else None
+    rows = [row(asked, team, total, changes, costs.get(team.id), cost_changes) for team in use]
+    table = TeamTable(rows, exclude=() if costs else ("usd", "usd_change"))
     days = teams.team_days(asked.scope, asked.names)
     context = asked.context(
         figures=figures(asked, use, total, changes) if use else [],
         charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
         table=asked.one_page(asked.sorted(table)),
-        changed=note(changes.sides),
+        changed=notes(changes.sides, cost_changes),
         costs_url=asked.link("allocation", team=asked.scope.teams) if costs else "",
         how_shared=asked.how("share-of-hours", money=False),
     )
@@ -86,13 +89,30 @@ def costs_of(asked: Asked, scope: Scope) -> dict[UUID, Decimal]:
     return {} if scope.statuses or scope.models else team_costs(scope, asked.names)
 
 
-def row(asked: Asked, use: teams.TeamUse, total: int, change: Change, usd: Decimal | None) -> TeamRow:
+def notes(of_hours: Sides, costs: TeamCostChanges | None) -> str:
+    if costs is None or costs.sides == of_hours:
+        return note(of_hours)
+    return f"{note(costs.sides, 'cost')} {note(of_hours, 'hours')}"
+
+
+def row(
+    asked: Asked,
+    use: teams.TeamUse,
+    total: int,
+    changes: TeamChanges,
+    usd: Decimal | None,
+    cost_changes: TeamCostChanges | None,
+) -> TeamRow:
+    change = changes.of_team(use.id).job_hours
+    cost_change = cost_changes.of_team(use.id) if cost_changes else Change(None, None)
     return TeamRow(
         use.name,
         usd,
+        in_row(cost_change),
+        in_order(cost_change),
         use.gpu_hours,
         in_row(change),
-        NOT_COMPARED if change.by is None else change.by,
+        in_order(change),
         Decimal(use.microseconds) / total if total else None,
         use.jobs,
         use.running,
@@ -101,6 +121,10 @@ def row(asked: Asked, use: teams.TeamUse, total: int, change: Change, usd: Decim
         team_url(asked, use.id),
         jobs_url(asked, team=use.id),
     )
+
+
+def in_order(change: Change) -> Decimal:
+    return NOT_COMPARED if change.by is None else change.by
 
 
 def jobs_url(asked: Asked, **parameters: Any) -> str:
@@ -179,9 +203,20 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 def cost_figure(asked: Asked, scope: Scope, use: teams.TeamUse) -> list[dict[str, Any]]:
     usd = costs_of(asked, scope).get(use.id)
+    if usd is None:
+        return []
+    changes = TeamCostChanges.of(scope, bill_sides(asked), asked.names)
     url = asked.link("allocation", team=use.id)
-    how = asked.how("allocation", rows="Day by day", rows_url=url)
-    return [] if usd is None else [figure("Cost", ui.usd(usd), "idle cost left out", how=how, link=url)]
+    return [
+        figure(
+            "Cost",
+            ui.usd(usd),
+            "idle cost left out",
+            delta=delta(changes.of_team(use.id), changes.sides, ui.usd),
+            how=asked.how("allocation", rows="Day by day", rows_url=url),
+            link=url,
+        )
+    ]
 
 
 def team_figures(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> list[dict[str, Any]]:
