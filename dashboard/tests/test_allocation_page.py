@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 from decimal import Decimal
+from urllib.parse import unquote
 
 import pytest
 
@@ -116,6 +117,15 @@ def test_a_statement_page_and_its_file_agree(client, finance, month):
         ("2025-03", "fox", "v100", "0.00"),
     ]
     assert "2.0 h of these hours stand on no bill" in page.content.decode()
+
+
+def test_a_statement_can_be_sent_from_one_s_own_mail_program(client, finance, month):
+    client.force_login(finance)
+    speech = Team.objects.get(name="speech")
+    page = client.get(f"/teams/{speech.pk}/statement/", {"month": "2025-03"})
+    words = unquote(page.context["mail_url"])
+    assert words.startswith("mailto:?subject=GPU cost of speech, March 2025&body=")
+    assert "AWS A100-80GB: $20.00" in words and words.endswith("/statement/?month=2025-03")
 
 
 @pytest.mark.parametrize("month_text", ["", "2025-3", "nonsense", "9999-99", "0001-01", "2025-13"])

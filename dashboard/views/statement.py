@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
@@ -36,6 +37,7 @@ COLUMNS = (
     "cost_usd",
 )
 MOST_MODELS = 10
+MOST_MAILED = 20  # lines; mail programs take only so long an address
 
 
 @viewing
@@ -58,6 +60,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         idle_view=IDLE_VIEWS[asked.scope.idle],
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
+        mail_url=mail(asked, found, team, month),
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
         crumbs=[
             {"label": "Teams", "url": reverse("teams")},
@@ -99,6 +102,15 @@ def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
         else None,
         "value": f"{month.start:%Y-%m}",
     }
+
+
+def mail(asked: Asked, found: Statement, team: Team, month: Span) -> str:
+    """Opens the reader's own mail program; nothing is sent from here."""
+    title = f"GPU cost of {team.name}, {month.start:%B %Y}"
+    lines = [f"{line.provider} {line.gpu_type}: {ui.usd(line.usd)}" for line in found.lines]
+    page = asked.request.build_absolute_uri()
+    text = "\n".join([f"{title}: {ui.usd(found.total.usd)}", "", *lines[:MOST_MAILED], "", page])
+    return f"mailto:?subject={quote(title)}&body={quote(text)}"
 
 
 def file_rows(found: Statement, team: Team, month: Span) -> list[tuple[Any, ...]]:
