@@ -341,6 +341,15 @@ def test_the_file_has_a_row_per_place_and_adds_up_to_the_page(client, finance, m
     assert response.context["figures"][1]["value"] == f"{sum(sums.values()):,}"
 
 
+def test_a_place_tells_its_count_and_its_note(client, finance, clean):
+    make_job("2025-03-03 00:00", "2025-03-03 13:00", gpu_count=2)
+    make_job(status="pending")
+    client.force_login(finance)
+    groups = client.get("/data-quality/", {"preset": "all"}).context["failed"]
+    texts = {told["check"].key: told["findings"][0]["text"] for group in groups for told in group["checks"]}
+    assert texts == {"pending-with-start": "1 job", "over-reported": "2.00 h more than metered"}
+
+
 def test_one_check_lists_all_its_places_in_pages(client, finance, clean):
     for n in range(7):
         make_job(status="SUSPENDED", team=f"team {n}")

@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from ..access import may_administer, may_change, may_import, viewing
 from ..filters import query
-from ..periods import PRESETS
 from ..reports.oddities import BY_KEY as ODDITIES
 from ..reports.quality import CHECKS, Check, Finding, Result, results
 from ..tables import FindingTable
@@ -54,7 +53,6 @@ def page(request: HttpRequest) -> HttpResponseBase:
         passed=[result.check for result in found if not result.findings],
         table=asked.one_page(asked.sorted(finding_table(asked, one))) if one else None,
         all_url=asked.here(quality="", page="", sort=""),
-        all_days=PRESETS["all"],
     )
     return render(request, "dashboard/quality.html", context)
 
@@ -104,7 +102,10 @@ def told(asked: Asked, result: Result) -> dict[str, Any]:
         "label": f"Where: {check.title}",
         "url": url,
         "reach": reach(asked, check),
-        "findings": [{"finding": one, "url": seen(asked, check, one)} for one in result.findings[:EXAMPLES]],
+        "findings": [
+            {"finding": one, "text": told_of(one, check), "url": seen(asked, check, one)}
+            for one in result.findings[:EXAMPLES]
+        ],
         "more": f"{more:,} more" if more > 0 else "",
         "every_url": every + "#rows",
         "mend": mend(asked, check),
@@ -114,6 +115,11 @@ def told(asked: Asked, result: Result) -> dict[str, Any]:
 
 def in_words(count: int, check: Check) -> str:
     return f"{count:,} {check.counts}{'' if count == 1 else 's'}"
+
+
+def told_of(finding: Finding, check: Check) -> str:
+    counted = in_words(finding.count, check) if finding.count > 1 or not finding.note else ""
+    return ", ".join(filter(None, (counted, finding.note)))
 
 
 def reach(asked: Asked, check: Check) -> str:

@@ -30,7 +30,7 @@ from .measures import how_now, team_url
 COLUMNS = ("date", "team", "provider", "gpu_type", "job_gpu_hours", "jobs")
 USES = ["provider", "gpu_type", "status", "model", "bucket", "compare"]
 LATEST = 10
-NOT_COMPARED = Decimal("-Infinity")  # sorts last
+NOT_COMPARED = Decimal("-Infinity")  # last, the largest change first
 
 
 @dataclass(frozen=True, slots=True)
