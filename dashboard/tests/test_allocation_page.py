@@ -119,6 +119,21 @@ def test_a_statement_page_and_its_file_agree(client, finance, month):
     assert "2.0 h of these hours stand on no bill" in page.content.decode()
 
 
+def test_a_statement_is_compared_with_the_month_before(client, finance, db, as_of):
+    as_of("2025-04-10 12:00")
+    for month, usd in (("02", "1.00"), ("03", "1.50")):
+        for day in range(1, 32 if month == "03" else 29):
+            make_cost(f"2025-{month}-{day:02}", usd)
+            make_job(f"2025-{month}-{day:02} 00:00", f"2025-{month}-{day:02} 01:00")
+    make_cost("2025-04-02", "1.00")
+    client.force_login(finance)
+    vision = Team.objects.get(name="vision")
+    page = client.get(f"/teams/{vision.pk}/statement/", {"month": "2025-03"})
+    [amount, *_] = page.context["figures"]
+    assert (amount["value"], amount["delta"]["text"]) == ("$46.50", "50.0 %")
+    assert amount["delta"]["spans"] == "1–28 Mar 2025 $42.00 against 1–28 Feb 2025 $28.00"
+
+
 def test_a_statement_can_be_sent_from_one_s_own_mail_program(client, finance, month):
     client.force_login(finance)
     speech = Team.objects.get(name="speech")

@@ -28,6 +28,7 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
 from .changes import delta, in_row, note, sides
+from .how import How
 
 USES = ["provider", "gpu_type", "team", "model", "by", "then_by", "idle", "bucket", "basis", "compare"]
 MOST_ROWS = 100
@@ -62,6 +63,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         notes=notes(asked, found),
         table=asked.one_page(table),
         total=found.total,
+        how_shared=how_shared(asked, found),
         idle_view=IDLE_VIEWS[scope.idle],
     )
     return render(request, "dashboard/allocation.html", context)
@@ -120,9 +122,13 @@ def chosen_figure(asked: Asked, found: Allocation, changes: AllocationChanges) -
         "Chosen teams and models",
         ui.usd(found.total),
         f"their share of a bill of {ui.usd(usd(found.bill))}",
-        how=asked.how("allocation", rows=pools_in_words(found), rows_url=asked.link("costs")),
+        how=how_shared(asked, found),
         delta=delta(changes.total, changes.sides, ui.usd),
     )
+
+
+def how_shared(asked: Asked, found: Allocation) -> How:
+    return asked.how("allocation", rows=pools_in_words(found), rows_url=asked.link("costs"))
 
 
 def pools_in_words(found: Allocation) -> str:
@@ -216,7 +222,8 @@ def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
         if name in nobody.amounts
     ]
     title = f"Cost by {SHARED_BY[by]}"
-    return drawn.time_chart(axis, "allocation", title, series, CAPTION, "allocation")
+    how = how_shared(asked, found)
+    return drawn.time_chart(axis, "allocation", title, series, CAPTION, "allocation", how)
 
 
 def grid_values(grid: Grid, name: str) -> list[Decimal | None]:

@@ -17,6 +17,8 @@ from ..scope import Span
 from ..tables import RunningTable
 from ..templatetags import ui
 from .asked import Asked, figure
+from .how import How
+from .measures import how_now
 
 USES = ["provider", "gpu_type", "team", "model", "basis"]
 COLUMNS = (
@@ -44,7 +46,10 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if answer := asked.export("running", COLUMNS, lambda: file_rows(asked, table), f"{so_far} USD"):
         return answer
     context = asked.context(
-        figures=figures(asked, found, so_far) if found else [], table=asked.one_page(table), total=so_far
+        figures=figures(asked, found, so_far) if found else [],
+        table=asked.one_page(table),
+        total=so_far,
+        how_running=how_running(asked, found),
     )
     return render(request, "dashboard/running.html", context)
 
@@ -70,13 +75,22 @@ def file_row(asked: Asked, row: RunningJob) -> tuple[Any, ...]:
     )
 
 
+def how_running(asked: Asked, found: list[RunningJob]) -> How:
+    return asked.how("running-cost", rows=f"{ui.count(len(found))} running jobs", rows_url="#rows")
+
+
 def figures(asked: Asked, found: list[RunningJob], so_far: Decimal) -> list[dict[str, Any]]:
     hourly = sum((row.usd_per_hour or ZERO for row in found), ZERO)
     estimated = sum((row.estimated or ZERO for row in found), ZERO)
     unpriced = sum(1 for row in found if row.usd is None)
-    how = asked.how("running-cost", rows=f"{ui.count(len(found))} running jobs", rows_url="#rows")
+    how = how_running(asked, found)
     return [
-        figure("Running jobs", ui.count(len(found)), f"{unpriced} without a known price" if unpriced else ""),
+        figure(
+            "Running jobs",
+            ui.count(len(found)),
+            f"{unpriced} without a known price" if unpriced else "",
+            how=how_now("running", rows=f"{ui.count(len(found))} jobs", rows_url="#rows"),
+        ),
         figure("Cost of another hour", ui.usd(to_cents(hourly)), "at the last known prices", how=how),
         figure("Cost so far", ui.usd(so_far), f"{ui.usd(estimated)} of it estimated", how=how),
     ]

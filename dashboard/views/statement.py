@@ -18,12 +18,16 @@ from ..gpu_time import hours, six_decimals
 from ..models import Team
 from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import usd
+from ..reports.allocation_changes import AllocationChanges
+from ..reports.compare import Sides, spans_to_compare
 from ..reports.freshness import Freshness
 from ..reports.sharing import IDLE_VIEWS
 from ..reports.statement import Statement, statement
 from ..scope import ONE_DAY, Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
+from .changes import delta
+from .how import How
 
 COLUMNS = (
     "month",
@@ -44,7 +48,9 @@ MOST_MAILED = 20  # lines; mail programs take only so long an address
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
     asked = Asked.of(
-        request, ["idle", "basis"], fixed=lambda known: month_asked(request.GET.get("month", ""), known)
+        request,
+        ["idle", "basis", "compare"],
+        fixed=lambda known: month_asked(request.GET.get("month", ""), known),
     )
     month = asked.filter.fixed or Span(today(), today())
     found = statement(team.pk, asked.scope, asked.names)
@@ -55,7 +61,8 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         team=team,
         month=month,
         found=found,
-        figures=figures(asked, found, team),
+        figures=figures(asked, found, team, changes(asked, found, team, month)),
+        how_shared=how_shared(asked, found),
         models=models(asked, found, team),
         idle_view=IDLE_VIEWS[asked.scope.idle],
         months=neighbours(asked, month),
@@ -130,11 +137,26 @@ def file_rows(found: Statement, team: Team, month: Span) -> list[tuple[Any, ...]
     ]
 
 
-def figures(asked: Asked, found: Statement, team: Team) -> list[dict[str, Any]]:
-    how = asked.how("allocation", rows=f"{len(found.lines)} lines, added up below", rows_url="#lines")
+def changes(asked: Asked, found: Statement, team: Team, month: Span) -> AllocationChanges:
+    """Against the month before, however many days it has, or the same month last year."""
+    through = asked.freshness.through()
+    sides = (
+        spans_to_compare(month, through, "last_month", asked.scope.compare)
+        if through and through >= month.start
+        else Sides(reason="no closed day in the month")
+    )
+    return AllocationChanges.of(asked.scope.but(teams=(team.pk,)), found.whole, sides, asked.names, False)
+
+
+def how_shared(asked: Asked, found: Statement) -> How:
+    return asked.how("allocation", rows=f"{len(found.lines)} lines, added up below", rows_url="#lines")
+
+
+def figures(asked: Asked, found: Statement, team: Team, changed: AllocationChanges) -> list[dict[str, Any]]:
     share = f"{ui.percent(found.share)} of all teams’ bill" if found.share is not None else ""
+    change = delta(changed.total, changed.sides, ui.usd)
     return [
-        figure("Amount", ui.usd(found.total.usd), share, how=how),
+        figure("Amount", ui.usd(found.total.usd), share, how=how_shared(asked, found), delta=change),
         figure(
             "Job GPU-hours",
             ui.hours(found.total.gpu_hours),
