@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -165,19 +165,29 @@ class UsageTable(CellTable):
 
 
 class ShareTable(CellTable):
+    """flags: (day, provider, GPU type) → what makes the shares less sure, in words."""
+
     team = tables.Column(verbose_name="Team")
     model = tables.Column(verbose_name="Model")
     gpu_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
     usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
+    note = tables.Column(verbose_name="Note", empty_values=(), orderable=False)
 
     class Meta(CellTable.Meta):
-        sequence = ("day", "team", "model", "provider", "gpu_type", "gpu_hours", "usd")
+        sequence = ("day", "team", "model", "provider", "gpu_type", "gpu_hours", "usd", "note")
+
+    def __init__(self, data: Any, *, flags: Mapping[tuple[date, str, str], str], **kwargs: Any) -> None:
+        self.flags = flags
+        super().__init__(data, **kwargs)
 
     def render_gpu_hours(self, value: Decimal) -> str:
         return two_places(value)
 
     def render_usd(self, value: Decimal) -> str:
         return ui.usd(value)
+
+    def render_note(self, record: Any) -> str:
+        return self.flags.get((record.day, record.provider, record.gpu_type), "")
 
 
 class RunningTable(tables.Table):

@@ -84,6 +84,16 @@ class CellPool:
     def is_blended(self) -> bool:
         return len(self.kinds & {"on_demand", "spot", "committed"}) > 1
 
+    @property
+    def flags(self) -> list[str]:
+        """What makes the shares of this cell less sure, in words."""
+        said = {
+            "blended": self.is_blended,
+            "no metered usage": self.is_unmetered,
+            "over-reported": self.is_over_reported,
+        }
+        return [words for words, true in said.items() if true]
+
 
 @dataclass(frozen=True)
 class Allocation:

@@ -32,6 +32,7 @@ class JobDay:
     """One day of a job. pool: what its cost is a part of; None where no closed bill speaks of the day.
 
     usd: the job's share in whole cents, or where there is none an estimate, None without a known price.
+    flags: what makes the shares of that day less sure, in words.
     """
 
     day: date
@@ -39,6 +40,7 @@ class JobDay:
     pool: Pool | None
     usd: Decimal | None
     estimated: bool = False
+    flags: tuple[str, ...] = ()
 
     @property
     def gpu_hours(self) -> Decimal:
@@ -80,7 +82,7 @@ def job_cost(job: Job, names: Names) -> JobCost:
     scope = of_hardware(job, names, Span.inclusive(days[0], days[-1]))
     found = allocate(scope, names, by_model=True)
     closed = Freshness.load(names).through(scope.providers)
-    pools = {pool.cell[0]: pool.pool for pool in found.pools if closed and pool.cell[0] <= closed}
+    pools = {pool.cell[0]: pool for pool in found.pools if closed and pool.cell[0] <= closed}
     cents = {
         one.day: one.cents or 0
         for one in found.shares
@@ -121,14 +123,14 @@ def day_of(
     job: Job,
     day: date,
     microseconds: int,
-    pools: dict[date, Pool],
+    pools: dict[date, CellPool],
     cents: dict[date, int],
     siblings: dict[date, dict[UUID, int]],
 ) -> JobDay:
     if day not in pools:
         return JobDay(day, microseconds, None, None)
     share = spread(cents.get(day, 0), siblings.get(day, {}), "by_use").get(job.pk, 0)
-    return JobDay(day, microseconds, pools[day], usd(share))
+    return JobDay(day, microseconds, pools[day].pool, usd(share), flags=tuple(pools[day].flags))
 
 
 # Days whose bill is missing or not closed: a part of a day's bill would make its hours look cheap.

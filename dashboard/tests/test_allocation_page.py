@@ -89,6 +89,13 @@ def test_one_team_sees_its_share_of_the_whole_bill(client, finance, month):
     assert "their share of a bill of $304.97" in page.content.decode()
 
 
+def test_rows_say_what_makes_their_shares_less_sure(client, finance, month):
+    client.force_login(finance)
+    table = client.get("/allocation/", WHERE | {"per_page": 100}).context["table"]
+    notes = {(row.record.team, row.record.provider): row.get_cell("note") for row in table.rows}
+    assert notes["speech", "GCP"] == "no metered usage" and notes["speech", "AWS"] == ""
+
+
 def test_the_last_lines_of_the_page_add_up(client, finance, month):
     client.force_login(finance)
     html = client.get("/allocation/", WHERE).content.decode()

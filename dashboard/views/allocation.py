@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -49,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     found = allocate(scope, asked.names, by_model)
     teams = dict(Team.objects.values_list("pk", "name"))
     rows = cells(found.shares, teams, asked.bucket_of)
-    table = asked.sorted(share_table(asked, rows, by_model))
+    table = asked.sorted(share_table(asked, rows, by_model, flags(asked, found)))
     columns, control = file_columns(by_model), f"{found.total} USD"
     if answer := asked.export("allocation", columns, lambda: file_rows(table, by_model), control):
         return answer
@@ -89,13 +91,23 @@ def file_rows(table: ShareTable, by_model: bool) -> Iterable[tuple[Any, ...]]:
         yield cell.day, cell.team, *model, *hardware, six_decimals(cell.gpu_hours), cell.usd
 
 
-def share_table(asked: Asked, rows: list[Any], by_model: bool) -> ShareTable:
+def flags(asked: Asked, found: Allocation) -> dict[tuple[date, str, str], str]:
+    said: defaultdict[tuple[date, str, str], list[str]] = defaultdict(list)
+    for pool in found.pools:
+        day, provider, gpu_type = pool.cell
+        said[asked.bucket_of(day), provider, gpu_type] += pool.flags
+    return {cell: ", ".join(sorted(set(words))) for cell, words in said.items() if words}
+
+
+def share_table(
+    asked: Asked, rows: list[Any], by_model: bool, flags: dict[tuple[date, str, str], str]
+) -> ShareTable:
     def jobs_of(cell: Any) -> str:
         days = asked.days_of(cell.day, asked.scope.bucket)
         return asked.link("jobs", **days, provider=cell.provider, gpu_type=cell.gpu_type)
 
     exclude = () if by_model else ("model",)
-    return ShareTable(rows, label=asked.bucket_label, link=jobs_of, exclude=exclude)
+    return ShareTable(rows, flags=flags, label=asked.bucket_label, link=jobs_of, exclude=exclude)
 
 
 # The page
