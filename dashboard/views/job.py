@@ -25,6 +25,7 @@ from ..templatetags import ui
 from .asked import figure, help_link
 from .how import how
 
+DAYS_OF_CLOCK = "of the provider’s bill clock, {}"
 DAYS_LISTED = 400
 
 
@@ -38,15 +39,13 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "job": job,
         "provider": names.provider(job.provider),
         "gpu_type": names.gpu_type(job.gpu_type),
-        "gpus": joblist.plain_number(job.gpu_count),
         "clock": clock,
-        "duration_shown": duration_in_words(joblist.duration(job)),
         "facts": facts(job),
         "hours": gpu_time.job_gpu_hours(job),
         "cost": cost,
         "days": cost.days[-DAYS_LISTED:],
         "days_listed": DAYS_LISTED,
-        "figures": figures(job, cost, clock),
+        "figures": figures(job, cost, clock, names.gpu_type(job.gpu_type)),
         "basis": settings.HELIOX_COST_BASIS,
         "oddity": oddity(job),
         "same_model": reverse("jobs") + query(model=job.model_name),
@@ -80,18 +79,41 @@ def facts(job: Job) -> list[tuple[str, Any]]:
     return [(label, value) for label, value in said if value not in (None, "")]
 
 
-def figures(job: Job, cost: JobCost, clock: str) -> list[dict[str, Any]]:
+def figures(job: Job, cost: JobCost, clock: str, gpu_type: str) -> list[dict[str, Any]]:
     """The job's cost; what its running hours are expected to add is told apart."""
     if not cost.days:
-        return []
+        return [hours_figure(job, gpu_type, [("Days", DAYS_OF_CLOCK.format(clock))])]
+    facts, hourly = days_in_words(cost, clock), ui.rate(price(cost))
+    formula = f"{ui.usd(cost.billed)} ÷ {ui.long_hours(billed_hours(cost))} = {hourly}"
     return [
-        figure("Cost", ui.usd(cost.billed), waiting(cost), how=how("job-cost", days_in_words(cost, clock))),
-        figure("Cost of a GPU-hour", ui.rate(price(cost)), "of the billed days, idle cost left out"),
+        figure("Cost", ui.usd(cost.billed), waiting(cost), how=how("job-cost", facts)),
+        figure(
+            "Cost of a GPU-hour",
+            hourly,
+            "of the billed days, idle cost left out",
+            how=how("job-cost", facts, formula),
+        ),
+        hours_figure(job, gpu_type, facts),
     ]
 
 
+def hours_figure(job: Job, gpu_type: str, facts: list[tuple[str, str]]) -> dict[str, Any]:
+    ran, gpus = joblist.duration(job), joblist.plain_number(job.gpu_count)
+    held = ui.hours(gpu_time.job_gpu_hours(job))
+    formula = (
+        f"{duration_in_words(ran)} × {gpus} = {held}" if ran is not None else f"no running time = {held}"
+    )
+    said = f"{gpus} × {gpu_type}" + (f" for {duration_in_words(ran)}" if ran is not None else "")
+    about = [fact for fact in facts if fact[0] in ("Period", "Days")]
+    return figure("Job GPU-hours", held, said, how=how("job-hours", about, formula))
+
+
+def billed_hours(cost: JobCost) -> Decimal:
+    return sum((d.gpu_hours for d in cost.days if d.pool), Decimal(0))
+
+
 def price(cost: JobCost) -> Decimal | None:
-    hours = sum((d.gpu_hours for d in cost.days if d.pool), Decimal(0))
+    hours = billed_hours(cost)
     return cost.billed / hours if hours > 0 and cost.billed > 0 else None
 
 
@@ -106,7 +128,7 @@ def days_in_words(cost: JobCost, clock: str) -> list[tuple[str, str]]:
     first, last = cost.days[0].day, cost.days[-1].day
     return [
         ("Period", in_words(Span.inclusive(first, last))),
-        ("Days", f"of the provider’s bill clock, {clock}"),
+        ("Days", DAYS_OF_CLOCK.format(clock)),
         ("Basis", settings.HELIOX_COST_BASIS),
         ("Formula, day by day", "in the table below, with its numbers"),
     ]
