@@ -105,10 +105,11 @@ DAYS = (
     Term(
         "comparison",
         "Change",
-        "Like for like: as many closed days on both sides, both spans printed. A range is compared with as many "
-        "days before it, a month with the month before, or with the same days of last month or last year; "
-        "where a month is shorter, both sides are cut. There is no percentage when the base is under 1 cent "
-        "or a provider lacks a day between its first and last: the words say which. Shares change in points.",
+        "Like for like: as many closed days on both sides, both spans printed. A range is compared with as "
+        "many days before it, a month with the month before, or with the same days of last month or last "
+        "year; where a month is shorter, both sides are cut. There is no percentage when the base is under "
+        "1 cent or a provider lacks a day between its first and last: the words say which. "
+        "Shares change in points.",
         "(now − before) ÷ before",
     ),
     Term("gaps", "Gaps", "A day without a row is unknown and is drawn as a gap. A stored 0.00 is a fact."),
