@@ -109,7 +109,7 @@ def test_the_bar_of_a_provider_leads_to_rows_that_add_up_to_it(browser_page, fin
     assert aws["amount"] == 720
     page.locator("#spend").click(position=aws["position"])
     expect(page).to_have_url(re.compile(r"/costs/.*start=2025-03-11"))
-    expect(page.locator("#rows .note")).to_contain_text("Their sum is $720.00")
+    expect(page.locator("#rows > .note")).to_contain_text("Their sum is $720.00")
     amounts = page.locator("#rows tbody td.num").all_inner_texts()
     assert sum(Decimal(text.lstrip("$")) for text in amounts) == 720
 
