@@ -1,48 +1,17 @@
-"""What is impossible, incomplete, unmatched or doubtful in what is stored, check by check."""
+"""The checks of what is stored: what each counts, and what it means for the figures."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
-from functools import cached_property, partial
-from itertools import combinations
-from typing import Any
-from uuid import UUID
+from functools import partial
 
-from django.db.models import Count, F, Q
-
-from ..clock import now, today
-from ..models import BillLine, CostSnapshot, PeriodEntry, Rate
-from ..models.exact import PreciseSum
 from ..naming import Names
-from ..periods import day_in_words, in_words
-from ..scope import Scope, Span
-from . import oddities, usage
+from ..scope import Scope
+from . import findings
+from .findings import STALE_AFTER, Finding, Stored
 from .freshness import Freshness
-from .gaps import Gaps, gaps
 from .oddities import ODDITIES, Oddity
-from .spend import narrowed
-from .three_way import excess
-from .unmatched import Unmatched, unmatched
-
-STALE_AFTER = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """So many of what the check counts, at one place; note: amounts and dates in words."""
-
-    where: str
-    count: int = 1
-    note: str = ""
-    days: Span | None = None
-    provider: str = ""
-    gpu_type: str = ""
-    team: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,249 +53,8 @@ def largest_first(finding: Finding) -> tuple[int, str]:
     return -finding.count, finding.where.casefold()
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What the checks look at; each is asked of the database once, when a check needs it first."""
-
-    scope: Scope
-    names: Names
-    freshness: Freshness
-
-    @cached_property
-    def odd_jobs(self) -> list[oddities.Group]:
-        jobs = usage.jobs_of(self.scope, self.names)
-        within = jobs.within(self.scope.span, self.names.spellings_by_clock())
-        undated = jobs.filter(Q(start_time=None) | Q(start_time__gt=now()))
-        return [
-            *oddities.counted(within, [one for one in ODDITIES if not one.undated]),
-            *oddities.counted(undated, [one for one in ODDITIES if one.undated]),
-        ]
-
-    @cached_property
-    def cells(self) -> list[usage.Hours]:
-        """Those of closed days: the hours of an open one may come before its bill."""
-        closed = {one.provider: one.through for one in self.freshness.providers}
-        cells = usage.cells(self.scope.but(teams=()), self.names)
-        return [cell for cell in cells if cell.day <= closed.get(cell.provider, date.min)]
-
-    @cached_property
-    def gaps(self) -> Gaps:
-        return gaps(self.scope, self.names, self.freshness)
-
-    @cached_property
-    def unmatched(self) -> Unmatched:
-        return unmatched(self.names, self.scope.basis)
-
-    @cached_property
-    def billed(self) -> dict[tuple[str, str], set[date]]:
-        """The days of each cell that have a stored cost, by provider and GPU type."""
-        return self.days_of(CostSnapshot.objects.within(self.scope.span))
-
-    @cached_property
-    def entered(self) -> dict[tuple[str, str], set[date]]:
-        return self.days_of(CostSnapshot.objects.within(self.scope.span).filter(from_lines=False))
-
-    @cached_property
-    def lined(self) -> dict[tuple[str, str], set[date]]:
-        return self.days_of(self.lines.gpu(), "day")
-
-    @property
-    def lines(self) -> Any:
-        lines, span = BillLine.objects.current(), self.scope.span
-        return lines.filter(day__gte=span.start, day__lt=span.end) if span else lines
-
-    def days_of(self, rows: Any, day: str = "date") -> dict[tuple[str, str], set[date]]:
-        found: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
-        distinct = narrowed(rows, self.scope, self.names).order_by().distinct()
-        for when, provider, gpu_type in distinct.values_list(day, "provider", "gpu_type"):
-            found[self.names.provider(provider), self.names.gpu_type(gpu_type)].add(when)
-        return found
-
-    @cached_property
-    def entries(self) -> list[Contract]:
-        return self.contracts(PeriodEntry)
-
-    @cached_property
-    def rates(self) -> list[Contract]:
-        return self.contracts(Rate)
-
-    def contracts(self, model: Any) -> list[Contract]:
-        found = [self.contract(row) for row in model.objects.during(self.scope.span)]
-        return [one for one in found if self.asked_for(one)]
-
-    def contract(self, row: Any) -> Contract:
-        span = Span.inclusive(row.first_day, row.last_day or max(today(), row.first_day))
-        return Contract(str(row), self.names.provider(row.provider), self.names.gpu_type(row.gpu_type), span)
-
-    def asked_for(self, contract: Contract) -> bool:
-        providers = {self.names.provider(name) for name in self.scope.providers}
-        gpu_types = {self.names.gpu_type(name) for name in self.scope.gpu_types}
-        return (not providers or contract.provider in providers) and (
-            not gpu_types or contract.gpu_type in gpu_types
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """A period entry or a rate under display names; an open one ends today."""
-
-    text: str
-    provider: str
-    gpu_type: str
-    span: Span
-
-
-# Jobs
-
-
-def odd_jobs(key: str, stored: Stored) -> Iterator[Finding]:
-    counts: defaultdict[tuple[UUID, str, str, str], int] = defaultdict(int)
-    for group in stored.odd_jobs:
-        hardware = stored.names.provider(group.provider), stored.names.gpu_type(group.gpu_type)
-        counts[group.team, group.team_name, *hardware] += group.counts.get(key, 0)
-    for (team, team_name, provider, gpu_type), count in counts.items():
-        if count:
-            where = f"{team_name}, {provider} {gpu_type}"
-            yield Finding(where, count, provider=provider, gpu_type=gpu_type, team=team)
-
-
-# Names
-
-
-def unmatched_hardware(stored: Stored) -> Iterator[Finding]:
-    for row in stored.unmatched.hardware:
-        where = " / ".join((row.cluster, row.partition or "no partition", row.raw_gpu_type))
-        yield Finding(where, note=f"{row.jobs:,} jobs, {row.gpu_hours:,.1f} GPU-hours")
-
-
-def unmatched_accounts(stored: Stored) -> Iterator[Finding]:
-    for row in stored.unmatched.accounts:
-        note = f"{row.jobs:,} jobs, now of team {row.team_name}"
-        yield Finding(f"{row.cluster} / {row.account}", note=note)
-
-
-def unmatched_spend(stored: Stored) -> Iterator[Finding]:
-    for row in stored.unmatched.spend:
-        where = " / ".join(filter(None, (row.provider, row.sub_account, row.tag)))
-        yield Finding(where, note=f"${row.usd:,.2f}", provider=row.provider)
-
-
-def unknown_names(on_bills: bool, stored: Stored) -> Iterator[Finding]:
-    for row in stored.unmatched.names:
-        if row.on_bills == on_bills:
-            note = f"${row.usd:,.2f}" if on_bills else f"{row.jobs:,} jobs"
-            yield Finding(f"{KINDS[row.kind]} {row.name}", note=note)
-
-
-KINDS = {"provider": "provider", "gpu_type": "GPU type"}
-
-
-def similar_names(stored: Stored) -> Iterator[Finding]:
-    choices = stored.names.provider_choices(), stored.names.gpu_choices()
-    for kind, shown in zip(KINDS.values(), choices, strict=True):
-        alike: defaultdict[str, list[str]] = defaultdict(list)
-        for name in shown:
-            alike[re.sub(r"[\W_]+", "", name.casefold())].append(name)
-        for names in alike.values():
-            if len(names) > 1:
-                yield Finding(f"{kind} {' = '.join(names)}?", len(names))
-
-
-# Days
-
-
-def missing_days(kind: str, stored: Stored) -> Iterator[Finding]:
-    for gap in stored.gaps.gaps:
-        if gap.kind == kind:
-            where = f"{gap.provider}, {in_words(gap.span)}"
-            yield Finding(where, gap.span.length, days=gap.span, provider=gap.provider)
-
-
-def stale(stored: Stored) -> Iterator[Finding]:
-    for one in stored.freshness.providers:
-        silent = today() - one.last
-        if silent > STALE_AFTER:
-            note = f"last row {day_in_words(one.last)}, {silent.days:,} days ago"
-            yield Finding(one.provider, note=note, provider=one.provider)
-
-
-# Cells
-
-
-def by_hardware(cells: Iterable[usage.Hours], note: Callable[[list[usage.Hours]], str]) -> Iterator[Finding]:
-    groups: defaultdict[tuple[str, str], list[usage.Hours]] = defaultdict(list)
-    for cell in cells:
-        groups[cell.provider, cell.gpu_type].append(cell)
-    for hardware, found in groups.items():
-        yield of_days(*hardware, {cell.day for cell in found}, note(found))
-
-
-def of_days(provider: str, gpu_type: str, days: set[date], note: str) -> Finding:
-    span = Span.inclusive(min(days), max(days))
-    where = f"{provider} {gpu_type}, {in_words(span)}"
-    return Finding(where, len(days), note, span, provider, gpu_type)
-
-
-def over_reported(stored: Stored) -> Iterator[Finding]:
-    def beyond(cells: list[usage.Hours]) -> str:
-        return f"{sum((excess(cell) or Decimal(0) for cell in cells), Decimal(0)):,.2f} h more than metered"
-
-    return by_hardware((cell for cell in stored.cells if excess(cell) is not None), beyond)
-
-
-def negative_hours(stored: Stored) -> Iterator[Finding]:
-    def metered(cells: list[usage.Hours]) -> str:
-        return f"{sum((cell.metered or Decimal(0) for cell in cells), Decimal(0)):,.2f} h"
-
-    return by_hardware((cell for cell in stored.cells if cell.metered and cell.metered < 0), metered)
-
-
-def cost_without_hours(stored: Stored) -> Iterator[Finding]:
-    def cost(cells: list[usage.Hours]) -> str:
-        return f"${sum((cell.usd or Decimal(0) for cell in cells), Decimal(0)):,.2f}"
-
-    unmetered = (cell for cell in stored.cells if cell.usd and cell.usd > 0 and cell.metered is None)
-    return by_hardware(unmetered, cost)
-
-
-# Bills and contracts
-
-
-def other_months(stored: Stored) -> Iterator[Finding]:
-    early_or_late = Q(day__lt=F("delivery__period_start")) | Q(day__gte=F("delivery__period_end"))
-    lines = narrowed(stored.lines.filter(early_or_late), stored.scope, stored.names)
-    keys = ("delivery__provider", "delivery__account", "delivery__period_start")
-    sums = Count("pk"), PreciseSum(stored.scope.basis)
-    for provider, account, first, count, usd in lines.order_by().values_list(*keys).annotate(*sums):
-        shown = stored.names.provider(provider)
-        where = " ".join(filter(None, (shown, account, f"{first:%b %Y}")))
-        yield Finding(where, count, f"${usd:,.2f}", provider=shown)
-
-
-def entered_beside_lines(stored: Stored) -> Iterator[Finding]:
-    for hardware, days in stored.entered.items():
-        if both := days & stored.lined.get(hardware, set()):
-            yield of_days(*hardware, both, "")
-
-
-def overlapping(kind: str, stored: Stored) -> Iterator[Finding]:
-    for one, other in combinations(getattr(stored, kind), 2):
-        common = one.span.clipped(other.span)
-        if (one.provider, one.gpu_type) == (other.provider, other.gpu_type) and common.length:
-            where = f"{one.provider} {one.gpu_type}, {in_words(common)}"
-            note = f"{one.text}; {other.text}"
-            yield Finding(where, common.length, note, common, one.provider, one.gpu_type)
-
-
-def beside_bills(kind: str, stored: Stored) -> Iterator[Finding]:
-    for one in getattr(stored, kind):
-        billed = stored.billed.get((one.provider, one.gpu_type), set())
-        if both := {day for day in billed if day in one.span}:
-            yield of_days(one.provider, one.gpu_type, both, one.text)
-
-
 def check_of(oddity: Oddity) -> Check:
-    find = partial(odd_jobs, oddity.key)
+    find = partial(findings.odd_jobs, oddity.key)
     return Check(oddity.key, "Jobs", oddity.title, "job", oddity.rule, oddity.meaning, find, "jobs")
 
 
@@ -339,7 +67,7 @@ CHECKS = (
         "name",
         "cluster, partition and GPU type of a log that no mapping places on a bill",
         "Their jobs stand beside the bill: they pay nothing, and the GPUs that they used show as idle.",
-        unmatched_hardware,
+        findings.unmatched_hardware,
         "hardware",
         ranged=False,
     ),
@@ -350,7 +78,7 @@ CHECKS = (
         "name",
         "cluster and account of a log without a mapping",
         "Each is a team of its own name until a mapping says otherwise.",
-        unmatched_accounts,
+        findings.unmatched_accounts,
         "accounts",
         ranged=False,
     ),
@@ -361,7 +89,7 @@ CHECKS = (
         "name",
         "sub-account or tag on GPU lines of a bill without a mapping",
         "Their cost is shared by job hours, like all other. Map them where one team pays for all of it.",
-        unmatched_spend,
+        findings.unmatched_spend,
         "spend",
         ranged=False,
     ),
@@ -372,7 +100,7 @@ CHECKS = (
         "name",
         "provider or GPU type of jobs without cost and metered hours under that name",
         "Hours under such a name meet no cost. Another spelling of a name on the bill wants an alias.",
-        partial(unknown_names, False),
+        partial(findings.unknown_names, False),
         "used",
         ranged=False,
     ),
@@ -383,7 +111,7 @@ CHECKS = (
         "name",
         "provider or GPU type of cost or metered hours without jobs under that name",
         "Paid for, and no job log speaks of it: its cost is idle or unallocated.",
-        partial(unknown_names, True),
+        partial(findings.unknown_names, True),
         "billed",
         ranged=False,
     ),
@@ -394,7 +122,7 @@ CHECKS = (
         "name",
         "equal but for blanks, hyphens and other signs",
         "They are two names to every page. Where they mean the same, an alias brings them together.",
-        similar_names,
+        findings.similar_names,
         "aliases",
         ranged=False,
     ),
@@ -405,7 +133,7 @@ CHECKS = (
         "day",
         "closed days between a provider’s first and last without a cost row",
         "They are gaps, not noughts; nothing is compared across them.",
-        partial(missing_days, "cost"),
+        partial(findings.missing_days, "cost"),
         "gaps",
     ),
     Check(
@@ -415,7 +143,7 @@ CHECKS = (
         "day",
         "closed days between a provider’s first and last without metered hours",
         "Utilisation and price of these days are unknown; the cost is shared by job hours alone.",
-        partial(missing_days, "metered"),
+        partial(findings.missing_days, "metered"),
         "gaps",
     ),
     Check(
@@ -425,7 +153,7 @@ CHECKS = (
         "day",
         "closed days between a provider’s first and last outside of every imported log",
         "What was paid on such a day is unallocated where no job is known, and not idle.",
-        partial(missing_days, "log"),
+        partial(findings.missing_days, "log"),
         "gaps",
     ),
     Check(
@@ -435,7 +163,7 @@ CHECKS = (
         "provider",
         f"last day with rows < today − {STALE_AFTER.days} days",
         "They have ended, or their bill is not imported any more. Closed days end with their last.",
-        stale,
+        findings.stale,
         "imports",
         ranged=False,
     ),
@@ -446,7 +174,7 @@ CHECKS = (
         "cell",
         "job GPU-hours > metered + 0.01 h on a closed day",
         "The cost is shared by job hours alone. A mapping’s factor may be wrong, or hardware of two names.",
-        over_reported,
+        findings.over_reported,
         "match",
     ),
     Check(
@@ -456,7 +184,7 @@ CHECKS = (
         "cell",
         "metered GPU-hours < 0 on a closed day",
         "They lower the metered hours of the range. Corrections of a bill are meant to; other rows are not.",
-        negative_hours,
+        findings.negative_hours,
         "usage",
     ),
     Check(
@@ -466,7 +194,7 @@ CHECKS = (
         "cell",
         "cost > 0 and no metered hours on a closed day",
         "The price of these hours is unknown, and the cost is shared by job hours alone.",
-        cost_without_hours,
+        findings.cost_without_hours,
         "costs",
     ),
     Check(
@@ -476,7 +204,7 @@ CHECKS = (
         "bill line",
         "day outside of the billing period",
         "Their cost stands on the day of the charge, their invoice is that of the bill’s month.",
-        other_months,
+        findings.other_months,
         "lines",
     ),
     Check(
@@ -486,7 +214,7 @@ CHECKS = (
         "cell",
         "a cost row that is no sum of lines, on a day with lines of the same provider and GPU type",
         "Under one spelling the typed-in cost stands instead of the lines; under two both count.",
-        entered_beside_lines,
+        findings.entered_beside_lines,
         "costs",
     ),
     Check(
@@ -496,7 +224,7 @@ CHECKS = (
         "day",
         "days that two entries of one provider and GPU type have in common",
         "Both are spread over these days: the cost counts twice.",
-        partial(overlapping, "entries"),
+        partial(findings.overlapping, "entries"),
         "entries",
     ),
     Check(
@@ -506,7 +234,7 @@ CHECKS = (
         "cell",
         "days of an entry with a cost row of the same provider and GPU type",
         "The part of the entry and the cost of the bill both count.",
-        partial(beside_bills, "entries"),
+        partial(findings.beside_bills, "entries"),
         "entries",
     ),
     Check(
@@ -516,7 +244,7 @@ CHECKS = (
         "day",
         "days that two rates of one provider and GPU type have in common",
         "The one that began later holds. An alias may have brought two together.",
-        partial(overlapping, "rates"),
+        partial(findings.overlapping, "rates"),
         "rates",
     ),
     Check(
@@ -526,7 +254,7 @@ CHECKS = (
         "cell",
         "days of a rate with a cost row of the same provider and GPU type",
         "The bill’s cost stands and the rate posts nothing there.",
-        partial(beside_bills, "rates"),
+        partial(findings.beside_bills, "rates"),
         "rates",
     ),
 )

@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from ..access import may_administer, may_change, may_import, viewing
 from ..filters import query
+from ..reports.findings import Finding
 from ..reports.oddities import BY_KEY as ODDITIES
-from ..reports.quality import CHECKS, Check, Finding, Result, results
+from ..reports.quality import CHECKS, Check, Result, results
 from ..tables import FindingTable
 from ..templatetags import ui
 from .asked import Asked, figure
