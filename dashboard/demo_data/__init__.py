@@ -1,5 +1,5 @@
 """An invented company with real list prices: two years of bills and jobs for a demonstration.
 
-`prices` and `company` are facts, `plan`, `jobs` and `bills` say what happens without touching a
-database, `write` stores it.
+`prices` and `company` are facts, `plan`, `jobs`, `bills` and `invoices` say what happens without
+touching a database, `write` stores it.
 """

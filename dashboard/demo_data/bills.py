@@ -27,6 +27,7 @@ UNMETERED_DAYS = 3
 GOODWILL = (Decimal("-845.20"), 19)
 APOLOGY = (Decimal("-3180.55"), 9)  # USD, so many days after the outage
 SUPPORTED_PER_GPU = 1200  # USD a month on which support is reckoned
+SUPPORT_SERVICE = "Support"
 
 
 class PlainDay(NamedTuple):
@@ -169,7 +170,8 @@ class Bills:
         if (day + ONE_DAY).day == 1 and day < self.plan.today:
             gpus = sum(fleet.gpus for fleet in FLEETS if fleet.provider == side.provider)
             if side.support:
-                yield "non_gpu", "Other", micro(gpus * self.plan.size * SUPPORTED_PER_GPU) * side.support
+                usd = micro(gpus * self.plan.size * SUPPORTED_PER_GPU) * side.support
+                yield "non_gpu", SUPPORT_SERVICE, usd
             if side.tax:
                 yield "tax", "Other", month * side.tax
             if side.monthly_credit and self.plan.grown(day) < 0.7:

@@ -6,6 +6,7 @@ Everything is drawn from the seed and the day that counts as today, so the same 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ OPEN_DAY = 0.4  # of today's hours are on the bill by the time it is read
 NEGOTIATED = Decimal("0.78")
 COMMITMENT = Decimal("0.72")
 COMMITTED_SHARE = 0.95
+SHORT_TERM_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Commitment:
     span: Span
     gpus: int
     usd: Decimal
+
+
+@dataclass(frozen=True)
+class Contract:
+    """GPUs that are promised for the span, as somebody types it in."""
+
+    span: Span
+    gpus: int
+    note: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +147,15 @@ class Plan:
         if fleet.name != "AWS H100-80GB":
             return None
         return next((c for c in self.commitments if day in c.span), None)
+
+    def contracts(self) -> Iterator[Contract]:
+        """What the commitments consist of: of the present one, a part ends with the month after this one."""
+        soon = shift_month(self.today.replace(day=1), 2)
+        for one in self.commitments:
+            short = round(one.gpus * SHORT_TERM_SHARE / 4) * 4 if soon < one.span.end else 0
+            yield Contract(one.span, one.gpus - short, "One-year savings plan")
+            if short:
+                yield Contract(Span(one.span.start, soon), short, "Short-term plan, to be renewed or let go")
 
     def grown(self, day: date) -> float:
         """0 two years before today and earlier, 1 today."""

@@ -27,6 +27,7 @@ from ..models import (
     Delivery,
     ImportChange,
     ImportRun,
+    Invoice,
     Job,
     LogSpan,
     NameAlias,
@@ -39,6 +40,7 @@ from ..models.names import name_key
 from ..money import to_cents
 from .bills import Bills, PlainDay
 from .company import ALIASES, CLUSTER, DIRECT_SPEND, MAPPED_TEAMS, PARTITIONS, PROVIDERS, TEAMS
+from .invoices import TypedIn, invoices
 from .jobs import JobLog
 from .plan import Plan
 
@@ -54,6 +56,7 @@ FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
     AccountMapping,
     SpendMapping,
     Commitment,
+    Invoice,
 )
 STAMPS = ("created_at", "updated_at", "imported_by_id")
 JOB_COLUMNS = (
@@ -103,6 +106,7 @@ def write(plan: Plan, progress: Progress = lambda jobs: None) -> ImportRun:
     drafts = drafted(bills.rows())
     for draft in drafts:
         draft.write(run)
+    write_invoices(run, invoices(plan, drafts, plain))
     counts = {
         "teams": len(teams),
         "jobs": log.written,
@@ -161,13 +165,19 @@ def write_commitments(run: ImportRun, plan: Plan) -> None:
     columns = ("created_at", "updated_at", "id", *COMMITTED, "first_day", "last_day", "gpus", "note")
     rows = (
         (
-            *(run.written_at, run.written_at, made_id("commitment", str(agreed.span.start))),
+            *(run.written_at, run.written_at, made_id("commitment", str(one.span.start), str(one.span.last))),
             *COMMITTED.values(),
-            *(agreed.span.start, agreed.span.last, agreed.gpus, "One-year savings plan"),
+            *(one.span.start, one.span.last, one.gpus, one.note),
         )
-        for agreed in plan.commitments
+        for one in plan.contracts()
     )
     insert(Commitment, columns, rows)
+
+
+def write_invoices(run: ImportRun, totals: Iterable[TypedIn]) -> None:
+    columns = ("created_at", "updated_at", "id", "provider", "account", "period_start", "total_usd", "number")
+    rows = ((run.written_at, run.written_at, made_id("invoice", *map(str, one[:3])), *one) for one in totals)
+    insert(Invoice, columns, rows)
 
 
 def write_jobs(run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Progress) -> None:

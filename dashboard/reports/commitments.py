@@ -43,7 +43,8 @@ class Contract:
         return self.provider, self.gpu_type
 
     def is_followed_by(self, other: Contract) -> bool:
-        follows = other.days.start <= self.days.end < other.days.end
+        """By one that begins later: what began with it, or before, stands beside it."""
+        follows = self.days.start < other.days.start <= self.days.end < other.days.end
         return other.hardware == self.hardware and follows
 
 

@@ -28,6 +28,7 @@ from dashboard.models import (
     Delivery,
     ImportChange,
     ImportRun,
+    Invoice,
     Job,
     LogSpan,
     NameAlias,
@@ -40,7 +41,9 @@ from dashboard.models.exact import CentSum, PreciseSum
 from dashboard.money import to_cents
 from dashboard.naming import Names
 from dashboard.placing import Placing
-from dashboard.scope import Span
+from dashboard.reports.differences import reasons
+from dashboard.reports.invoices import Bill, tie_out
+from dashboard.scope import Scope, Span
 
 from .conftest import at, make_team
 
@@ -61,6 +64,7 @@ TABLES = (
     AccountMapping,
     SpendMapping,
     Commitment,
+    Invoice,
 )
 
 
@@ -80,6 +84,10 @@ def digest() -> str:
             repr([model.__name__, *(getattr(row, n) for n in names)]) for row in model.objects.all()
         )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def bills() -> list[Bill]:
+    return tie_out(Scope(basis="billed"), Names.load(), reasons).bills
 
 
 # Foreign keys whose values are such numbers.
@@ -221,13 +229,37 @@ class TestSmallDemo:
             whole = sum(line.effective for line in lines) * 30 == fee.billed
             assert whole == (len(kinds) == 2)
 
-    def test_committed_hours_are_those_of_a_contract(self):
-        contract = Commitment.objects.earliest("first_day")
-        lines = BillLine.objects.filter(kind="committed")
-        assert (contract.provider, contract.gpu_type) == ("AWS", "H100-80GB")
-        assert {line.day >= contract.first_day for line in lines} == {True}
+    def test_committed_hours_are_those_of_the_contracts(self):
+        contracts, lines = Commitment.objects.all(), BillLine.objects.filter(kind="committed")
+        assert {(one.provider, one.gpu_type) for one in contracts} == {("AWS", "H100-80GB")}
+        gpus, [first] = sum(one.gpus for one in contracts), {one.first_day for one in contracts}
+        assert {line.day >= first for line in lines} == {True}
         by_day = lines.order_by().values_list("day").annotate(PreciseSum("gpu_hours"))
-        assert all(hours <= contract.gpus * 24 for _, hours in by_day)
+        assert all(hours <= gpus * 24 for _, hours in by_day)
+
+    def test_one_contract_ends_soon_and_another_goes_on(self):
+        days_left = [(one.last_day - TODAY).days for one in Commitment.objects.order_by("last_day")]
+        assert days_left == [39, 343]
+
+    def test_invoices_match_but_for_what_finance_left_out_or_has_not_got(self):
+        differing = {
+            (2026, 10): {"OCI": "differs", "GCP": "no_invoice"},
+            (2026, 9): {"AWS 719204483318": "differs"},
+        }
+        for bill in bills():
+            if bill.period.end > TODAY:
+                assert bill.state == "no_invoice"
+                continue
+            expected = differing[bill.period.start.year, bill.period.start.month]
+            names = bill.provider, f"{bill.provider} {bill.account}"
+            assert bill.state == next((expected[name] for name in names if name in expected), "matches")
+
+    def test_each_difference_is_explained_to_the_cent(self):
+        tax, support = (bill for bill in bills() if bill.state == "differs")
+        for bill, part in (tax, "tax"), (support, "support"):
+            [reason, *_] = bill.reasons
+            assert reason.exact and reason.text == f"The invoice seems not to include {part}"
+            assert reason.usd == -bill.difference == bill.shown[part] > 0
 
     def test_every_kind_of_line_but_entered_ones_is_there(self):
         kinds = set(BillLine.objects.values_list("kind", flat=True).distinct())
@@ -338,6 +370,18 @@ def test_a_mid_size_company_grows_over_two_years():
     start, end = month(plan.span.start), month(TODAY - timedelta(days=30))
     assert 200_000 < end < 500_000
     assert Decimal("1.2") < end / start < 4
+
+
+@pytest.mark.parametrize(
+    "today", [TODAY, date(2026, 1, 31), date(2026, 7, 1), date(2027, 5, 20), date(2028, 2, 29)]
+)
+def test_on_any_day_a_contract_ends_within_90_days_and_all_are_what_is_committed(today):
+    plan = Plan(today)
+    contracts = list(plan.contracts())
+    assert 28 <= min((one.span.last - today).days for one in contracts if today in one.span) <= 90
+    for day in plan.span:
+        committed = sum(one.gpus for one in plan.commitments if day in one.span)
+        assert sum(one.gpus for one in contracts if day in one.span) == committed
 
 
 def test_ten_times_the_jobs_are_a_larger_company_with_smaller_jobs():

@@ -165,6 +165,23 @@ def test_the_two_tables_are_sorted_and_turned_on_their_own(client, finance, two_
         assert page_of(client, finance, **{"kinds-page": hostile, "kinds-sort": hostile}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "unfolded"),
+    [
+        ({}, []),
+        ({"sort": "gap"}, ["prices"]),
+        ({"page": "2"}, ["prices"]),
+        ({"kinds-sort": "kind"}, ["kinds"]),
+    ],
+)
+def test_the_long_tables_are_folded_until_the_address_asks_for_one(
+    client, finance, two_kinds, asked_for, unfolded
+):
+    response = page_of(client, finance, **asked_for)
+    assert [name for name, is_open in response.context["open"].items() if is_open] == unfolded
+    assert response.content.decode().count("data-print-open open>") == len(unfolded)
+
+
 # Hours of a cell by kind
 
 
@@ -277,6 +294,14 @@ def test_a_contract_that_is_followed_by_another_is_not_flagged(client, finance, 
     response = page_of(client, finance)
     assert contracts(response) == ["10 days left, another contract follows", "375 days left"]
     assert not any(row["flag"] for row in response.context["contracts"])
+
+
+def test_a_longer_contract_beside_it_does_not_follow_one(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    commit("2025-01-01", "2025-04-20")
+    commit("2025-01-01", "2025-12-31")
+    load_rows(covered(20))
+    assert contracts(page_of(client, finance)) == ["10 days left: within 30 days", "265 days left"]
 
 
 def test_a_contract_meets_the_bill_under_whatever_spelling(client, finance, as_of):
