@@ -80,6 +80,22 @@ def test_finance_types_in_a_total_and_sees_the_match(fiona):
     assert history() == ["invoice total in USD: none → 310; number: none → INV-7"]
 
 
+def test_the_boxes_are_folded_where_nothing_is_to_be_done(fiona, as_of):
+    load_rows(*whole_month(), other("12", "tax"), bill(1, "20", account="lab"))
+    folded = "Change the invoice", "Type in the invoice"
+
+    def counts() -> list[int]:
+        return [text(fiona.get(PAGE)).count(words) for words in folded]
+
+    assert counts() == [0, 0]
+    type_in(fiona, "310.00")
+    assert counts() == [0, 0]  # it differs
+    type_in(fiona, "322.00", was="310.00")
+    assert counts() == [1, 0]
+    as_of("2025-03-31 12:00")
+    assert counts() == [1, 1]  # the period of the other is not over
+
+
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 
+from ..clock import today
 from ..periods import in_words
 from ..reports.differences import days_in_words, reasons
 from ..reports.invoices import PARTS, STATES, Bill, Reason, TieOut, plus, tie_out
@@ -63,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         rows=[row(asked, bill, parts, answer) for bill in bills],
         total=found,
         part_totals=[found.part(part) for part in parts],
-        columns=len(parts) + 6,
+        columns=len(parts) + 5,
         pages=links(asked, bills),
         how_parts=how_parts(asked, found),
         new=new_invoice(asked, found, answer),
@@ -150,6 +151,7 @@ def how_parts(asked: Asked, found: TieOut) -> How:
 
 def row(asked: Asked, bill: Bill, parts: list[str], answer: typed_in.Answer | None) -> dict[str, Any]:
     name = anchor(bill)
+    typed = form(asked, bill, name, answer)
     return {
         "bill": bill,
         "anchor": name,
@@ -159,8 +161,14 @@ def row(asked: Asked, bill: Bill, parts: list[str], answer: typed_in.Answer | No
         "parts": [cell(asked, bill, part) for part in parts],
         "reasons": bill.reasons,
         "notes": notes(bill),
-        "form": form(asked, bill, name, answer),
+        "form": typed,
+        "folded": bool(typed and not typed.errors and not is_due(bill)),
     }
+
+
+def is_due(bill: Bill) -> bool:
+    """Whether its invoice is still to be typed in, or to be mended."""
+    return bill.state != "matches" and (bool(bill.invoices) or bill.period.end <= today())
 
 
 def cell(asked: Asked, bill: Bill, part: str) -> dict[str, Any]:
