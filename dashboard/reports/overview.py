@@ -16,6 +16,8 @@ from .compare import Sides
 
 @dataclass(frozen=True)
 class Overview:
+    """shares: the cost of each team; None where nothing is billed, and teams tell their hours instead."""
+
     cells: list[usage.Hours]
     total: usage.Sum
     changes: Changes
@@ -35,12 +37,13 @@ def shares(scope: Scope, names: Names) -> Breakdown:
 def overview(scope: Scope, sides: Sides, names: Names) -> Overview:
     cells = usage.cells(scope, names)
     newest, longest = teams.newest_and_longest(scope, names)
+    is_billed = any(cell.usd is not None for cell in cells)
     return Overview(
         cells,
         usage.total(cells),
         Changes.of(scope, cells, sides, names),
-        teams.team_use(scope, names),
-        shares(scope, names) if any(cell.usd is not None for cell in cells) else None,
+        [] if is_billed else teams.team_use(scope, names),
+        shares(scope, names) if is_billed else None,
         teams.running_now(scope, names),
         newest,
         longest,
