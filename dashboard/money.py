@@ -57,8 +57,6 @@ def settle(total: int, exact: Sequence[Decimal | Fraction]) -> list[int]:
     """
     if len(exact) == 1:
         return [total]
-    if len(exact) == 1:
-        return [total]
     amounts = [Fraction(amount) * 100 for amount in exact]
     floors = [amount.numerator // amount.denominator for amount in amounts]
     remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]

@@ -65,7 +65,7 @@ def rate(amount) -> str:
     """US dollars per hour: cents, and up to four decimals where cents would hide the price."""
     if amount is None:
         return NOTHING
-    price = _exact(amount)
+    price = _exact(amount).quantize(Decimal("0.0001"), ROUND_HALF_UP)
     places = 2 if price == round(price, 2) or abs(price) >= 100 else 4
     return _figure(price, places, before="$", after="/h")
 

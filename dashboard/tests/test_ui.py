@@ -21,6 +21,7 @@ from dashboard.templatetags import ui
         (ui.percent(None), "n/a"),
         (ui.rate(Decimal("2.45674")), "$2.4567/h"),
         (ui.rate(Decimal("3")), "$3.00/h"),
+        (ui.rate(Decimal("2.00001")), "$2.00/h"),
         (ui.rate(None), "n/a"),
         (ui.count(12751), "12,751"),
         (ui.day_in_words("2026-11-03"), "3 Nov 2026"),

@@ -64,6 +64,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         equation=equation(asked, found),
         notes=notes(asked, found),
         table=asked.one_page(table),
+        rows_open=asked.is_asked_for(table),
         total=found.total,
         how_shared=how_shared(asked, found),
         idle_view=IDLE_VIEWS[scope.idle],

@@ -106,6 +106,10 @@ class Asked:
         table.order_by = self.request.GET.getlist(table.prefixed_order_by_field)
         return table
 
+    def is_asked_for(self, table: Table) -> bool:
+        """Whether the address sorts or turns the pages of a table that is folded otherwise."""
+        return bool(self.request.GET.keys() & {table.prefixed_order_by_field, table.prefixed_page_field})
+
     def one_page(self, table: Table) -> Table:
         """The page of the table that is asked for; past the end is the last page."""
         pages = Paginator(table.rows, self.per_page).num_pages

@@ -45,7 +45,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         charts=[rate_chart(asked, cells), gap_chart(asked, cells)],
         prices=asked.one_page(prices),
         kinds=asked.one_page(kinds),
-        open={"prices": is_asked_for(asked, prices), "kinds": is_asked_for(asked, kinds)},
+        open={"prices": asked.is_asked_for(prices), "kinds": asked.is_asked_for(kinds)},
         total=total,
         commitments=[use_row(asked, place, use) for place, use in used.by(asked.bucket_of).items()],
         contracts=[contract_row(used, one) for one in used.expiries],
@@ -69,11 +69,6 @@ def table_of(asked: Asked, table: type, rows: list[dict[str, Any]], prefix: str 
     )
     shown.columns["day"].column.verbose_name = drawn.HEADERS[asked.scope.bucket]
     return asked.sorted(shown)
-
-
-def is_asked_for(asked: Asked, table: Any) -> bool:
-    """Whether the address sorts or turns the pages of a table that is folded otherwise."""
-    return bool(asked.request.GET.keys() & {table.prefixed_order_by_field, table.prefixed_page_field})
 
 
 def costs_of(asked: Asked, row: dict[str, Any]) -> str:
