@@ -12,6 +12,8 @@ from .records import Refused, TeamRow
 from .rows import remember_created, remember_ids, upsert
 from .summary import Tally
 
+NAMESPACE = UUID("a3c1d5de-61a8-5f0b-8c44-1b7f0e9d2a60")
+
 
 class TeamBook:
     """Every team by key, and those that an import would add."""
@@ -37,10 +39,15 @@ class TeamBook:
         return found or self.add(name)
 
     def add(self, name: str, pk: UUID | None = None) -> UUID:
-        pk = pk or uuid.uuid4()
+        pk = pk or self.fresh_id(name)
         self.new[pk] = " ".join(name.split())
         self.by_key[name_key(name)] = pk
         return pk
+
+    def fresh_id(self, name: str) -> UUID:
+        """From the name, so that the same files make the same teams, and share the same cents, everywhere."""
+        pk = uuid.uuid5(NAMESPACE, name_key(name))
+        return uuid.uuid4() if pk in self.names or pk in self.new else pk
 
     def name_of(self, pk: UUID) -> str:
         return self.new.get(pk) or self.names.get(pk, str(pk))

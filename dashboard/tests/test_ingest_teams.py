@@ -42,3 +42,18 @@ def test_teams_and_their_jobs_in_one_go() -> None:
     summary = load_files([team("vision")], [job("1")])
     assert (summary.inserted, summary.tables["teams"]["created"]) == (2, 1)
     assert names() == ["vision"]
+
+
+def test_the_same_file_makes_the_same_teams_in_every_database(db):
+    load_rows(team("Vision"))
+    first = Team.objects.get().pk
+    Team.objects.all().delete()
+    load_rows(team("vision "))
+    assert Team.objects.get().pk == first
+
+
+def test_a_name_that_a_renamed_team_left_behind_is_another_team(db):
+    load_rows(team("vision"))
+    Team.objects.update(name="perception")
+    load_rows(team("vision"))
+    assert sorted(Team.objects.values_list("name", flat=True)) == ["perception", "vision"]
