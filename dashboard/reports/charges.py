@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from ..credits import CREDIT, spread_credits
@@ -68,12 +69,18 @@ def charges_of(row: Row, parts: dict[Cell, dict[Part, Sums]], names: Names) -> I
     lines = parts.get((row.day, row.provider, row.gpu_type)) if row.source == "lines" else None
     if not lines:
         return [Charge(*cell, row.source, None, cents(row.usd))]
-    ordered = sorted(lines, key=lambda part: (part[0], str(part[1] or "")))
-    amounts = settle(cents(row.usd), [lines[part].usd for part in ordered])
-    return [
-        Charge(*cell, *part, amount, lines[part].gpu_hours)
-        for part, amount in zip(ordered, amounts, strict=True)
-    ]
+    return [Charge(*cell, *part, cents, lines[part].gpu_hours) for part, cents in settled(row.usd, lines)]
+
+
+def settled(total: Decimal, lines: dict[Part, Sums]) -> Iterator[tuple[Part, int]]:
+    """Each part in cents: first the kinds, then within a kind who pays, so that a mapping moves no kind."""
+    kinds: defaultdict[str, list[Part]] = defaultdict(list)
+    for part in sorted(lines, key=lambda part: (part[0], str(part[1] or ""))):
+        kinds[part[0]].append(part)
+    exact = {kind: [lines[part].usd for part in parts] for kind, parts in kinds.items()}
+    sums = [sum(map(Fraction, amounts), Fraction()) for amounts in exact.values()]
+    for kind, amount in zip(kinds, settle(cents(total), sums), strict=True):
+        yield from zip(kinds[kind], settle(amount, exact[kind]), strict=True)
 
 
 def parts_of_lines(scope: Scope, names: Names) -> dict[Cell, dict[Part, Sums]]:
