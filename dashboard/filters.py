@@ -28,6 +28,10 @@ from .reports.usage import jobs_of
 from .scope import BUCKETS, Scope, Span
 
 MOST_MODELS = 200
+NO_TEAM = {
+    "invalid_choice": "There is no such team any more: all are shown.",
+    "invalid_pk_value": "That is no team: all are shown.",
+}
 GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
 HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
@@ -75,7 +79,9 @@ class ScopeFilter(django_filters.FilterSet):
     end = day_field("To")
     provider = AnyOfFilter(label="Provider", method="leave")
     gpu_type = AnyOfFilter(label="GPU type", method="leave")
-    team = django_filters.ModelMultipleChoiceFilter(label="Team", method="leave", queryset=Team.objects.all())
+    team = django_filters.ModelMultipleChoiceFilter(
+        label="Team", method="leave", queryset=Team.objects.all(), error_messages=NO_TEAM
+    )
     status = AnyOfFilter(label="Status", method="leave", choices=[(s, s) for s in KNOWN_STATUSES])
     model = AnyOfFilter(label="Model", method="leave")
     q = django_filters.CharFilter(label="Search", method="leave", max_length=200)

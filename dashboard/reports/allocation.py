@@ -62,13 +62,17 @@ class Use:
 
 @dataclass(frozen=True)
 class CellPool:
-    """One cell as it is shared: what goes straight to teams, what is unused, and the pool of the rest."""
+    """One cell as it is shared: what goes straight to teams, what is unused, and the pool of the rest.
+
+    metered: GPU microseconds of the whole cell. kinds: of the pool.
+    """
 
     cell: Cell
     pool: Pool
     direct: dict[UUID, int]
     unused: int
     kinds: frozenset[str]
+    metered: int | None
 
     @property
     def is_unmetered(self) -> bool:
@@ -77,8 +81,14 @@ class CellPool:
 
     @property
     def is_over_reported(self) -> bool:
-        metered = self.pool.metered
-        return metered is not None and self.pool.used_in_all > metered + OVER_REPORTED
+        return self.metered is not None and self.pool.used_in_all > self.metered + OVER_REPORTED
+
+    @property
+    def outruns_direct(self) -> bool:
+        """Jobs hold more than direct cost left over: some likely ran on what a team pays for directly."""
+        if self.pool.metered is None or not self.pool.cents or self.is_over_reported:
+            return False
+        return self.pool.used_in_all > self.pool.metered + OVER_REPORTED
 
     @property
     def is_blended(self) -> bool:
@@ -91,6 +101,7 @@ class CellPool:
             "blended": self.is_blended,
             "no metered usage": self.is_unmetered,
             "over-reported": self.is_over_reported,
+            "jobs on direct hours": self.outruns_direct,
         }
         return [words for words, true in said.items() if true]
 
@@ -235,6 +246,7 @@ def pool_of(
     direct: defaultdict[UUID, int] = defaultdict(int)
     unused = rest = 0
     attributed = Decimal(0)
+    kinds = set()
     for part in parts:
         if part.team is not None:
             direct[part.team] += part.cents
@@ -243,9 +255,14 @@ def pool_of(
             unused += part.cents
         else:
             rest += part.cents
-    left = None if metered is None else max(int((metered - attributed) * gpu_time.HOUR), 0)
-    pool = Pool(rest, left, teams, coverage.covers(cell[1], cell[0]))
-    return CellPool(cell, pool, dict(direct), unused, frozenset(part.kind for part in parts))
+            kinds.add(part.kind)
+    left = None if metered is None else metered - attributed
+    pool = Pool(rest, microseconds(left), teams, coverage.covers(cell[1], cell[0]))
+    return CellPool(cell, pool, dict(direct), unused, frozenset(kinds), microseconds(metered))
+
+
+def microseconds(hours: Decimal | None) -> int | None:
+    return None if hours is None else max(int(hours * gpu_time.HOUR), 0)
 
 
 # Shares

@@ -11,31 +11,37 @@ from uuid import UUID
 
 from .. import gpu_time
 from ..money import usd
-from .allocation import DIRECT, IDLE, NOBODY, Share
+from .allocation import DIRECT, IDLE, NO_MODEL, NOBODY, UNBILLED, USE, Share
 
 OTHER = "Other"
 LAST = {label: place for place, label in enumerate(NOBODY.values())}
 OF_A_TEAM = ("team", "model")
+OF_JOBS = (USE, UNBILLED)
+RESERVED = {*NOBODY.values(), *NO_MODEL.values()}
 
 
 @dataclass(slots=True)
 class Sum:
-    """Cents, of them idle cost spread upon teams and cost attributed directly, and job GPU microseconds.
+    """Cents, of them those shared by use, idle cost spread upon teams and cost attributed directly.
 
-    is_billed: whether any bill speaks of it; 0.00 is then a fact.
+    microseconds: of jobs, of them unbilled. is_billed: whether any bill speaks of it; 0.00 is then a fact.
     """
 
     cents: int = 0
+    shared: int = 0
     idle: int = 0
     direct: int = 0
     microseconds: int = 0
+    unbilled: int = 0
     is_billed: bool = False
 
     def add(self, one: Share) -> None:
         self.cents += one.cents or 0
         self.is_billed = self.is_billed or one.cents is not None
         self.microseconds += one.microseconds
+        self.unbilled += one.microseconds if one.line == UNBILLED else 0
         if one.team is not None:
+            self.shared += one.cents or 0 if one.line == USE else 0
             self.idle += one.cents or 0 if one.line == IDLE else 0
             self.direct += one.cents or 0 if one.line == DIRECT else 0
 
@@ -57,18 +63,19 @@ class Sum:
 
     @property
     def usd_per_hour(self) -> Decimal | None:
-        """What an hour of jobs cost, direct cost left out; None where either is not above 0."""
-        shared = self.cents - self.direct
-        return usd(shared) / self.gpu_hours if shared > 0 and self.microseconds > 0 else None
+        """What an hour of billed jobs cost by what is shared; None where either is not above 0."""
+        billed = self.microseconds - self.unbilled
+        return usd(self.shared) / gpu_time.hours(billed) if self.shared > 0 and billed > 0 else None
 
 
 @dataclass
 class Row:
-    """name: as shown. team: where the row is one team. columns: by name of the second grouping."""
+    """name: as shown. team, model: where the row is one. columns: by name of the second grouping."""
 
     name: str
     sum: Sum = field(default_factory=Sum)
     team: UUID | None = None
+    model: str = ""
     columns: defaultdict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
 
     @property
@@ -91,7 +98,7 @@ def broken_down(
     total = Row("Total")
     for one in shares:
         name = label(one, by, then_by, teams)
-        row = rows.setdefault(name, Row(name, team=one.team if by == "team" else None))
+        row = rows.setdefault(name, row_of(name, one, by))
         for target in (row, total):
             target.sum.add(one)
             if then_by:
@@ -100,15 +107,24 @@ def broken_down(
     return Breakdown([rows[name] for name in ordered({r.name: r.sum for r in rows.values()})], columns, total)
 
 
+def row_of(name: str, one: Share, by: str) -> Row:
+    return Row(name, team=one.team if by == "team" else None, model=one.model if by == "model" else "")
+
+
 def label(one: Share, by: str, other: str, teams: Mapping[UUID, str]) -> str:
     """What is nobody's stays a row of its own, unless the other grouping tells it apart."""
     if by == "team":
-        return NOBODY[one.line] if one.team is None else teams[one.team]
+        return NOBODY[one.line] if one.team is None else told_apart(teams[one.team], "team")
     if by == "model":
-        return one.model
+        return told_apart(one.model, "model") if one.line in OF_JOBS else one.model
     if one.team is None and other not in OF_A_TEAM:
         return NOBODY[one.line]
     return one.provider if by == "provider" else one.gpu_type
+
+
+def told_apart(name: str, of: str) -> str:
+    """A team or model that is called like what is nobody's must not be taken for it."""
+    return f"{name} [{of}]" if name in RESERVED else name
 
 
 def ordered(sums: Mapping[str, Sum]) -> list[str]:
@@ -129,15 +145,17 @@ def fold_tail(columns: list[str], rows: Iterable[Row], most: int) -> list[str]:
 
 def merge(into: Sum, one: Sum) -> None:
     into.cents += one.cents
+    into.shared += one.shared
     into.idle += one.idle
     into.direct += one.direct
     into.microseconds += one.microseconds
+    into.unbilled += one.unbilled
     into.is_billed = into.is_billed or one.is_billed
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A row of the file: cents None where jobs ran and nothing is billed."""
+    """A row of the file: cents None where jobs ran and nothing is billed. owner: the team, None of nobody."""
 
     day: date
     team: str
@@ -146,6 +164,7 @@ class Cell:
     gpu_type: str
     microseconds: int
     cents: int | None
+    owner: UUID | None
 
     @property
     def gpu_hours(self) -> Decimal:
@@ -163,10 +182,12 @@ def cells(shares: Iterable[Share], teams: Mapping[UUID, str], bucket: Callable[[
     """One per bucket, team (or nobody), model, provider and GPU type, oldest first."""
     hours: defaultdict[Key, int] = defaultdict(int)
     money: dict[Key, int] = {}
+    owners: dict[Key, UUID | None] = {}
     for one in shares:
-        team = label(one, "team", "", teams)
-        key = bucket(one.day), team, one.model, one.provider, one.gpu_type
+        team, model = label(one, "team", "", teams), label(one, "model", "", teams)
+        key = bucket(one.day), team, model, one.provider, one.gpu_type
         hours[key] += one.microseconds
+        owners[key] = one.team
         if one.cents is not None:
             money[key] = money.get(key, 0) + one.cents
-    return [Cell(*key, microseconds=hours[key], cents=money.get(key)) for key in sorted(hours)]
+    return [Cell(*key, hours[key], money.get(key), owners[key]) for key in sorted(hours)]

@@ -30,6 +30,11 @@ class Completeness:
     last: date
     late: bool
 
+    @property
+    def closed(self) -> date | None:
+        """The last closed day; None where even the first day with rows is open."""
+        return self.through if self.through >= self.first else None
+
 
 @dataclass(frozen=True)
 class Freshness:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,13 +16,13 @@ from django.urls import reverse
 
 from ..access import viewing
 from ..charts import Chart, Grid, Series
-from ..filters import SHARED_BY
+from ..filters import SHARED_BY, query
 from ..gpu_time import hours, six_decimals
 from ..models import Team
 from ..money import usd
 from ..reports.allocation import IDLE, NOBODY, TEAMS, UNALLOCATED, UNUSED, Allocation, allocate
 from ..reports.allocation_changes import AllocationChanges
-from ..reports.breakdown import Breakdown, Row, Sum, broken_down, cells, label
+from ..reports.breakdown import Breakdown, Cell, Row, Sum, broken_down, cells, label
 from ..reports.compare import Change
 from ..reports.sharing import IDLE_VIEWS
 from ..tables import ShareTable
@@ -103,12 +103,19 @@ def flags(asked: Asked, found: Allocation) -> dict[tuple[date, str, str], str]:
 def share_table(
     asked: Asked, rows: list[Any], by_model: bool, flags: dict[tuple[date, str, str], str]
 ) -> ShareTable:
-    def jobs_of(cell: Any) -> str:
-        days = asked.days_of(cell.day, asked.scope.bucket)
-        return asked.link("jobs", **days, provider=cell.provider, gpu_type=cell.gpu_type)
-
     exclude = () if by_model else ("model",)
-    return ShareTable(rows, flags=flags, label=asked.bucket_label, link=jobs_of, exclude=exclude)
+    return ShareTable(
+        rows, flags=flags, label=asked.bucket_label, link=lambda cell: behind(asked, cell), exclude=exclude
+    )
+
+
+def behind(asked: Asked, cell: Cell) -> str:
+    """What a row comes from: a team's jobs, the hours of what is idle, the cost of the rest."""
+    where: dict[str, Any] = {"provider": cell.provider, "gpu_type": cell.gpu_type}
+    where |= asked.days_of(cell.day, asked.scope.bucket)
+    if cell.microseconds:
+        return asked.link("jobs", **where, team=cell.owner, model=cell.model)
+    return asked.link("usage" if cell.team == NOBODY[IDLE] else "costs", **where)
 
 
 # The page
@@ -191,7 +198,7 @@ def line(asked: Asked, groups: Breakdown, row: Row, change: Change) -> Line:
     whole = groups.total.sum.cents
     return Line(
         row,
-        narrowed(asked, row),
+        "" if row is groups.total else narrowed(asked, row),
         statement(asked, row.team) if row.team else "",
         Decimal(row.sum.cents) / whole if whole > 0 else None,
         in_row(change),
@@ -205,29 +212,32 @@ def amount(one: Sum | None) -> Decimal | None:
 
 def narrowed(asked: Asked, row: Row) -> str:
     """This page for one row: its team, model, provider or GPU type."""
-    if row.is_nobody or row.name in ("Total", "(direct)"):
+    if row.is_nobody:
         return ""
-    return asked.here(**{asked.scope.by: row.team or row.name}, page="")
+    return asked.here(**{asked.scope.by: row.team or row.model or row.name}, page="")
 
 
 def statement(asked: Asked, team: UUID) -> str:
-    span = asked.scope.span
-    month = f"?month={span.last:%Y-%m}" if span and span.length else ""
-    return reverse("statement", args=[team]) + month
+    """Of the last month of the range, in the same view."""
+    span, shown = asked.scope.span, asked.request.GET
+    month = f"{span.last:%Y-%m}" if span and span.length else ""
+    return reverse("statement", args=[team]) + query(
+        month=month, basis=shown.get("basis"), idle=shown.get("idle")
+    )
 
 
 def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
     axis, by = drawn.Axis.over(asked, (one.day for one in found.shares)), asked.scope.by
     grid, nobody = Grid(axis.starts), Grid(axis.starts)
     ids = {name: pk for pk, name in teams.items()}
+    kept = {name: asked.request.GET.getlist(name) for name in ("team", "model", "by", "then_by", "idle")}
     for one in found.shares:
         if one.cents is not None:
             name = label(one, by, "", teams)
             (nobody if name in NOBODY.values() else grid).add(axis.of(one.day), name, usd(one.cents))
 
     def link(start: Any, names: list[str]) -> str:
-        values = [ids.get(name) or name for name in names]
-        return axis.link("allocation", start, **{by: values}, by=by, idle=asked.scope.idle)
+        return axis.link("allocation", start, **(kept | {by: [ids.get(name) or name for name in names]}))
 
     series = grid.stacked("usd", link) + [
         Series(name, grid_values(nobody, name), stack="usd", colour=line)
@@ -235,8 +245,10 @@ def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
         if name in nobody.amounts
     ]
     title = f"Cost by {SHARED_BY[by]}"
-    how = how_shared(asked, found)
-    return drawn.time_chart(axis, "allocation", title, series, CAPTION, "allocation", how)
+    shown = drawn.time_chart(
+        axis, "allocation", title, series, CAPTION, "allocation", how_shared(asked, found)
+    )
+    return replace(shown, links=[axis.link("allocation", start, **kept) for start in axis.starts])
 
 
 def grid_values(grid: Grid, name: str) -> list[Decimal | None]:
@@ -247,9 +259,19 @@ CAPTION = "Each day’s cost of a provider’s GPU type, by the job GPU-hours of
 
 
 UNSURE = (
-    ("is_unmetered", "have job hours and no metered ones: jobs alone share their cost.", "reconcile"),
-    ("is_over_reported", "have more job hours than metered ones: jobs share by their hours.", "reconcile"),
-    ("is_blended", "mix prices of several kinds: their shares are blended.", "unit_prices"),
+    ("is_unmetered", "job hours and no metered ones: {}. Jobs alone share their cost.", "reconcile"),
+    (
+        "is_over_reported",
+        "more job hours than metered ones: {}. Jobs share by their hours.",
+        "reconcile",
+    ),
+    (
+        "outruns_direct",
+        "more job hours than direct cost left over: {}. Jobs that ran on what a team pays for directly are "
+        "charged once more.",
+        "mappings",
+    ),
+    ("is_blended", "prices of several kinds: {}. Their shares are blended.", "unit_prices"),
 )
 
 
@@ -258,7 +280,8 @@ def notes(asked: Asked, found: Allocation) -> list[dict[str, str]]:
     said = []
     for flag, words, where in UNSURE:
         if number := sum(1 for pool in found.pools if getattr(pool, flag)):
-            said.append({"text": f"{ui.count(number)} daily costs {words}", "url": leading(asked, where)})
+            text = f"Daily costs with {words.format(ui.count(number))}"
+            said.append({"text": text, "url": leading(asked, where)})
     if found.unbilled:
         words = f"{ui.hours(hours(found.unbilled))} of jobs stand on no bill and cost nothing here."
         said.append({"text": words, "url": leading(asked, "reconcile")})

@@ -20,8 +20,12 @@ from ..naming import Names
 from ..paging import MOST_PER_PAGE, PER_PAGE
 from ..periods import in_words
 from ..reports.freshness import Freshness, jobs_through
+from ..reports.sharing import IDLE_VIEWS
 from ..scope import Scope, Span, bucket_end, bucket_start
 from .how import How, how
+
+# Pages that show cost on either basis; a link between two of them stays on one.
+ON_A_BASIS = ("overview", "costs", "usage", "allocation", "running", "bridge", "unit_prices", "contracts")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Asked:
     def link(self, page: str, **parameters: Any) -> str:
         """Another page with this one's filters; of its range, unless parameters give another."""
         kept: dict[str, Any] = {"provider": self.scope.providers, "gpu_type": self.scope.gpu_types}
+        if page in ON_A_BASIS and "basis" in self.filter.filters:
+            kept["basis"] = self.request.GET.get("basis")
         if "start" not in parameters:
             kept |= self.range_parameters()
         return reverse(page) + query(**(kept | parameters))
@@ -124,15 +130,24 @@ class Asked:
             "not_applied": self.filter.not_applied(),
             "span": self.filter.span_in_words,
             "complete": [
-                {"provider": p.provider, "through": p.through, "late": p.late}
+                {"provider": p.provider, "through": p.closed, "late": p.late}
                 for p in self.freshness.providers
             ],
             "exports": self.export_links(),
             "nothing_stored": self.freshness.last is None,
+            "elsewhere": self.elsewhere(),
             "basis": self.scope.basis,
             "bucket": self.scope.bucket,
             **extra,
         }
+
+    def elsewhere(self) -> dict[str, str] | None:
+        """Which days are stored, where the range has none of them."""
+        stored, span = self.freshness.span(), self.scope.span
+        asks_for_bills = not self.filter.fixed and not self.filter.jobs_through
+        if not asks_for_bills or stored is None or span is None or stored.clipped(span).length:
+            return None
+        return {"days": in_words(stored), "url": self.here(preset="all", start="", end="", page="")}
 
     def export_links(self) -> list[dict[str, str]]:
         if not may_export(self.request.user):
@@ -166,7 +181,7 @@ class Asked:
             ("Days", f"of each provider’s bill clock; times in {settings.TIME_ZONE}"),
         ]
         if money:
-            facts.append(("Basis", BASES[self.scope.basis]))
+            facts += [("Basis", BASES[self.scope.basis]), *self.idle_view()]
         if chips := self.filter.in_words():
             facts.append(("Only", "; ".join(chip["text"] for chip in chips)))
         return how(anchor, facts, formula, rows, rows_url)
@@ -178,17 +193,23 @@ class Asked:
             ("Filters", filters or "none"),
             ("Per", self.scope.bucket),
             ("Cost basis", BASES[self.scope.basis]),
+            *self.idle_view(),
             ("Display zone", settings.TIME_ZONE),
             ("Days", "those of each provider's bill clock"),
             ("Complete through", "; ".join(f"{p.provider} {p.through}" for p in self.freshness.providers)),
         ]
+
+    def idle_view(self) -> list[tuple[str, str]]:
+        shown = "idle" in self.filter.filters
+        return [("Idle cost", IDLE_VIEWS[self.scope.idle])] if shown else []
 
     def file_name(self, page: str) -> str:
         span = self.scope.span
         days = f"{span.start}_{span.last}" if span else "all"
         filters = "_".join(file_name(chip["text"]) for chip in self.filter.in_words())
         zone = settings.TIME_ZONE.replace("/", "-")
-        return "_".join(filter(None, ["heliox", page, days, filters, self.scope.basis, zone]))
+        idle = [file_name(f"idle {view}") for _, view in self.idle_view()]
+        return "_".join(filter(None, ["heliox", page, days, filters, self.scope.basis, *idle, zone]))
 
 
 def clamped(text: str, default: int, most: int) -> int:
