@@ -60,6 +60,11 @@ class JobCost:
     days: list[JobDay]
 
     @property
+    def is_billed(self) -> bool:
+        """Whether a closed bill speaks of any of its days; 0.00 is then a fact."""
+        return any(d.pool for d in self.days)
+
+    @property
     def billed(self) -> Decimal:
         return sum((d.usd for d in self.days if d.usd is not None and not d.estimated), Decimal("0.00"))
 

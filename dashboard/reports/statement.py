@@ -16,7 +16,10 @@ from .allocation import DIRECT, IDLE, UNBILLED, Allocation, allocate
 
 @dataclass(slots=True)
 class Line:
-    """One provider and GPU type: cents by rule, and job GPU microseconds, of them not billed."""
+    """One provider and GPU type: cents by rule, and job GPU microseconds, of them not billed.
+
+    is_billed: whether any bill speaks of it; 0.00 is then a fact.
+    """
 
     provider: str
     gpu_type: str
@@ -25,6 +28,7 @@ class Line:
     direct: int = 0
     microseconds: int = 0
     unbilled: int = 0
+    is_billed: bool = False
 
     @property
     def cents(self) -> int:
@@ -65,11 +69,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Statement:
-    """models: (name, GPU microseconds, cents) of the team, the dearest first; they add up to the total."""
+    """models: (name, GPU microseconds, cents) of the team, the dearest first; they add up to the total.
+
+    Cents are None where no bill speaks of the model's hours.
+    """
 
     lines: list[Line]
     total: Line
-    models: list[tuple[str, int, int]]
+    models: list[tuple[str, int, int | None]]
     whole: Allocation
 
     @property
@@ -81,17 +88,20 @@ def statement(team: UUID, scope: Scope, names: Names) -> Statement:
     """scope: the month, the basis and the idle view; of whatever team."""
     found = allocate(scope.but(teams=(team,)), names, by_model=True)
     lines: dict[tuple[str, str], Line] = {}
-    models: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    hours: defaultdict[str, int] = defaultdict(int)
+    cents: dict[str, int] = {}
     total = Line("", "")
     for one in found.shares:
         line = lines.setdefault((one.provider, one.gpu_type), Line(one.provider, one.gpu_type))
         for target in (line, total):
             target.microseconds += one.microseconds
             target.unbilled += one.microseconds if one.line == UNBILLED else 0
+            target.is_billed = target.is_billed or one.cents is not None
             rule = {IDLE: "idle", DIRECT: "direct"}.get(one.line, "shared")
             setattr(target, rule, getattr(target, rule) + (one.cents or 0))
-        models[one.model][0] += one.microseconds
-        models[one.model][1] += one.cents or 0
-    dearest = sorted(models.items(), key=lambda item: (-item[1][1], item[0]))
+        hours[one.model] += one.microseconds
+        if one.cents is not None:
+            cents[one.model] = cents.get(one.model, 0) + one.cents
+    dearest = sorted(hours, key=lambda model: (-cents.get(model, 0), model))
     ordered = sorted(lines.values(), key=lambda line: (-line.cents, line.provider, line.gpu_type))
-    return Statement(ordered, total, [(name, hours, cents) for name, (hours, cents) in dearest], found)
+    return Statement(ordered, total, [(name, hours[name], cents.get(name)) for name in dearest], found)

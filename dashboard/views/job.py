@@ -84,9 +84,10 @@ def figures(job: Job, cost: JobCost, clock: str, gpu_type: str) -> list[dict[str
     if not cost.days:
         return [hours_figure(job, gpu_type, [("Days", DAYS_OF_CLOCK.format(clock))])]
     facts, hourly = days_in_words(cost, clock), ui.rate(price(cost))
-    formula = f"{ui.usd(cost.billed)} ÷ {ui.long_hours(billed_hours(cost))} = {hourly}"
+    billed = ui.usd(cost.billed if cost.is_billed else None)
+    formula = f"{billed} ÷ {ui.long_hours(billed_hours(cost))} = {hourly}"
     return [
-        figure("Cost", ui.usd(cost.billed), waiting(cost), how=how("job-cost", facts)),
+        figure("Cost", billed, waiting(cost), how=how("job-cost", facts)),
         figure(
             "Cost of a GPU-hour",
             hourly,
@@ -118,9 +119,14 @@ def price(cost: JobCost) -> Decimal | None:
 
 
 def waiting(cost: JobCost) -> str:
-    said = [f"and about {ui.usd(cost.estimated)} on days not closed yet"] if cost.estimated else []
+    said = (
+        [f"and about {ui.usd(cost.estimated)} on days that are not closed or billed yet"]
+        if cost.estimated
+        else []
+    )
     if cost.unpriced:
-        said.append(f"{ui.count(cost.unpriced)} days stand on no bill")
+        days = "day stands" if cost.unpriced == 1 else "days stand"
+        said.append(f"{ui.count(cost.unpriced)} {days} on no bill")
     return "; ".join(said)
 
 

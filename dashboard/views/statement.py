@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from ..access import viewing
+from ..access import may_export, viewing
 from ..clock import today
 from ..filters import query
 from ..gpu_time import hours, six_decimals
@@ -64,10 +64,10 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         figures=figures(asked, found, team, changes(asked, found, team, month)),
         how_shared=how_shared(asked, found),
         models=models(asked, found, team),
-        idle_view=IDLE_VIEWS[asked.scope.idle],
+        idle_view="left out" if asked.scope.idle == "apart" else IDLE_VIEWS[asked.scope.idle],
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
-        mail_url=mail(asked, found, team, month),
+        mail_url=mail(asked, found, team, month) if may_export(request.user) else "",
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
         crumbs=[
             {"label": "Teams", "url": reverse("teams")},
@@ -114,7 +114,7 @@ def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
 def mail(asked: Asked, found: Statement, team: Team, month: Span) -> str:
     """Opens the reader's own mail program; nothing is sent from here."""
     title = f"GPU cost of {team.name}, {month.start:%B %Y}"
-    lines = [f"{line.provider} {line.gpu_type}: {ui.usd(line.usd)}" for line in found.lines]
+    lines = [f"{line.provider} {line.gpu_type}: {ui.usd(line.usd)}" for line in found.lines if line.is_billed]
     page = asked.request.build_absolute_uri()
     text = "\n".join([f"{title}: {ui.usd(found.total.usd)}", "", *lines[:MOST_MAILED], "", page])
     return f"mailto:?subject={quote(title)}&body={quote(text)}"
@@ -128,10 +128,7 @@ def file_rows(found: Statement, team: Team, month: Span) -> list[tuple[Any, ...]
             line.provider,
             line.gpu_type,
             six_decimals(line.gpu_hours),
-            line.shared_usd,
-            line.idle_usd,
-            line.direct_usd,
-            line.usd,
+            *((line.shared_usd, line.idle_usd, line.direct_usd, line.usd) if line.is_billed else [None] * 4),
         )
         for line in found.lines
     ]
@@ -153,10 +150,20 @@ def how_shared(asked: Asked, found: Statement) -> How:
 
 
 def figures(asked: Asked, found: Statement, team: Team, changed: AllocationChanges) -> list[dict[str, Any]]:
-    share = f"{ui.percent(found.share)} of all teams’ bill" if found.share is not None else ""
+    is_billed = found.total.is_billed
+    share = (
+        f"{ui.percent(found.share)} of the GPU bill of all" if is_billed and found.share is not None else ""
+    )
+    amount = ui.usd(found.total.usd if is_billed else None)
     change = delta(changed.total, changed.sides, ui.usd)
     return [
-        figure("Amount", ui.usd(found.total.usd), share, how=how_shared(asked, found), delta=change),
+        figure(
+            "Amount",
+            amount,
+            share,
+            how=how_shared(asked, found),
+            delta=change,
+        ),
         figure(
             "Job GPU-hours",
             ui.hours(found.total.gpu_hours),
@@ -182,12 +189,12 @@ def models(asked: Asked, found: Statement, team: Team) -> list[dict[str, Any]]:
         {
             "name": name,
             "hours": hours(microseconds),
-            "usd": usd(cents),
+            "usd": None if cents is None else usd(cents),
             "url": "" if name.startswith("(") else jobs(asked, team, model=name),
         }
         for name, microseconds, cents in found.models[:MOST_MODELS]
     ]
     if rest := found.models[MOST_MODELS:]:
-        spent, cost = sum(row[1] for row in rest), sum(row[2] for row in rest)
+        spent, cost = sum(row[1] for row in rest), sum(row[2] or 0 for row in rest)
         rows.append({"name": f"{len(rest)} more", "hours": hours(spent), "usd": usd(cost), "url": ""})
     return rows
