@@ -226,3 +226,19 @@ def test_a_team_that_is_gone_is_said_to_be(client, finance, month):  # noqa: F81
     gone = "11111111-1111-1111-1111-111111111111"
     html = client.get("/allocation/", WHERE | {"team": gone}).content.decode()
     assert "There is no such team any more: all are shown." in html
+
+
+def test_the_cost_on_a_team_s_page_is_what_its_link_shows(client, finance, april):
+    """Bills end on the 5th, job logs on the 9th: the last 30 days of jobs are not those of bills."""
+    for day, usd in (("2025-03-08", "30.00"), ("2025-04-05", "100.00")):
+        make_cost(day, usd)
+        make_job(f"{day} 00:00", f"{day} 01:00")
+    make_job("2025-04-09 00:00", "2025-04-09 01:00")
+    client.force_login(finance)
+    vision = Team.objects.get(name="vision")
+    where = {"preset": "last30"}
+    [cost, *_] = client.get(f"/teams/{vision.pk}/", where).context["figures"]
+    assert cost["value"] == "$100.00"
+    assert client.get(unescape(cost["link"])).context["total"] == 100
+    url = client.get("/teams/", where).context["costs_url"]
+    assert client.get(unescape(url)).context["total"] == 100

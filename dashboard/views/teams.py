@@ -25,7 +25,7 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
 from .changes import bill_sides, delta, in_row, note, sides
-from .measures import how_now, team_url
+from .measures import how_now, rows_url, team_url
 
 COLUMNS = ("date", "team", "provider", "gpu_type", "job_gpu_hours", "jobs")
 USES = ["provider", "gpu_type", "status", "model", "bucket", "compare"]
@@ -69,7 +69,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         charts=[drawn.team_hours(asked, days, {team.name: team.id for team in use})],
         table=asked.one_page(asked.sorted(table)),
         changed=notes(changes.sides, cost_changes),
-        costs_url=asked.link("allocation", team=asked.scope.teams) if costs else "",
+        costs_url=rows_url(asked, "allocation", team=asked.scope.teams) if costs else "",
         how_shared=asked.how("share-of-hours", money=False),
     )
     return render(request, "dashboard/teams.html", context)
@@ -206,7 +206,7 @@ def cost_figure(asked: Asked, scope: Scope, use: teams.TeamUse) -> list[dict[str
     if usd is None:
         return []
     changes = TeamCostChanges.of(scope, bill_sides(asked), asked.names)
-    url = asked.link("allocation", team=use.id)
+    url = rows_url(asked, "allocation", team=use.id)
     return [
         figure(
             "Cost",
