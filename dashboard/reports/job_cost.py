@@ -145,7 +145,7 @@ def estimated(days: list[JobDay], scope: Scope, names: Names) -> list[JobDay]:
     open_days = [d for d in days if d.pool is None]
     if not open_days:
         return days
-    prices = Prices.before(scope, max(d.day for d in open_days), names)
+    prices = Prices.before(scope, Span.inclusive(open_days[0].day, open_days[-1].day), names)
     return [d if d.pool else priced(d, prices.latest(hardware_of(scope), d.day)) for d in days]
 
 
@@ -176,8 +176,8 @@ class Prices:
         return cls(dict(by_day))
 
     @classmethod
-    def before(cls, scope: Scope, day: date, names: Names) -> Prices:
-        span = Span(day - PRICE_AGE, day + ONE_DAY)
+    def before(cls, scope: Scope, days: Span, names: Names) -> Prices:
+        span = Span(days.start - PRICE_AGE, days.end)
         return cls.of(cell_pools(replace(scope, span=span), names), names)
 
     def on(self, hardware: Hardware, day: date) -> Decimal | None:
@@ -231,10 +231,10 @@ def running_job(job: Job, prices: Prices, names: Names) -> RunningJob:
         known = prices.on(hardware, day)
         if known is not None:
             billed += known * gpu_time.hours(microseconds)
-        elif price is not None:
-            waiting += (prices.latest(hardware, day) or price) * gpu_time.hours(microseconds)
+        elif (then := prices.latest(hardware, day)) is not None:
+            waiting += then * gpu_time.hours(microseconds)
     spent = gpu_time.hours(sum(pieces.values()))
-    if price is None and not billed:
+    if price is None and not billed and not waiting:
         return RunningJob(job, spent, None, None, None)
     hourly = None if price is None else price * job.gpu_count
     return RunningJob(job, spent, hourly, to_cents(billed + waiting), to_cents(waiting))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -242,3 +243,30 @@ def test_the_cost_on_a_team_s_page_is_what_its_link_shows(client, finance, april
     assert client.get(unescape(cost["link"])).context["total"] == 100
     url = client.get("/teams/", where).context["costs_url"]
     assert client.get(unescape(url)).context["total"] == 100
+
+
+def test_running_jobs_cost_what_their_own_pages_say(client, finance, as_of, db):
+    """$24 a day for 24 hours on 5–7 March. 1–4 have no bill and no price before them, 8 and 9 are open."""
+    as_of("2025-03-09 12:00")
+    for day in ("05", "06", "07", "08"):
+        make_cost(f"2025-03-{day}", "24.00")
+        make_usage(f"2025-03-{day}", "24.00")
+    job = make_job("2025-03-01 00:00", None, status="running")
+    client.force_login(finance)
+    [row] = rows_of(client.get("/jobs/running/", {"_export": "csv"}))
+    assert (row["cost_usd"], row["estimated_usd"], row["usd_per_hour"]) == ("108.00", "36.00", "1.000000")
+    cost = client.get(f"/jobs/{job.pk}/").context["cost"]
+    assert (cost.billed, cost.estimated, cost.unpriced) == (72, 36, 4)
+
+
+def test_a_gap_in_the_bill_is_estimated_alike_wherever_it_lies(client, finance, as_of, db):
+    """Bills of 1 January and 1 March: $1 an hour, then $2. The days between them are estimated for 35 days."""
+    as_of("2025-03-03 00:00")
+    for day, usd in (("2025-01-01", "24.00"), ("2025-03-01", "48.00"), ("2025-03-02", "48.00")):
+        make_cost(day, usd)
+        make_usage(day, "24.00")
+    job = make_job("2025-01-01 00:00", None, status="running")
+    client.force_login(finance)
+    [row] = rows_of(client.get("/jobs/running/", {"_export": "csv"}))
+    cost = client.get(f"/jobs/{job.pk}/").context["cost"]
+    assert Decimal(row["cost_usd"]) == cost.billed + cost.estimated == 24 + 35 * 24 + 48 + 48
