@@ -260,7 +260,7 @@ def test_running_jobs_cost_what_their_own_pages_say(client, finance, as_of, db):
 
 
 def test_a_gap_in_the_bill_is_estimated_alike_wherever_it_lies(client, finance, as_of, db):
-    """Bills of 1 January and 1 March: $1 an hour, then $2. The days between them are estimated for 35 days."""
+    """Bills of 1 January and 1 March: $1 an hour, then $2. Days between them are estimated for 35 days."""
     as_of("2025-03-03 00:00")
     for day, usd in (("2025-01-01", "24.00"), ("2025-03-01", "48.00"), ("2025-03-02", "48.00")):
         make_cost(day, usd)
