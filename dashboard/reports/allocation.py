@@ -257,7 +257,8 @@ def pool_of(
             rest += part.cents
             kinds.add(part.kind)
     left = None if metered is None else metered - attributed
-    pool = Pool(rest, microseconds(left), teams, coverage.covers(cell[1], cell[0]))
+    covered, turn = coverage.covers(cell[1], cell[0]), cell[0].toordinal()
+    pool = Pool(rest, microseconds(left), teams, covered, turn)
     return CellPool(cell, pool, dict(direct), unused, frozenset(kinds), microseconds(metered))
 
 
@@ -280,7 +281,7 @@ class Spreading:
             return {}
         month = cell[0].replace(day=1), *cell[1:]
         users = teams if any(teams.values()) else self.month_use.get(month, Use()).teams
-        return spread(idle, users, self.view)
+        return spread(idle, users, self.view, cell[0].toordinal())
 
 
 def shares_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Share]:
@@ -302,7 +303,7 @@ def shares_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) ->
 
 def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Share]:
     """A team's share of a cell upon its models, by their hours; the cents add up to the team's."""
-    parts = spread(cents, models, "by_use")
+    parts = spread(cents, models, "by_use", cell[0].toordinal())
     if not parts:
         yield Share(*cell, team, line, 0, cents, NO_MODEL[line])
     for model, amount in parts.items():

@@ -134,7 +134,8 @@ def day_of(
 ) -> JobDay:
     if day not in pools:
         return JobDay(day, microseconds, None, None)
-    share = spread(cents.get(day, 0), siblings.get(day, {}), "by_use").get(job.pk, 0)
+    shares = spread(cents.get(day, 0), siblings.get(day, {}), "by_use", day.toordinal())
+    share = shares.get(job.pk, 0)
     return JobDay(day, microseconds, pools[day].pool, usd(share), flags=tuple(pools[day].flags))
 
 

@@ -17,12 +17,14 @@ class Pool:
     """What is left of a cell to be shared: its cents, and GPU microseconds metered (None: no row) and used.
 
     covered: whether a job log speaks of the day, so that hours which nobody used are known to be idle.
+    turn: who comes first where remainders are equal; another owner every day.
     """
 
     cents: int
     metered: int | None
     used: Mapping[Owner, int] = field(default_factory=dict)  # type: ignore[valid-type]
     covered: bool = False
+    turn: int = 0
 
     @property
     def used_in_all(self) -> int:
@@ -52,20 +54,22 @@ def share(pool: Pool) -> Shares:
     if not pool.used_in_all:
         known_idle = pool.covered and pool.idle > 0
         return Shares({}, pool.cents, 0) if known_idle else Shares({}, 0, pool.cents)
-    owners = in_order(pool.used)
+    owners = in_order(pool.used, pool.turn)
     *parts, idle = share_out(pool.cents, [*(pool.used[owner] for owner in owners), pool.idle])
     return Shares(dict(zip(owners, parts, strict=True)), idle)
 
 
-def spread(cents: int, used: Mapping[Owner, int], view: str) -> dict[Owner, int]:
-    """Idle cents upon those who used something, by their use or evenly; nothing where nobody did."""
-    owners = [owner for owner in in_order(used) if used[owner] > 0]
+def spread(cents: int, used: Mapping[Owner, int], view: str, turn: int = 0) -> dict[Owner, int]:
+    """Cents upon those who used something, by their use or evenly; nothing where nobody did."""
+    owners = in_order((owner for owner in used if used[owner] > 0), turn)
     if not owners:
         return {}
     weights = [1] * len(owners) if view == "evenly" else [used[owner] for owner in owners]
     return dict(zip(owners, share_out(cents, weights), strict=True))
 
 
-def in_order(owners: Iterable[Owner]) -> list[Owner]:
-    """The same order whatever was read first: equal remainders give their cent to the first."""
-    return sorted(owners)  # type: ignore[type-var]
+def in_order(owners: Iterable[Owner], turn: int = 0) -> list[Owner]:
+    """The same order whatever was read first: of equal remainders the first gets the cent, in turns."""
+    ordered = sorted(owners)  # type: ignore[type-var]
+    first = turn % len(ordered) if ordered else 0
+    return ordered[first:] + ordered[:first]

@@ -56,6 +56,14 @@ def test_idle_cost_is_spread_by_use_or_evenly():
     assert spread(2000, {"nobody": 0}, "evenly") == {}
 
 
+def test_the_cent_that_cannot_be_split_goes_to_each_in_turn():
+    used = {"speech": HOUR, "vision": HOUR}
+    assert [spread(101, used, "evenly", day) for day in (1, 2)] == [
+        {"speech": 50, "vision": 51},
+        {"speech": 51, "vision": 50},
+    ]
+
+
 CENTS = st.integers(-(10**12), 10**12)
 HOURS = st.integers(0, 10**15)
 

@@ -191,7 +191,7 @@ class Asked:
         return [
             ("Range", in_words(self.scope.span)),
             ("Filters", filters or "none"),
-            ("Per", self.scope.bucket),
+            *([("Per", self.scope.bucket)] if "bucket" in self.filter.filters else []),
             ("Cost basis", BASES[self.scope.basis]),
             *self.idle_view(),
             ("Display zone", settings.TIME_ZONE),

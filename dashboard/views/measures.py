@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from ..filters import query
 from ..joblist import shown_count
 from ..reports import usage
 from ..reports.changes import Changes
+from ..reports.coverage import Coverage
 from ..templatetags import ui
 from .asked import Asked, figure
 from .changes import delta
@@ -111,10 +113,25 @@ class Measures:
         )
 
     def left_out(self) -> str:
-        hours = f"; {ui.hours(self.total.unmetered_hours)} on hardware that is not metered left out"
-        return "allocated to jobs, not necessarily busy" + (
-            hours if self.total.unmetered_microseconds else ""
+        said = ["allocated to jobs, not necessarily busy"]
+        if self.total.unmetered_microseconds:
+            said.append(f"{ui.hours(self.total.unmetered_hours)} on hardware that is not metered left out")
+        if unlogged := self.unlogged():
+            said.append(unlogged)
+        return "; ".join(said)
+
+    def unlogged(self) -> str:
+        """How much of what counts as idle may only lack its job log."""
+        coverage = Coverage.load(self.asked.names)
+        hours = sum(
+            (
+                cell.metered
+                for cell in self.cells
+                if cell.metered and not cell.job_microseconds and not coverage.covers(cell.provider, cell.day)
+            ),
+            Decimal(0),
         )
+        return f"{ui.hours(hours)} metered where no job log speaks of the day" if hours > 0 else ""
 
     def share(self) -> str:
         held = ui.hours(self.total.job_hours)

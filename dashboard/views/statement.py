@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -18,6 +19,7 @@ from ..gpu_time import hours, six_decimals
 from ..models import Team
 from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import usd
+from ..reports.allocation import NOBODY
 from ..reports.allocation_changes import AllocationChanges
 from ..reports.compare import Sides, spans_to_compare
 from ..reports.freshness import Freshness
@@ -67,6 +69,8 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         idle_view="left out" if asked.scope.idle == "apart" else IDLE_VIEWS[asked.scope.idle],
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
+        nobody=nobody(found),
+        whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
         mail_url=mail(asked, found, team, month) if may_export(request.user) else "",
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
         crumbs=[
@@ -88,6 +92,8 @@ def month_asked(text: str, known: Freshness) -> Span:
         through = known.through() or today()
         after = (through + ONE_DAY).replace(day=1)
         first = shift_month(after, -1) if known.last else after
+        if known.first and known.first >= after:
+            first = known.first.replace(day=1)
     return Span(first, shift_month(first, 1))
 
 
@@ -109,6 +115,11 @@ def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
         else None,
         "value": f"{month.start:%Y-%m}",
     }
+
+
+def nobody(found: Statement) -> list[tuple[str, Decimal]]:
+    """What stands in no team's statement, so that all of them and this are the bill."""
+    return [(name, found.whole.part(line)) for line, name in NOBODY.items() if found.whole.parts.get(line)]
 
 
 def mail(asked: Asked, found: Statement, team: Team, month: Span) -> str:
