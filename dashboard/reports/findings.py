@@ -92,6 +92,10 @@ class Stored:
         return self.days_of(self.lines.gpu(), "day")
 
     @property
+    def bill_lines(self) -> Any:
+        return narrowed(self.lines, self.scope, self.names)
+
+    @property
     def lines(self) -> Any:
         lines, span = BillLine.objects.current(), self.scope.span
         return lines.filter(day__gte=span.start, day__lt=span.end) if span else lines
@@ -262,6 +266,26 @@ def other_months(stored: Stored) -> Iterator[Finding]:
         shown = stored.names.provider(provider)
         where = " ".join(filter(None, (shown, account, f"{first:%b %Y}")))
         yield Finding(where, count, f"${usd:,.2f}", provider=shown)
+
+
+def useless_effective(stored: Stored) -> Iterator[Finding]:
+    """Bills whose effective column says nothing: noughts or whole dollars, while the billed one has cents."""
+    keys = ("delivery__provider", "delivery__account", "delivery__period_start")
+    amounts: defaultdict[tuple[str, str, date], list[tuple[Decimal, Decimal]]] = defaultdict(list)
+    for *bill, billed, effective in stored.bill_lines.order_by().values_list(*keys, "billed", "effective"):
+        amounts[tuple(bill)].append((billed, effective))
+    for (provider, account, first), found in amounts.items():
+        billed, effective = ([one[side] for one in found] for side in (0, 1))
+        if any(map(has_cents, effective)) or not any(map(has_cents, billed)):
+            continue
+        shown = stored.names.provider(provider)
+        where = " ".join(filter(None, (shown, account, f"{first:%b %Y}")))
+        note = f"billed ${sum(billed):,.2f}, effective ${sum(effective):,.2f}"
+        yield Finding(where, note=note, provider=shown)
+
+
+def has_cents(amount: Decimal) -> bool:
+    return amount != amount.to_integral_value()
 
 
 def entered_beside_lines(stored: Stored) -> Iterator[Finding]:

@@ -208,6 +208,16 @@ CHECKS = (
         "lines",
     ),
     Check(
+        "useless-effective",
+        "Bills and contracts",
+        "Bills whose effective cost is of no use",
+        "bill",
+        "effective cost of nought or whole dollars on every line, while billed cost has cents",
+        "On the effective basis their cost is wrong. Show the billed basis, or import a better export.",
+        findings.useless_effective,
+        "lines",
+    ),
+    Check(
         "entered-beside-lines",
         "Bills and contracts",
         "Costs typed in where bill lines stand, too",

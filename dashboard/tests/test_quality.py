@@ -242,6 +242,17 @@ def test_bill_lines_of_another_month_than_their_bill_s(db, as_of):
     assert found("other-month", Scope(span=MARCH)) == []
 
 
+def test_a_bill_whose_effective_cost_is_of_no_use(db, as_of):
+    as_of("2025-04-08")
+    load_rows(
+        bill(1, billed="1.25", effective="1"),
+        bill(2, billed="2.40", effective="2"),
+        bill(1, billed="0.50", effective="0.50", account="other"),
+        bill(1, billed="7", effective="7", account="whole"),
+    )
+    assert found("useless-effective") == [("AWS main Mar 2025", 1)]
+
+
 @pytest.mark.parametrize("spelled", ["AWS", "aws"])
 def test_a_cost_typed_in_where_lines_stand_is_found_under_any_spelling(db, as_of, spelled):
     as_of("2025-03-08")

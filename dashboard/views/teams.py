@@ -71,6 +71,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
         changed=notes(changes.sides, cost_changes),
         costs_url=rows_url(asked, "allocation", team=asked.scope.teams) if costs else "",
         how_shared=asked.how("share-of-hours", money=False),
+        how_cost=asked.how(
+            "allocation", rows="Every row of the cost by team", rows_url=rows_url(asked, "allocation")
+        ),
     )
     return render(request, "dashboard/teams.html", context)
 
