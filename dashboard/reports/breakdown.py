@@ -50,6 +50,10 @@ class Sum:
         return usd(self.cents)
 
     @property
+    def shared_usd(self) -> Decimal:
+        return usd(self.shared)
+
+    @property
     def idle_usd(self) -> Decimal:
         return usd(self.idle)
 
@@ -62,10 +66,14 @@ class Sum:
         return gpu_time.hours(self.microseconds)
 
     @property
+    def unbilled_hours(self) -> Decimal:
+        return gpu_time.hours(self.unbilled)
+
+    @property
     def usd_per_hour(self) -> Decimal | None:
         """What an hour of billed jobs cost by what is shared; None where either is not above 0."""
         billed = self.microseconds - self.unbilled
-        return usd(self.shared) / gpu_time.hours(billed) if self.shared > 0 and billed > 0 else None
+        return self.shared_usd / gpu_time.hours(billed) if self.shared > 0 and billed > 0 else None
 
 
 @dataclass

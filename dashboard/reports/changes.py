@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Any, Self
 from uuid import UUID
 
 from .. import gpu_time
@@ -19,21 +20,15 @@ from .teams import Work, success_rate, total_work, work
 
 
 @dataclass(frozen=True)
-class Changes:
+class OfCells:
     """now, before: the cells of the two sides. provider: of which one alone; empty for all of the scope."""
 
     known: Known
-    now: Sequence[usage.Hours]
-    before: Sequence[usage.Hours]
+    now: Sequence[Any]
+    before: Sequence[Any]
     provider: str = ""
 
-    @classmethod
-    def of(cls, scope: Scope, cells: Sequence[usage.Hours], sides: Sides, names: Names) -> Changes:
-        """cells: those of the scope; only the earlier side's are asked of the database."""
-        before = [] if sides.reason else usage.cells(scope.over(sides.before), names)
-        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
-
-    def of_provider(self, provider: str) -> Changes:
+    def of_provider(self, provider: str) -> Self:
         now, before = ([c for c in side if c.provider == provider] for side in (self.now, self.before))
         return replace(self, now=now, before=before, provider=provider)
 
@@ -41,12 +36,23 @@ class Changes:
     def sides(self) -> Sides:
         return self.known.sides
 
+    def why_not(self, *measures: str) -> str:
+        return self.known.why_not(*measures, provider=self.provider)
+
+
+@dataclass(frozen=True)
+class Changes(OfCells):
+    """Of cost, hours, utilisation and price."""
+
+    @classmethod
+    def of(cls, scope: Scope, cells: Sequence[usage.Hours], sides: Sides, names: Names) -> Changes:
+        """cells: those of the scope; only the earlier side's are asked of the database."""
+        before = [] if sides.reason else usage.cells(scope.over(sides.before), names)
+        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
+
     @cached_property
     def sums(self) -> tuple[usage.Sum, usage.Sum]:
         return usage.total(self.now), usage.total(self.before)
-
-    def why_not(self, *measures: str) -> str:
-        return self.known.why_not(*measures, provider=self.provider)
 
     @property
     def spend(self) -> Change:
@@ -80,30 +86,17 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class CostChanges:
-    """The same of cost alone. Credits are compared by what they take off."""
-
-    known: Known
-    now: Sequence[spend.Cost]
-    before: Sequence[spend.Cost]
-    provider: str = ""
+class CostChanges(OfCells):
+    """Of cost alone. Credits are compared by what they take off."""
 
     @classmethod
     def of(cls, scope: Scope, cells: Sequence[spend.Cost], sides: Sides, names: Names) -> CostChanges:
         before = [] if sides.reason else spend.costs(scope.over(sides.before), names)
         return cls(Known(scope, sides, names), sides.split(cells)[0], before)
 
-    def of_provider(self, provider: str) -> CostChanges:
-        now, before = ([c for c in side if c.provider == provider] for side in (self.now, self.before))
-        return replace(self, now=now, before=before, provider=provider)
-
-    @property
-    def sides(self) -> Sides:
-        return self.known.sides
-
     def compared(self, pick: Callable[[spend.Totals], Decimal]) -> Change:
         now, before = pick(spend.totals(self.now)), pick(spend.totals(self.before))
-        return change(now, before, self.known.why_not("cost", provider=self.provider))
+        return change(now, before, self.why_not("cost"))
 
     @property
     def gross(self) -> Change:
