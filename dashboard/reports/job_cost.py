@@ -86,7 +86,8 @@ def job_cost(job: Job, names: Names) -> JobCost:
     days = list(pieces)
     scope = of_hardware(job, names, Span.inclusive(days[0], days[-1]))
     found = allocate(scope, names, by_model=True)
-    closed = Freshness.load(names).through(scope.providers)
+    freshness = Freshness.load(names)
+    closed = freshness.through(scope.providers)
     pools = {pool.cell[0]: pool for pool in found.pools if closed and pool.cell[0] <= closed}
     cents = {
         one.day: one.cents or 0
@@ -95,7 +96,7 @@ def job_cost(job: Job, names: Names) -> JobCost:
     }
     siblings = jobs_like(job, scope, names) if cents else {}
     known = [day_of(job, day, us, pools, cents, siblings) for day, us in pieces.items()]
-    return JobCost(estimated(known, scope, names))
+    return JobCost(estimated(known, scope, names, freshness))
 
 
 def pieces_of(job: Job, names: Names) -> dict[date, int]:
@@ -142,11 +143,12 @@ def day_of(
 # Days whose bill is missing or not closed: a part of a day's bill would make its hours look cheap.
 
 
-def estimated(days: list[JobDay], scope: Scope, names: Names) -> list[JobDay]:
+def estimated(days: list[JobDay], scope: Scope, names: Names, freshness: Freshness) -> list[JobDay]:
     open_days = [d for d in days if d.pool is None]
     if not open_days:
         return days
-    prices = Prices.before(scope, Span.inclusive(open_days[0].day, open_days[-1].day), names)
+    priced_days = Span(open_days[0].day - PRICE_AGE, open_days[-1].day + ONE_DAY)
+    prices = Prices.of(cell_pools(replace(scope, span=priced_days), names), freshness)
     return [d if d.pool else priced(d, prices.latest(hardware_of(scope), d.day)) for d in days]
 
 
@@ -166,8 +168,7 @@ class Prices:
     by_day: dict[Hardware, dict[date, Decimal]]
 
     @classmethod
-    def of(cls, pools: Iterable[CellPool], names: Names) -> Prices:
-        freshness = Freshness.load(names)
+    def of(cls, pools: Iterable[CellPool], freshness: Freshness) -> Prices:
         by_day: defaultdict[Hardware, dict[date, Decimal]] = defaultdict(dict)
         for pool in pools:
             closed = freshness.through((pool.cell[1],))
@@ -175,11 +176,6 @@ class Prices:
                 price = usd(pool.pool.cents) / gpu_time.hours(pool.pool.base)
                 by_day[pool.cell[1], pool.cell[2]][pool.cell[0]] = price
         return cls(dict(by_day))
-
-    @classmethod
-    def before(cls, scope: Scope, days: Span, names: Names) -> Prices:
-        span = Span(days.start - PRICE_AGE, days.end)
-        return cls.of(cell_pools(replace(scope, span=span), names), names)
 
     def on(self, hardware: Hardware, day: date) -> Decimal | None:
         return self.by_day.get(hardware, {}).get(day)
@@ -218,7 +214,7 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
         providers=tuple({names.provider(job.provider) for job in jobs}),
         gpu_types=tuple({names.gpu_type(job.gpu_type) for job in jobs}),
     )
-    prices = Prices.of(cell_pools(hardware, names), names)
+    prices = Prices.of(cell_pools(hardware, names), Freshness.load(names))
     found = [running_job(job, prices, names) for job in jobs]
     return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
 

@@ -19,7 +19,6 @@ class Overview:
     """shares: the cost of each team; None where nothing is billed, and teams tell their hours instead."""
 
     cells: list[usage.Hours]
-    total: usage.Sum
     changes: Changes
     teams: list[teams.TeamUse]
     shares: Breakdown | None
@@ -34,13 +33,12 @@ def shares(scope: Scope, names: Names) -> Breakdown:
     return broken_down(found, "team", "", dict(Team.objects.values_list("pk", "name")))
 
 
-def overview(scope: Scope, sides: Sides, names: Names) -> Overview:
-    cells = usage.cells(scope, names)
+def overview(cells: list[usage.Hours], scope: Scope, sides: Sides, names: Names) -> Overview:
+    """cells: those of the scope."""
     newest, longest = teams.newest_and_longest(scope, names)
     is_billed = any(cell.usd is not None for cell in cells)
     return Overview(
         cells,
-        usage.total(cells),
         Changes.of(scope, cells, sides, names),
         [] if is_billed else teams.team_use(scope, names),
         shares(scope, names) if is_billed else None,

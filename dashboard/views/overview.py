@@ -12,6 +12,7 @@ from django.urls import reverse
 from ..access import viewing
 from ..filters import query
 from ..gpu_time import six_decimals
+from ..reports import usage
 from ..reports.breakdown import Breakdown
 from ..reports.overview import Overview, overview
 from ..reports.spend import Cost
@@ -28,10 +29,12 @@ TOP_TEAMS = 8
 @viewing
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
-    shown = overview(asked.scope, sides(asked), asked.names)
-    costs = [Cost(c.day, c.provider, c.gpu_type, c.usd) for c in shown.cells if c.usd is not None]
-    if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(shown), ui.usd(shown.total.usd)):
+    cells = usage.cells(asked.scope, asked.names)
+    total = ui.usd(usage.total(cells).usd)
+    if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(cells), total):
         return answer
+    shown = overview(cells, asked.scope, sides(asked), asked.names)
+    costs = [Cost(c.day, c.provider, c.gpu_type, c.usd) for c in cells if c.usd is not None]
     running: dict[str, Any] = {
         "names": asked.names,
         "orderable": False,
@@ -40,7 +43,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     }
     context = asked.context(
         figures=figures(asked, shown),
-        charts=[drawn.spend(asked, costs, shown.cells), top_teams(asked, shown)],
+        charts=[drawn.spend(asked, costs, cells), top_teams(asked, shown)],
         newest=JobTable(shown.newest, **running),
         longest=JobTable(shown.longest, **running),
         running_url=reverse("jobs") + "?status=running",
@@ -52,8 +55,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
 CELL_COLUMNS = ("date", "provider", "gpu_type", "cost_usd", "metered_gpu_hours", "job_gpu_hours")
 
 
-def cell_rows(shown: Overview) -> list[tuple]:
-    return [(c.day, c.provider, c.gpu_type, c.usd, c.metered, six_decimals(c.job_hours)) for c in shown.cells]
+def cell_rows(cells: list[usage.Hours]) -> list[tuple]:
+    return [(c.day, c.provider, c.gpu_type, c.usd, c.metered, six_decimals(c.job_hours)) for c in cells]
 
 
 def figures(asked: Asked, shown: Overview) -> list[dict]:
