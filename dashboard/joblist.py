@@ -1,10 +1,8 @@
-"""The list of jobs: what it can be sorted by, its pages and its rows for a file."""
+"""The list of jobs: what it can be sorted by and its pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import (
@@ -20,7 +18,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
-from .gpu_time import end_of_run, job_gpu_hours, six_decimals
+from .gpu_time import end_of_run
 from .models import Job
 from .models.calendar import midnight
 from .naming import DEFAULT_CLOCK, Names
@@ -87,48 +85,3 @@ def edge(span: Span, names: Names, side: str) -> Case:
 def duration(job: Job) -> timedelta | None:
     end = end_of_run(job)
     return None if end is None or job.start_time is None else end - job.start_time
-
-
-def rounded_hours(job: Job, names: Names, span: Span | None) -> Decimal:
-    return six_decimals(job_gpu_hours(job, span, names.clock(job.provider)))
-
-
-EXPORT_COLUMNS = (
-    "id",
-    "job_id",
-    "team",
-    "model_name",
-    "gpu_type",
-    "gpu_count",
-    "provider",
-    "status",
-    "start_time",
-    "end_time",
-    "duration_seconds",
-    "job_gpu_hours",
-)
-
-
-def export_rows(jobs: QuerySet[Job], names: Names, span: Span | None) -> Iterator[tuple[Any, ...]]:
-    for job in jobs.select_related("team").iterator(chunk_size=2000):
-        ran = duration(job)
-        yield (
-            str(job.pk),
-            job.external_id,
-            job.team.name,
-            job.model_name,
-            names.gpu_type(job.gpu_type),
-            plain_number(job.gpu_count),
-            names.provider(job.provider),
-            job.status,
-            job.start_time,
-            job.end_time,
-            None if ran is None else plain_number(Decimal(ran // timedelta(microseconds=1)).scaleb(-6)),
-            rounded_hours(job, names, span),
-        )
-
-
-def plain_number(number: Decimal) -> Decimal:
-    """2.500000 as 2.5, 100 as 100 and never 1E+2."""
-    short = number.normalize()
-    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short

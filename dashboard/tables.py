@@ -15,7 +15,8 @@ from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
 
 from .gpu_time import job_gpu_hours
-from .joblist import duration, plain_number
+from .job_file import plain_number
+from .joblist import duration
 from .naming import Names
 from .scope import Span
 from .templatetags import ui

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
-from .. import gpu_time, joblist
+from .. import gpu_time, job_file, joblist
 from ..access import viewing
 from ..clock import now
 from ..paging import BadCursor, Cursor, Page, keyset_page, order
@@ -29,9 +29,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
     hours = gpu_time.gpu_hours(jobs, asked.names, span)
     if request.GET.get("_export"):
         ordered = joblist.sorted_by(sort, jobs, asked.names, span, now()).order_by(*keys(sort))
-        rows = joblist.export_rows(ordered, asked.names, span)
+        rows = job_file.rows_of(ordered, asked.names, span)
         total = f"{gpu_time.six_decimals(hours)} job GPU-hours"
-        if answer := asked.export("jobs", joblist.EXPORT_COLUMNS, lambda: rows, total):
+        if answer := asked.export("jobs", job_file.COLUMNS, lambda: rows, total):
             return answer
     listed, measured_at, problem = one_page(asked, jobs, sort)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
