@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from django.db import connection
-
+from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
 from .models.names import name_key
 
@@ -41,7 +40,7 @@ def stored_pairs() -> set[tuple[str, str]]:
         for model in (CostSnapshot, UsageSnapshot, PeriodEntry, Rate, Commitment)
     )
     pairs = set(written.union(*others))
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(JOB_PAIRS)
         pairs.update(cursor.fetchall())
     return pairs
