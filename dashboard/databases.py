@@ -1,16 +1,31 @@
-"""Which database the present request reads from: the primary, or a replica that follows it."""
+"""Which database the present request reads from: the primary, or a replica that follows it.
+
+A page's figures all come from one of the two. Who is signed in, and whatever is written, is the
+primary's; so is what a session reads until the replica has replayed what that session wrote.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.core.signing import BadSignature
+from django.db import OperationalError, connections
 from django.db.models import Model
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from psycopg.errors import QueryCanceled
 
-PRIMARY, REPLICA = DEFAULT_DB_ALIAS, "replica"
+from .replica import OUT_OF_REACH, PRIMARY, REPLICA, Replica, position_written
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FIGURES = "dashboard.views."
+# A dry run writes before it takes everything back; the others tell how the primary is.
+NO_FIGURES = frozenset({"dashboard.views.imports", "dashboard.views.accounts"})
+AN_HOUR = 3600
 
 _alias: ContextVar[str] = ContextVar("reads_from", default=PRIMARY)
 
@@ -30,7 +45,7 @@ def reading_from(alias: str) -> Iterator[None]:
 
 
 class ReadsFollowTheRequest:
-    """Figures come from where the request reads; who is signed in, and every write, is the primary's."""
+    """The database router where there is a replica."""
 
     primary_only = frozenset({"auth", "contenttypes", "sessions"})
 
@@ -45,3 +60,91 @@ class ReadsFollowTheRequest:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return db == PRIMARY
+
+
+class ReadFromReplica:
+    """Middleware: pages that only read take their figures from the replica while it can be trusted."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        if REPLICA not in connections:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+        self.replica = Replica()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with reading_from(PRIMARY):
+            response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+                response.streaming_content = still_reading_from(_alias.get(), response.streaming_content)
+        if request.method not in SAFE:
+            remember_write(request, response)
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> None:
+        if request.method not in SAFE or not shows_figures(view):
+            return
+        if trouble := self.replica.trouble():
+            request.replica_note = trouble  # type: ignore[attr-defined]
+        elif self.holds_what_was_written(request):
+            _alias.set(REPLICA)
+
+    def holds_what_was_written(self, request: HttpRequest) -> bool:
+        try:
+            lsn = request.get_signed_cookie(cookie_name(), max_age=AN_HOUR)
+            if lsn:
+                return self.replica.has_replayed(lsn)
+            request.get_signed_cookie(cookie_name(), max_age=settings.HELIOX_REPLICA_LAG)
+        except (KeyError, BadSignature):  # nothing was written, or long ago
+            return True
+        return False
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A replica that breaks off costs nobody a page: it is read once more, from the primary."""
+        if _alias.get() != REPLICA or not broke_off(exception):
+            return None
+        self.replica.failed()
+        _alias.set(PRIMARY)
+        request.replica_note = "The read replica broke off."  # type: ignore[attr-defined]
+        view, args, kwargs = request.resolver_match  # type: ignore[misc]
+        return view(request, *args, **kwargs)
+
+
+def shows_figures(view: Any) -> bool:
+    module = getattr(view, "__module__", "")
+    return module.startswith(FIGURES) and module not in NO_FIGURES
+
+
+def broke_off(exception: Exception) -> bool:
+    """Not a page that took too long: the primary would take as long."""
+    return isinstance(exception, OUT_OF_REACH) and not isinstance(exception.__cause__, QueryCanceled)
+
+
+def cookie_name() -> str:
+    return "__Host-written" if settings.SESSION_COOKIE_SECURE else "written"
+
+
+def remember_write(request: HttpRequest, response: HttpResponseBase) -> None:
+    """The reader's browser keeps how far the primary's log had come; without that, when it was."""
+    try:
+        lsn = position_written()
+    except OperationalError:  # then nothing was written either
+        return
+    response.set_signed_cookie(
+        cookie_name(),
+        lsn,
+        max_age=AN_HOUR,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def still_reading_from(alias: str, content: Any) -> Iterator[bytes]:
+    """A file is written after its request has been answered."""
+    chunks, end = iter(content), object()
+    while True:
+        with reading_from(alias):
+            chunk: Any = next(chunks, end)
+        if chunk is end:
+            return
+        yield chunk

@@ -15,6 +15,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
@@ -119,21 +120,21 @@ def allowed_hosts() -> list[str]:
     return hosts
 
 
-def database(url: str) -> dict:
+def database(url: str, called: str = "DATABASE_URL") -> dict:
     if not url:
         VAR_DIR.mkdir(exist_ok=True)
-        return sqlite({"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "heliox.sqlite3"})
+        return sqlite({"ENGINE": SQLITE, "NAME": VAR_DIR / "heliox.sqlite3"})
     try:
         config = dict(dj_database_url.parse(url))
     except ValueError:
         config = {}
-    if config.get("ENGINE") == "django.db.backends.sqlite3":
+    if config.get("ENGINE") == SQLITE:
         return sqlite(config)
-    if config.get("ENGINE") == "django.db.backends.postgresql":
+    if config.get("ENGINE") == POSTGRESQL:
         return postgresql(config, url)
     # The value is not repeated here: it may hold a password.
     raise ImproperlyConfigured(
-        "DATABASE_URL is not understood, expected postgres://user:password@host:5432/name "
+        f"{called} is not understood, expected postgres://user:password@host:5432/name "
         "or sqlite:///path/to/file (special characters in a password or a socket path are percent-encoded)."
     )
 
@@ -163,6 +164,26 @@ def postgresql(config: dict, url: str) -> dict:
     return config
 
 
+def replica(name: str, primary: dict) -> dict:
+    """Nothing, or the replica that pages are read from."""
+    url = text(name)
+    if not url:
+        return {}
+    config = database(url, name)
+    if config["ENGINE"] != POSTGRESQL:
+        raise ImproperlyConfigured(f"{name} is not a PostgreSQL database, and only those have replicas.")
+    if primary["ENGINE"] != POSTGRESQL:
+        raise ImproperlyConfigured(f"{name} is set, but DATABASE_URL is not a PostgreSQL database.")
+    if url == text("DATABASE_URL"):
+        raise ImproperlyConfigured(f"{name} is the same as DATABASE_URL: unset it, or name the replica.")
+    # Each thread keeps its connection: a pool would try for long to reach a replica that is gone.
+    config["CONN_MAX_AGE"] = 300
+    given = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
+    config["OPTIONS"] = {"connect_timeout": 2, "tcp_user_timeout": 10_000} | given
+    config["TEST"] = {"MIRROR": "default"}
+    return {"replica": config}
+
+
 # pytest sets this for the length of its run, before Django is loaded.
 TESTING = "PYTEST_VERSION" in os.environ
 DEBUG = switch("HELIOX_DEBUG")
@@ -184,6 +205,9 @@ if HELIOX_AS_OF and not LOCAL:
     )
 
 DATABASES = {"default": database(text("DATABASE_URL"))}
+DATABASES |= replica("DATABASE_REPLICA_URL", DATABASES["default"])
+DATABASE_ROUTERS = ["dashboard.databases.ReadsFollowTheRequest"] if "replica" in DATABASES else []
+HELIOX_REPLICA_LAG = whole_number("HELIOX_REPLICA_LAG", 10, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # SQLite cannot keep the columns' comments, and would say so on every migrate.
 SILENCED_SYSTEM_CHECKS = ["fields.W163", "models.W046"]
@@ -215,6 +239,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "dashboard.databases.ReadFromReplica",
 ]
 TEMPLATES = [
     {

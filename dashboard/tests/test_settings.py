@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from .conftest import PROJECT
 
 SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
+REPLICA = "postgres://me:hunter2@replica.example.com/heliox"
 PRODUCTION = {"HELIOX_SECRET_KEY": SECRET, "HELIOX_ALLOWED_HOSTS": "heliox.example.com"}
 
 
@@ -22,7 +23,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def read(**environment: str) -> dict[str, Any]:
         for name in list(os.environ):
-            if name.startswith("HELIOX_") or name in {"DATABASE_URL", "PYTEST_VERSION"}:
+            if name.startswith("HELIOX_") or name in {
+                "DATABASE_URL",
+                "DATABASE_REPLICA_URL",
+                "PYTEST_VERSION",
+            }:
                 monkeypatch.delenv(name)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -45,12 +50,18 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_COST_BASIS": "list"}, "HELIOX_COST_BASIS is 'list', expected one of: effective, billed"),
         ({"HELIOX_FISCAL_MONTH": "13"}, "HELIOX_FISCAL_MONTH is '13'"),
         ({"DATABASE_URL": "mysql://u@h/d"}, "DATABASE_URL is not understood"),
+        ({"DATABASE_REPLICA_URL": REPLICA}, "is set, but DATABASE_URL is not a PostgreSQL database"),
+        ({"DATABASE_REPLICA_URL": "replica.example.com"}, "DATABASE_REPLICA_URL is not understood"),
+        ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": REPLICA}, "is the same as DATABASE_URL"),
+        ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": "sqlite:///x"}, "is not a PostgreSQL database"),
+        ({"HELIOX_REPLICA_LAG": "0"}, "HELIOX_REPLICA_LAG is '0', expected a whole number"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_a_sentence(read: Any, changes: dict, sentence: str) -> None:
     with pytest.raises(ImproperlyConfigured) as stopped:
         read(**PRODUCTION | changes)
     assert sentence in str(stopped.value)
+    assert "hunter2" not in str(stopped.value)
 
 
 def test_a_bad_database_url_does_not_show_its_password(read: Any) -> None:
@@ -95,6 +106,14 @@ def test_postgresql_is_pooled_in_service(read: Any) -> None:
     assert database["OPTIONS"]["sslmode"] == "disable"
     assert database["CONN_HEALTH_CHECKS"]
     assert database["HOST"] == "/tmp/Socket"
+
+
+def test_a_replica_is_asked_without_waiting_for_it_long(read: Any) -> None:
+    primary = "postgres://me@db.example.com/heliox"
+    settings = read(**PRODUCTION, DATABASE_URL=primary, DATABASE_REPLICA_URL=REPLICA)
+    assert settings["DATABASES"]["replica"]["OPTIONS"]["connect_timeout"] == 2
+    assert settings["DATABASE_ROUTERS"]
+    assert not read(**PRODUCTION, DATABASE_URL=primary, DATABASE_REPLICA_URL="")["DATABASE_ROUTERS"]
 
 
 def test_djangos_deployment_check_finds_nothing() -> None:
