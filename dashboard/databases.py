@@ -83,10 +83,10 @@ class ReadFromReplica:
     def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> None:
         if request.method not in SAFE or not shows_figures(view):
             return
-        if trouble := self.replica.trouble():
-            request.replica_note = trouble  # type: ignore[attr-defined]
-        elif self.holds_what_was_written(request):
+        if not self.replica.trouble() and self.holds_what_was_written(request):
             _alias.set(REPLICA)
+        else:
+            request.replica_note = self.replica.trouble()  # type: ignore[attr-defined]
 
     def holds_what_was_written(self, request: HttpRequest) -> bool:
         try:
