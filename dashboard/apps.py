@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DashboardConfig(AppConfig):
@@ -8,3 +11,17 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401
+        from .rollups import clocks  # noqa: F401
+
+        post_migrate.connect(keep_triggers, sender=self)
+
+
+def keep_triggers(using: str, **kwargs: Any) -> None:
+    """SQLite drops a table's triggers where a migration builds the table anew."""
+    from django.db import connections
+
+    from .rollups import triggers
+
+    connection = connections[using]
+    if "gpu_time_changes" in connection.introspection.table_names() and not triggers.are_there(connection):
+        triggers.install(connection)

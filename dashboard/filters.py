@@ -22,9 +22,9 @@ from .naming import Names
 from .periods import LAST_DAYS, PRESETS, in_words, preset_span
 from .reports.compare import AGAINST
 from .reports.freshness import Freshness
+from .reports.job_time import jobs_of
 from .reports.oddities import ODDITIES
 from .reports.sharing import IDLE_VIEWS
-from .reports.usage import jobs_of
 from .scope import BUCKETS, Scope, Span
 
 MOST_MODELS = 200

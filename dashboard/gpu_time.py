@@ -14,13 +14,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.db.models.functions import Floor, Least
 
 from .clock import now
+from .databases import reading
 from .models import Job
-from .models.calendar import midnight
+from .models.calendar import FIRST_INSTANT, midnight
 from .naming import DEFAULT_CLOCK, Names
 from .scope import Span
 
@@ -40,7 +40,6 @@ COLUMNS = {
     "partition": "j.partition",
     "raw_gpu_type": "j.raw_gpu_type",
     "account": "j.account",
-    "begins": "(j.start_time >= d.starts_at)",
 }
 # No day of any clock is longer than 26 hours: this bounds the calendar rows that one job looks at.
 SINCE = {"postgresql": "j.start_time - interval '26 hours'", "sqlite": "datetime(j.start_time, '-26 hours')"}
@@ -50,8 +49,8 @@ JOINED = {
     "postgresql": "LATERAL (SELECT * FROM bill_days d WHERE {days} OFFSET 0) d",
     "sqlite": "bill_days d ON {days}",
 }
-LATER = {"postgresql": "GREATEST(j.start_time, d.starts_at)", "sqlite": "MAX(j.start_time, d.starts_at)"}
-SOONER = {"postgresql": "LEAST(j.ended, d.ends_at)", "sqlite": "MIN(j.ended, d.ends_at)"}
+LATEST = {"postgresql": "GREATEST", "sqlite": "MAX"}
+EARLIEST = {"postgresql": "LEAST", "sqlite": "MIN"}
 
 
 def hours(microseconds: int) -> Decimal:
@@ -107,28 +106,41 @@ def counted(jobs: QuerySet[Job]) -> QuerySet[Job]:
         When(status="running", then=at),
         output_field=DateTimeField(),
     )
-    began = Q(start_time__isnull=False) & ~Q(status="pending")
-    return jobs.filter(began).annotate(ended=ended).filter(ended__gte=F("start_time"))
+    return begun(jobs).annotate(ended=ended).filter(ended__gte=F("start_time"))
+
+
+def begun(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Those that have a start on the calendar and do not wait."""
+    return jobs.filter(start_time__gte=FIRST_INSTANT).exclude(status="pending")
 
 
 def by(
     keys: Sequence[str], jobs: QuerySet[Job], names: Names, span: Span | None = None
 ) -> list[tuple[Any, ...]]:
-    """(one value per key …, GPU microseconds, job-days) for the jobs' time within the span.
+    """(one value per key …, GPU microseconds, job-days): what `measured` says, without the jobs."""
+    return [row[:-1] for row in measured(keys, jobs, names, span)]
 
-    Keys are those of COLUMNS; "begins" tells a job's first day from its later ones.
-    Providers and GPU types come as stored; fold them by `names`.
-    A job counts once on every day that it overlaps.
+
+def measured(
+    keys: Sequence[str], jobs: QuerySet[Job], names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds, job-days, jobs) for the jobs' time within the span.
+
+    Keys are those of COLUMNS. Providers and GPU types come as stored; fold them by `names`.
+    A job counts once on every day that it overlaps among the job-days, and on its first among the jobs.
     """
     if span is not None:
         jobs = jobs.overlapping(*bounds(span, names))  # type: ignore[attr-defined]
     picked, params = picked_jobs(jobs)
     clock, clock_params = clock_of_provider(names)
     within = "AND d.day >= %s AND d.day < %s" if span else ""
-    vendor = connection.vendor
+    vendor = reading().vendor
+    later = f"{LATEST[vendor]}(j.start_time, d.starts_at)"
+    sooner = f"{EARLIEST[vendor]}(j.ended, d.ends_at)"
     sql = f"""
         WITH j AS ({picked})
-        SELECT {listed(keys)} SUM({piece(LATER[vendor], SOONER[vendor])}), COUNT(*)
+        SELECT {listed(keys)} SUM({piece(later, sooner)}),
+            {number("j.ended > d.starts_at")}, {number("j.start_time >= d.starts_at")}
         FROM j CROSS JOIN {JOINED[vendor].format(days=days_of_job(clock, vendor))}
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {grouped(keys)}
@@ -147,7 +159,7 @@ def spent_by(
     spent: Counter[tuple[Any, ...]] = Counter()
     for *key, microseconds, _ in by(keys, jobs.exclude(gpu_count=Floor("gpu_count")), names):
         spent[tuple(key)] += microseconds
-    for *key, microseconds, _ in uncut(keys, jobs.filter(gpu_count=Floor("gpu_count"))):
+    for *key, microseconds in uncut(keys, jobs.filter(gpu_count=Floor("gpu_count"))):
         spent[tuple(key)] += microseconds
     return [(*key, microseconds) for key, microseconds in spent.items()]
 
@@ -155,7 +167,7 @@ def spent_by(
 def uncut(keys: Sequence[str], jobs: QuerySet[Job]) -> list[tuple[Any, ...]]:
     picked, params = picked_jobs(jobs)
     microseconds = f"SUM({piece('j.start_time', 'j.ended')})"
-    sql = f"WITH j AS ({picked}) SELECT {listed(keys)} {microseconds}, COUNT(*) FROM j {grouped(keys)}"
+    sql = f"WITH j AS ({picked}) SELECT {listed(keys)} {microseconds} FROM j {grouped(keys)}"
     return rows_of(sql, params, keys)
 
 
@@ -173,10 +185,18 @@ def grouped(keys: Sequence[str]) -> str:
     return "GROUP BY " + ", ".join(COLUMNS[key] for key in keys) if keys else ""
 
 
+def number(condition: str) -> str:
+    return f"COUNT(CASE WHEN {condition} THEN 1 END)"
+
+
 def rows_of(sql: str, params: Sequence[Any], keys: Sequence[str]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(sql, params)
-        return [tuple(map(plain, keys, row)) + (int(row[-2] or 0), row[-1]) for row in cursor.fetchall()]
+        width = len(keys)
+        return [
+            (*map(plain, keys, row), *(int(amount or 0) for amount in row[width:]))
+            for row in cursor.fetchall()
+        ]
 
 
 def days_of_job(clock: str, vendor: str) -> str:
@@ -212,8 +232,12 @@ def clock_of_provider(names: Names) -> tuple[str, list[str]]:
 
 def piece(start: str, end: str) -> str:
     """SQL for the GPU microseconds of job j between two instants."""
-    if connection.vendor == "postgresql":
+    if reading().vendor == "postgresql":
         return f"ROUND(EXTRACT(EPOCH FROM {end} - {start}) * 1000000 * j.gpu_count)"
+    return sqlite_piece(start, end).replace("%", "%%")
+
+
+def sqlite_piece(start: str, end: str) -> str:
     elapsed = f"({sqlite_microseconds(end)} - {sqlite_microseconds(start)})"
     whole = "CAST(j.gpu_count AS INTEGER)"
     # Whole GPUs and millionths apart: a product of the two would not fit 64 bits.
@@ -223,7 +247,7 @@ def piece(start: str, end: str) -> str:
 
 def sqlite_microseconds(instant: str) -> str:
     # Only whole seconds: SQLite would round 59.999999 up to the next minute.
-    seconds = f"CAST(STRFTIME('%%s', SUBSTR({instant}, 1, 19)) AS INTEGER)"
+    seconds = f"CAST(STRFTIME('%s', SUBSTR({instant}, 1, 19)) AS INTEGER)"
     fraction = f"CAST(SUBSTR(SUBSTR({instant}, 21) || '000000', 1, 6) AS INTEGER)"
     return f"({seconds} * 1000000 + {fraction})"
 
@@ -234,4 +258,9 @@ def plain(key: str, value: Any) -> Any:
         return date.fromisoformat(value)
     if key in ("team", "job") and isinstance(value, str):
         return UUID(value)
-    return bool(value) if key == "begins" else value
+    return bool(value) if key == "team_set_by_hand" else value
+
+
+def sqlite_text(moment: datetime) -> str:
+    """As SQLite stores it."""
+    return str(moment.astimezone(UTC).replace(tzinfo=None))

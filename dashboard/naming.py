@@ -29,36 +29,45 @@ WITH RECURSIVE pairs(provider, gpu_type) AS (
          ORDER BY j.provider, j.gpu_type LIMIT 1)
     FROM pairs WHERE pairs.provider IS NOT NULL
 )
-SELECT provider, gpu_type FROM pairs WHERE provider IS NOT NULL
+SELECT pairs.provider, pairs.gpu_type, COALESCE(c.clock, 'UTC')
+FROM pairs LEFT JOIN provider_clocks c ON c.provider = pairs.provider WHERE pairs.provider IS NOT NULL
 """
 
 
-def stored_pairs() -> set[tuple[str, str]]:
-    """Every (provider, GPU type) that a snapshot, a contract or a job carries, as stored."""
+def written_pairs() -> set[tuple[str, str]]:
+    """Every (provider, GPU type) that a snapshot or a contract carries, as stored."""
     written, *others = (
         model.objects.order_by().values_list("provider", "gpu_type")
         for model in (CostSnapshot, UsageSnapshot, PeriodEntry, Rate, Commitment)
     )
-    pairs = set(written.union(*others))
+    return set(written.union(*others))
+
+
+def job_pairs() -> list[tuple[str, str, str]]:
+    """Every (provider, GPU type) that a job carries, and the clock that the roll-ups cut its days by."""
     with reading().cursor() as cursor:
         cursor.execute(JOB_PAIRS)
-        pairs.update(cursor.fetchall())
-    return pairs
+        return cursor.fetchall()
 
 
 @dataclass(frozen=True)
 class Names:
-    """display names by key, per kind; the spellings that are stored; clock and lag by provider key."""
+    """display names by key, per kind; the spellings that are stored; clock and lag by provider key.
+
+    cut_by: the clock that the roll-ups cut the jobs of a stored provider by.
+    """
 
     providers: dict[str, str] = field(default_factory=dict)
     gpu_types: dict[str, str] = field(default_factory=dict)
     pairs: frozenset[tuple[str, str]] = frozenset()
     clocks: dict[str, str] = field(default_factory=dict)
     lags: dict[str, int] = field(default_factory=dict)
+    cut_by: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls) -> Names:
-        pairs = stored_pairs()
+        of_jobs = job_pairs()
+        pairs = written_pairs() | {(provider, gpu_type) for provider, gpu_type, _ in of_jobs}
         known = list(Provider.objects.all())
         aliases = list(NameAlias.objects.all())
         providers = shown_names((p for p, _ in pairs), [p.name for p in known], aliases, "provider")
@@ -69,6 +78,7 @@ class Names:
             frozenset(pairs),
             {p.key: p.bill_clock for p in known},
             {p.key: p.lag_days for p in known},
+            {provider: clock for provider, _, clock in of_jobs},
         )
 
     def provider(self, stored: str) -> str:
@@ -79,6 +89,12 @@ class Names:
 
     def clock(self, provider: str) -> str:
         return self.clocks.get(name_key(self.provider(provider)), DEFAULT_CLOCK)
+
+    def stale_clocks(self) -> dict[str, str]:
+        """The bill clock of each stored provider whose jobs the roll-ups still cut by another."""
+        return {
+            stored: self.clock(stored) for stored, cut in self.cut_by.items() if cut != self.clock(stored)
+        }
 
     def lag(self, provider: str) -> int:
         return self.lags.get(name_key(self.provider(provider)), DEFAULT_LAG)

@@ -10,9 +10,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TypeVar
 
-from . import gpu_time
+from . import gpu_time, rollups
 from .clock import today
-from .models import Job, PeriodEntry, Rate
+from .models import PeriodEntry, Rate
 from .models.calendar import midnight
 from .models.contracts import OfHardware
 from .money import WIDE, carry_cents
@@ -185,13 +185,13 @@ def at_rates(hardware: Hardware, days: list[tuple[date, int, Rate]]) -> Iterator
 def job_time(
     by_hardware: dict[Hardware, list[Rate]], span: Span | None, names: Names
 ) -> dict[tuple[date, Hardware], int]:
-    jobs = Job.objects.on(
+    picked = rollups.Picked(
         names.provider_spellings({provider for provider, _ in by_hardware}),
         names.gpu_spellings({gpu_type for _, gpu_type in by_hardware}),
     )
     found: defaultdict[tuple[date, Hardware], int] = defaultdict(int)
-    rows = gpu_time.by(["day", "provider", "gpu_type"], jobs, names, whole_months(span))
-    for day, provider, gpu_type, microseconds, _ in rows:
+    rows = rollups.by(["day", "provider", "gpu_type"], picked, names, whole_months(span))
+    for day, provider, gpu_type, microseconds, *_ in rows:
         hardware = names.provider(provider), names.gpu_type(gpu_type)
         if microseconds and hardware in by_hardware:
             found[day, hardware] += microseconds

@@ -18,8 +18,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from .. import gpu_time
-from ..models import AccountMapping, Job, SpendMapping, Team
+from .. import gpu_time, rollups
+from ..models import AccountMapping, SpendMapping, Team
 from ..naming import Names
 from ..templatetags.ui import hours
 from . import history
@@ -49,11 +49,9 @@ class Loss:
 
 def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
     teams = list(teams)
-    jobs = Job.objects.filter(team__in=teams)
-    counts = jobs.per_team()
-    time = {
-        team: gpu_time.hours(microseconds) for team, microseconds in gpu_time.spent_by(["team"], jobs, names)
-    }
+    picked = rollups.Picked(teams=[team.pk for team in teams])
+    counts = dict(rollups.count_by(["team"], picked, names))
+    time = {team: gpu_time.hours(spent) for team, spent in rollups.spent_by(["team"], picked, names)}
     mapped = [
         team
         for model in (AccountMapping, SpendMapping)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from django.db import connection, models, transaction
 
+from .. import rollups
 from ..ingest.deliveries import Draft
 from ..ingest.derive import Sum, figures
 from ..ingest.figures import add_lines
@@ -100,7 +101,9 @@ def write(plan: Plan, progress: Progress = lambda jobs: None) -> ImportRun:
     teams = write_teams(run)
     write_mappings(teams)
     write_commitments(run, plan)
+    rollups.expect([*(name for name, _, _ in PROVIDERS), *(alias for _, alias, _ in ALIASES)])
     write_jobs(run, log, teams, progress)
+    rollups.settle()
     bills = Bills(plan, log.hours)
     plain = list(bills.plain_days())
     drafts = drafted(bills.rows())

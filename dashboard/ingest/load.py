@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from django.utils import timezone
 
+from .. import rollups
 from ..models import ImportRun
 from ..models.names import name_key
 from ..naming import Names
@@ -245,6 +246,7 @@ class Batch:
             run = self.new_run(user)
             for part in (self.teams, self.jobs, self.bills, self.daily, self.periods):
                 part.write(run)
+            rollups.settle()
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()
             run.save(update_fields=["summary"])

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Coalesce
 
+from .. import rollups
 from ..models import Job, Team
 from ..models.calendar import midnight
 from ..naming import DEFAULT_CLOCK
@@ -31,7 +32,9 @@ def reapply(jobs: QuerySet[Job] | None = None) -> int:
     logged = jobs.filter(cluster__isnull=False).annotate(at=Coalesce("start_time", "submit_time")).order_by()
     moved = place_again(logged.filter(raw_gpu_type__isnull=False), placing)
     owned = logged.filter(account__isnull=False, team_set_by_hand=False)
-    return moved + own_again(owned, placing)
+    moved += own_again(owned, placing)
+    rollups.settle_if_worth_it()
+    return moved
 
 
 def place_again(jobs: QuerySet[Any], placing: Placing) -> int:

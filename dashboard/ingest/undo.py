@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from .. import rollups
 from ..models import (
     BillLine,
     CostSnapshot,
@@ -55,6 +56,7 @@ def undo(run_id: int, user: Any = None) -> ImportRun:
         put_back(run, model)
     derive_again(groups)
     take_back_jobs(run)
+    rollups.settle()
     take_back_teams(run)
     run.log_spans.all().delete()
     run.changed_rows.all().delete()

@@ -7,6 +7,7 @@ from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
 from .ledger import BillLine, Delivery
 from .mappings import AccountMapping, ClusterMapping, SpendMapping
 from .names import NameAlias, Provider
+from .rollups import GpuDay, GpuDayOfModel, GpuMonth, GpuTimeChange, LoggedGpuTime, ModelName, ProviderClock
 
 __all__ = [
     "AccountMapping",
@@ -16,14 +17,21 @@ __all__ = [
     "Commitment",
     "CostSnapshot",
     "Delivery",
+    "GpuDay",
+    "GpuDayOfModel",
+    "GpuMonth",
+    "GpuTimeChange",
     "ImportChange",
     "ImportRun",
     "Invoice",
     "Job",
     "LogSpan",
+    "LoggedGpuTime",
+    "ModelName",
     "NameAlias",
     "PeriodEntry",
     "Provider",
+    "ProviderClock",
     "Rate",
     "SpendMapping",
     "Team",

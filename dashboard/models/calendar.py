@@ -11,6 +11,9 @@ from django.db import connections, models, transaction
 
 FIRST_DAY = date(2000, 1, 1)
 LAST_DAY = date(2099, 12, 31)
+# Within these every instant lies on a day of every clock.
+FIRST_INSTANT = datetime(2000, 1, 2, tzinfo=UTC)
+LAST_INSTANT = datetime(2099, 12, 30, tzinfo=UTC)
 COLUMNS = "clock, day, starts_at, ends_at"
 
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from ..scope import Span
-from .calendar import midnight
+from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
@@ -71,6 +71,26 @@ class Team(Stamped):
             raise ValidationError({"name": "Give the team a name."})
 
 
+# Jobs that the roll-ups count under no day: they wait, run, or their times cannot be.
+TIMELESS = (
+    Q(start_time__isnull=True)
+    | Q(end_time__isnull=True)
+    | Q(status="pending")
+    | Q(end_time__lt=F("start_time"))
+    | Q(start_time__lt=FIRST_INSTANT)
+    | Q(end_time__gte=LAST_INSTANT)
+)
+MANY_GPUS = 1_000
+# All jobs that a page has to find among the millions whose times and status are as usual: few, and indexed.
+UNUSUAL = (
+    TIMELESS
+    | Q(status="running")
+    | Q(start_time=F("end_time"))
+    | Q(gpu_count__gt=MANY_GPUS)
+    | ~Q(status__in=KNOWN_STATUSES)
+)
+
+
 def overlap_of_instants(starts_at: datetime, ends_at: datetime) -> Q:
     return Q(start_time__lt=ends_at) & (Q(end_time__isnull=True) | Q(end_time__gt=starts_at))
 
@@ -86,8 +106,12 @@ class JobQuerySet(models.QuerySet["Job"]):
     def with_status(self, *statuses: str) -> JobQuerySet:
         return self.filter(status__in=statuses)
 
+    def unusual(self) -> JobQuerySet:
+        """Narrows nothing that waits, runs or cannot be; said so that the index of such jobs is used."""
+        return self.filter(UNUSUAL)
+
     def running(self) -> JobQuerySet:
-        return self.filter(status="running", end_time__isnull=True, start_time__isnull=False)
+        return self.unusual().filter(status="running", end_time__isnull=True, start_time__isnull=False)
 
     def on(self, providers: Iterable[str] = (), gpu_types: Iterable[str] = ()) -> JobQuerySet:
         """Jobs on hardware stored under these spellings; an empty list of either means any."""
@@ -213,6 +237,7 @@ class Job(Stamped):
         indexes = [
             models.Index(fields=["team", "status"], name="jobs_team_status_idx"),
             models.Index(fields=["provider", "gpu_type"], name="jobs_provider_gpu_type_idx"),
+            models.Index(fields=["start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
         ]
         constraints = [models.CheckConstraint(condition=Q(gpu_count__gt=0), name="jobs_gpu_count_positive")]
 

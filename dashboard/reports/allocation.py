@@ -17,6 +17,7 @@ from ..scope import Scope, Span, shift_month
 from . import spend, usage
 from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
 from .coverage import Coverage
+from .job_time import time_by
 from .sharing import Pool, share, spread
 
 USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
@@ -190,8 +191,8 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
     span = whole_months(scope.span) if spreads else scope.span
     cells: defaultdict[Cell, Use] = defaultdict(Use)
     months: defaultdict[Cell, Use] = defaultdict(Use)
-    for day, provider, gpu_type, team, *model, microseconds, _ in gpu_time.by(
-        keys, usage.jobs_of(everybody(scope), names), names, span
+    for day, provider, gpu_type, team, *model, microseconds, _, _ in time_by(
+        keys, everybody(scope), names, span
     ):
         if not microseconds:
             continue

@@ -24,6 +24,7 @@ from ..scope import Scope, Span
 from . import oddities, usage
 from .freshness import Freshness
 from .gaps import Gaps, gaps
+from .job_time import jobs_of, jobs_within
 from .oddities import ODDITIES
 from .spend import narrowed
 from .three_way import excess
@@ -55,12 +56,14 @@ class Stored:
 
     @cached_property
     def odd_jobs(self) -> list[oddities.Group]:
-        jobs = usage.jobs_of(self.scope, self.names)
-        within = jobs.within(self.scope.span, self.names.spellings_by_clock())
+        jobs, within = jobs_of(self.scope, self.names), jobs_within(self.scope, self.names)
         undated = jobs.filter(Q(start_time=None) | Q(start_time__gt=now()))
+        compared = within.filter(oddities.among(oddities.FOUND_BY_COMPARING))
+        dated = [one for one in ODDITIES if not one.undated and one.key != oddities.FOUND_BY_COMPARING]
         return [
-            *oddities.counted(within, [one for one in ODDITIES if not one.undated]),
+            *oddities.counted(within.unusual(), dated),
             *oddities.counted(undated, [one for one in ODDITIES if one.undated]),
+            *oddities.counted(compared, [oddities.BY_KEY[oddities.FOUND_BY_COMPARING]]),
         ]
 
     @cached_property

@@ -121,7 +121,8 @@ def completeness(provider: str, ranges: list[Days], through: date, newest: date 
 def job_days() -> tuple[date | None, date | None]:
     """Without any bill, the days that jobs or their logs speak of."""
     log = LogSpan.objects.aggregate(first=Min("first"), last=Max("last"))
-    jobs = Job.objects.aggregate(first=Min("start_time"), last=Max("start_time"))
+    # Each alone: SQLite looks the first or the last up in an index, but not both at once.
+    jobs = Job.objects.aggregate(first=Min("start_time")) | Job.objects.aggregate(last=Max("start_time"))
     first = min((t for t in (log["first"], jobs["first"]) if t), default=None)
     last = max((t for t in (log["last"], jobs["last"]) if t), default=None)
     return (first.date() if first else None, min(last.date(), today()) if last else None)

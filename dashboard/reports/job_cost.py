@@ -19,8 +19,8 @@ from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span
 from .allocation import USE, CellPool, allocate, cell_pools
 from .freshness import Freshness
+from .job_time import jobs_of
 from .sharing import Pool, spread
-from .usage import jobs_of
 
 # A price that nobody has paid for this long says nothing about today.
 PRICE_AGE = timedelta(days=35)

@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.lookups import IsNull
 
+from .. import rollups
 from ..clock import now
 from ..models import Job
-from ..models.entities import KNOWN_STATUSES, JobQuerySet
+from ..models.entities import KNOWN_STATUSES, MANY_GPUS, UNUSUAL, JobQuerySet
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
-MOST_GPUS = 1_000
 NO_JOB = UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
 
 
@@ -108,10 +108,10 @@ ODDITIES = (
     ),
     Oddity(
         "many-gpus",
-        f"Jobs with more than {MOST_GPUS:,} GPUs",
-        f"GPUs > {MOST_GPUS:,}",
+        f"Jobs with more than {MANY_GPUS:,} GPUs",
+        f"GPUs > {MANY_GPUS:,}",
         "Their hours count in full. Where cores were taken for GPUs they take the share of others.",
-        lambda: Q(gpu_count__gt=MOST_GPUS),
+        lambda: Q(gpu_count__gt=MANY_GPUS),
     ),
     Oddity(
         "unknown-status",
@@ -133,13 +133,33 @@ ODDITIES = (
 BY_KEY = {oddity.key: oddity for oddity in ODDITIES}
 
 
+# The others are found in the index of unusual jobs.
+FOUND_BY_START, FOUND_BY_COMPARING = "future", "duplicates"
+
+
 def odd(jobs: Any, keys: Iterable[str]) -> Any:
     """The jobs with any of these oddities; none where no such oddity is known."""
+    known = [key for key in dict.fromkeys(keys) if key in BY_KEY]
     picked = Q(pk=NO_JOB)
-    for key in keys:
-        if key in BY_KEY:
-            picked |= BY_KEY[key].condition()
+    for key in known:
+        picked |= among(key) & BY_KEY[key].condition()
     return jobs.filter(picked)
+
+
+def among(key: str) -> Q:
+    """The few jobs that can have the oddity; says nothing new, but saves looking at all of them."""
+    if key == FOUND_BY_COMPARING:
+        return of_two_logs()
+    return Q() if key == FOUND_BY_START else UNUSUAL
+
+
+def of_two_logs() -> Q:
+    """Jobs of a team on hardware where more than one log speaks of its jobs, or none of some."""
+    cells = rollups.in_several_logs()
+    if not cells:
+        return Q(pk=NO_JOB)
+    teams, providers, gpu_types = (set(values) for values in zip(*cells, strict=True))
+    return Q(team__in=teams, provider__in=providers, gpu_type__in=gpu_types)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,11 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count
-
 from .. import gpu_time
 from ..models import Job, Team
 from ..naming import Names
 from ..scope import Scope
-from .usage import jobs_of
+from .job_time import count_by, jobs_of, models_by_team, spent_by, time_by
 
 ENDED = ("completed", "failed", "cancelled")
 
@@ -65,19 +63,16 @@ def total_work(done: Iterable[Work]) -> Work:
 
 def work(scope: Scope, names: Names) -> dict[UUID, Work]:
     """What each team's jobs did within the scope."""
-    jobs, done = jobs_of(scope, names), defaultdict[UUID, Work](Work)
-    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
-    for team, microseconds in gpu_time.spent_by(["team"], jobs, names, scope.span):
+    done = defaultdict[UUID, Work](Work)
+    for team, microseconds in spent_by(["team"], scope, names).items():
         done[team].microseconds = microseconds
-    for team, status, count in within.values_list("team_id", "status").annotate(Count("pk")):
+    for team, status, count in count_by(["team", "status"], scope, names):
         done[team].by_status[status] = count
     return done
 
 
 def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     """Teams with jobs in the scope or running now, most hours first."""
-    jobs = jobs_of(scope, names)
-    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
     use: dict[UUID, TeamUse] = {}
     names_of_teams = dict(Team.objects.values_list("pk", "name"))
 
@@ -87,9 +82,9 @@ def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     for team, done in work(scope, names).items():
         of(team).microseconds, of(team).by_status = done.microseconds, done.by_status
         of(team).jobs = done.by_status.total()
-    for team, count in within.values_list("team_id").annotate(Count("model_name", distinct=True)):
+    for team, count in models_by_team(scope, names).items():
         of(team).models = count
-    for team, count in jobs.running().per_team().items():
+    for team, count in jobs_of(scope, names).running().per_team().items():
         of(team).running = count
     return sorted(use.values(), key=lambda t: (-t.microseconds, t.name.casefold()))
 
@@ -115,14 +110,12 @@ def team_days(scope: Scope, names: Names, bucket: Callable[[date], date] | None 
     """
     teams = dict(Team.objects.values_list("pk", "name"))
     cells: defaultdict[tuple[date, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    keys = ["day", "team", "provider", "gpu_type", "begins"]
-    rows = gpu_time.by(keys, jobs_of(scope, names), names, scope.span)
-    for day, team, provider, gpu_type, begins, microseconds, jobs in rows:
+    rows = time_by(["day", "team", "provider", "gpu_type"], scope, names, scope.span)
+    for day, team, provider, gpu_type, microseconds, job_days, begun in rows:
         first = bucket(day) if bucket else day
         cell = cells[first, teams[team], names.provider(provider), names.gpu_type(gpu_type)]
         cell[0] += microseconds
-        if begins or day == (max(first, scope.span.start) if scope.span else first):
-            cell[1] += jobs
+        cell[1] += job_days if day == (max(first, scope.span.start) if scope.span else first) else begun
     return [TeamDay(*key, *cell) for key, cell in sorted(cells.items())]
 
 
@@ -139,12 +132,10 @@ class ModelUse:
 
 
 def model_use(scope: Scope, names: Names) -> list[ModelUse]:
-    jobs = jobs_of(scope, names)
-    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
     statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for model, status, count in within.values_list("model_name", "status").annotate(Count("pk")):
+    for model, status, count in count_by(["model", "status"], scope, names):
         statuses[model][status] = count
-    spent = {model: us for model, us in gpu_time.spent_by(["model"], jobs, names, scope.span)}
+    spent = spent_by(["model"], scope, names)
     rows = [
         ModelUse(model, spent.get(model, 0), sum(by_status.values()), success_rate(by_status))
         for model, by_status in statuses.items()

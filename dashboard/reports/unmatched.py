@@ -7,14 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
-from django.db.models.functions import Left
-
-from .. import gpu_time
-from ..models import BillLine, CostSnapshot, Job, Team, UsageSnapshot
+from .. import gpu_time, rollups
+from ..models import BillLine, CostSnapshot, Team, UsageSnapshot
 from ..models.exact import CentSum, PreciseSum
 from ..models.names import name_key
 from ..naming import Names
@@ -107,12 +105,56 @@ class Unmatched:
 def unmatched(names: Names, basis: str) -> Unmatched:
     placing, bill = Placing.load(), billed(names)
     teams = dict(Team.objects.values_list("pk", "name"))
+    logged = [Logged(*row) for row in rollups.by_log(names)]
     return Unmatched(
-        hardware(names, placing, bill),
-        accounts(names, placing, teams),
+        hardware(names, placing, bill, logged),
+        accounts(placing, teams, logged),
         spend(placing, teams, basis),
-        unknown_names(names, bill),
+        unknown_names(names, bill, logged),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Jobs of which the scheduler's log said the same; what it did not say is empty."""
+
+    cluster: str
+    partition: str
+    raw_gpu_type: str
+    account: str
+    team: UUID
+    provider: str
+    gpu_type: str
+    team_set_by_hand: bool
+    microseconds: int
+    jobs: int
+
+    @property
+    def is_unplaced(self) -> bool:
+        """Without a mapping a job stands under its cluster's and its GPU's own names."""
+        if not self.cluster or not self.raw_gpu_type:
+            return False
+        return (self.provider, self.gpu_type) == (self.cluster[:100], self.raw_gpu_type[:100])
+
+
+@dataclass
+class Work:
+    jobs: int = 0
+    microseconds: int = 0
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
+
+
+def grouped(logged: Iterable[Logged], *keys: str) -> dict[Any, Work]:
+    """By the values of the keys; of one key by its value."""
+    found: defaultdict[Any, Work] = defaultdict(Work)
+    subject = attrgetter(*keys)
+    for row in logged:
+        work = found[subject(row)]
+        work.jobs, work.microseconds = work.jobs + row.jobs, work.microseconds + row.microseconds
+    return found
 
 
 def billed(names: Names) -> dict[Cell, Billed]:
@@ -133,42 +175,31 @@ def billed(names: Names) -> dict[Cell, Billed]:
 
 # Hardware
 
-# Without a mapping a job stands under its cluster's and its GPU's own names.
-UNPLACED = {
-    "cluster__isnull": False,
-    "raw_gpu_type__isnull": False,
-    "provider": Left("cluster", 100),
-    "gpu_type": Left("raw_gpu_type", 100),
-}
 
-
-def hardware(names: Names, placing: Placing, bill: Mapping[Cell, Billed]) -> list[Hardware]:
-    keys, jobs = ("cluster", "partition", "raw_gpu_type"), Job.objects.filter(**UNPLACED)
-    numbers = {
-        subject: number
-        for subject, number in numbers_of(keys, jobs).items()
-        if not is_own_name(placing, *subject) and own_cell(names, *subject) not in bill
-    }
-    spent = hours_of(keys, jobs, names) if numbers else {}
+def hardware(
+    names: Names, placing: Placing, bill: Mapping[Cell, Billed], logged: Iterable[Logged]
+) -> list[Hardware]:
+    unplaced = (row for row in logged if row.is_unplaced)
     found = []
-    for (cluster, partition, raw), number in numbers.items():
-        gpu_hours = spent.get((cluster, partition, raw), ZERO)
+    for (cluster, partition, raw), work in grouped(unplaced, "cluster", "partition", "raw_gpu_type").items():
+        if is_own_name(placing, cluster, partition, raw) or own_cell(names, cluster, raw) in bill:
+            continue
         target = likely_cell(raw, bill, used_providers(placing, cluster))
         rate = bill[target].rate if target else None
-        usd = None if rate is None else gpu_hours * rate
-        found.append(Hardware(cluster, partition or "", raw, number, gpu_hours, target, usd))
+        usd = None if rate is None else work.gpu_hours * rate
+        found.append(Hardware(cluster, partition, raw, work.jobs, work.gpu_hours, target, usd))
     return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.raw_gpu_type))
 
 
-def own_cell(names: Names, cluster: str, partition: str | None, raw: str) -> Cell:
+def own_cell(names: Names, cluster: str, raw: str) -> Cell:
     """Under the log's own names, which are those of a bill where an own cluster has a price."""
     return names.provider(cluster), names.gpu_type(raw)
 
 
-def is_own_name(placing: Placing, cluster: str, partition: str | None, raw: str) -> bool:
+def is_own_name(placing: Placing, cluster: str, partition: str, raw: str) -> bool:
     """A mapping says that log and bill use the same names, as they may for an own cluster."""
     return any(
-        speaks_of(mapping, cluster, partition or "", raw)
+        speaks_of(mapping, cluster, partition, raw)
         and name_key(mapping.provider) == name_key(cluster)
         and name_key(mapping.gpu_type) == name_key(raw)
         for mapping in placing.clusters
@@ -189,19 +220,12 @@ def likely_cell(raw: str, bill: Iterable[Cell], providers: set[str]) -> Cell | N
 # Accounts
 
 
-def accounts(names: Names, placing: Placing, teams: Mapping[UUID, str]) -> list[Account]:
-    keys = ("cluster", "account", "team")
-    jobs = Job.objects.filter(cluster__isnull=False, account__isnull=False, team_set_by_hand=False)
-    numbers = {
-        (cluster, account, team): number
-        for (cluster, account, team), number in numbers_of(keys, jobs).items()
-        if not is_owned(placing, cluster, account, team, teams[team])
-    }
-    jobs = jobs.filter(account__in={account for _, account, _ in numbers})
-    spent = hours_of(keys, jobs, names) if numbers else {}
+def accounts(placing: Placing, teams: Mapping[UUID, str], logged: Iterable[Logged]) -> list[Account]:
+    told = (row for row in logged if row.cluster and row.account and not row.team_set_by_hand)
     found = [
-        Account(*subject[:2], number, spent.get(subject, ZERO), subject[2], teams[subject[2]])
-        for subject, number in numbers.items()
+        Account(cluster, account, work.jobs, work.gpu_hours, team, teams[team])
+        for (cluster, account, team), work in grouped(told, "cluster", "account", "team").items()
+        if not is_owned(placing, cluster, account, team, teams[team])
     ]
     return sorted(found, key=lambda row: (-row.gpu_hours, -row.jobs, row.cluster, row.account))
 
@@ -245,39 +269,31 @@ def unowned_spend(placing: Placing, basis: str) -> Iterable[tuple[str, str, str,
 # Names
 
 
-def unknown_names(names: Names, bill: Mapping[Cell, Billed]) -> list[Name]:
-    jobs, pair = Job.objects.exclude(**UNPLACED), ("provider", "gpu_type")
-    numbers = numbers_of(pair, jobs)
-    for (provider, gpu_type), number in numbers_of(pair, Job.objects.filter(**UNPLACED)).items():
-        if (names.provider(provider), names.gpu_type(gpu_type)) in bill:
-            numbers[provider, gpu_type] = numbers.get((provider, gpu_type), 0) + number
+def unknown_names(names: Names, bill: Mapping[Cell, Billed], logged: Iterable[Logged]) -> list[Name]:
+    """Unplaced hardware is listed as such, unless a bill knows it by these names."""
+    of_jobs = [row for row in logged if not row.is_unplaced or own_cell(names, *cell_of(row)) in bill]
     kinds = enumerate(("provider", "gpu_type"))
-    return [row for place, kind in kinds for row in one_sided(kind, place, names, jobs, numbers, bill)]
+    return [row for place, kind in kinds for row in one_sided(kind, place, names, of_jobs, bill)]
+
+
+def cell_of(row: Logged) -> Cell:
+    return row.provider, row.gpu_type
 
 
 def one_sided(
-    kind: str, place: int, names: Names, jobs: Any, numbers: Mapping[Cell, int], bill: Mapping[Cell, Billed]
+    kind: str, place: int, names: Names, logged: Iterable[Logged], bill: Mapping[Cell, Billed]
 ) -> list[Name]:
-    shown = getattr(names, kind)
+    shown, used = getattr(names, kind), defaultdict[str, Work](Work)
+    for stored, work in grouped(logged, kind).items():
+        same = used[shown(stored)]
+        same.jobs, same.microseconds = same.jobs + work.jobs, same.microseconds + work.microseconds
     billed_names = {cell[place] for cell in bill}
-    spellings = {cell[place] for cell in numbers if shown(cell[place]) not in billed_names}
-    spent = hours_of((kind,), jobs.filter(**{f"{kind}__in": spellings}), names) if spellings else {}
-    used: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for stored in spellings:
-        used[shown(stored)].append(spent.get((stored,), ZERO))
     rows = [
-        Name(
-            kind,
-            name,
-            False,
-            sum(number for cell, number in numbers.items() if shown(cell[place]) == name),
-            sum(hours, ZERO),
-            ZERO,
-            only(name, billed_names),
-        )
-        for name, hours in used.items()
+        Name(kind, name, False, work.jobs, work.gpu_hours, ZERO, only(name, billed_names))
+        for name, work in used.items()
+        if name not in billed_names
     ]
-    for name in billed_names - {shown(cell[place]) for cell in numbers}:
+    for name in billed_names - used.keys():
         amounts = [amount for cell, amount in bill.items() if cell[place] == name]
         metered = sum((amount.gpu_hours for amount in amounts), ZERO)
         rows.append(Name(kind, name, True, 0, metered, sum((a.usd for a in amounts), ZERO), None))
@@ -290,15 +306,6 @@ def only(name: str, others: Iterable[str]) -> str | None:
 
 
 # Shared
-
-
-def numbers_of(keys: tuple[str, ...], jobs: Any) -> dict[tuple[Any, ...], int]:
-    return {tuple(row): number for *row, number in jobs.order_by().values_list(*keys).annotate(Count("pk"))}
-
-
-def hours_of(keys: tuple[str, ...], jobs: Any, names: Names) -> dict[tuple[Any, ...], Decimal]:
-    """Job GPU-hours by group, asked for no more jobs than needed; a group without hours is not there."""
-    return {tuple(row): gpu_time.hours(spent) for *row, spent in gpu_time.spent_by(keys, jobs, names)}
 
 
 def speaks_of(mapping: Any, *subject: str) -> bool:

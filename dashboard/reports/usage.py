@@ -9,11 +9,10 @@ from datetime import date
 from decimal import Decimal
 
 from .. import gpu_time, posted
-from ..models import Job, UsageSnapshot
-from ..models.entities import JobQuerySet
+from ..models import UsageSnapshot
 from ..naming import Names
 from ..scope import Scope
-from .oddities import odd
+from .job_time import time_by
 from .spend import cells_of, narrowed, posted_alone, rows_and_posted
 
 ZERO = Decimal(0)
@@ -51,27 +50,10 @@ def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> l
     return [Hours(*cell, metered=amount) for cell, amount in sorted(cells.items())]
 
 
-def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
-    """The jobs that the scope narrows to, but for its days."""
-    jobs = Job.objects.on(
-        names.provider_spellings(scope.providers) if scope.providers else (),
-        names.gpu_spellings(scope.gpu_types) if scope.gpu_types else (),
-    )
-    if scope.teams:
-        jobs = jobs.of_team(*scope.teams)
-    if scope.statuses:
-        jobs = jobs.with_status(*scope.statuses)
-    if scope.models:
-        jobs = jobs.filter(model_name__in=scope.models)
-    if scope.quality:
-        jobs = odd(jobs, scope.quality)
-    return jobs.found_by(scope.q) if scope.q else jobs
-
-
 def job_hours(scope: Scope, names: Names) -> list[Hours]:
     cells: defaultdict[tuple[date, str, str], int] = defaultdict(int)
-    rows = gpu_time.by(["day", "provider", "gpu_type"], jobs_of(scope, names), names, scope.span)
-    for day, provider, gpu_type, microseconds, _ in rows:
+    rows = time_by(["day", "provider", "gpu_type"], scope, names, scope.span)
+    for day, provider, gpu_type, microseconds, *_ in rows:
         cells[day, names.provider(provider), names.gpu_type(gpu_type)] += microseconds
     return [Hours(*cell, job_microseconds=us) for cell, us in sorted(cells.items()) if us]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dashboard.models import NameAlias, Provider
 from dashboard.models.names import name_key
-from dashboard.naming import Names, stored_pairs
+from dashboard.naming import Names
 
 from .conftest import make_cost, make_job, make_usage
 
@@ -53,7 +53,8 @@ def test_every_pair_of_names_is_found(db):
     for provider, gpu_type in [("b", "2"), ("a", "2"), ("a", "1"), ("c", "1"), ("a", "2")]:
         make_job(provider=provider, gpu_type=gpu_type)
     make_cost("2025-03-01", "1", provider="bill", gpu_type="only")
-    assert stored_pairs() == {("a", "1"), ("a", "2"), ("b", "2"), ("c", "1"), ("bill", "only")}
+    pairs = {("a", "1"), ("a", "2"), ("b", "2"), ("c", "1"), ("bill", "only")}
+    assert Names.load().pairs == pairs
 
 
 @pytest.mark.parametrize(

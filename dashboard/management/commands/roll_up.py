@@ -1,0 +1,55 @@
+"""manage.py roll_up: settles what writes have noted into the roll-ups; verifies or rebuilds them."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from dashboard import rollups
+from dashboard.rollups import triggers
+
+MOST_SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Brings what writes to jobs have noted into the roll-ups that pages read. Imports do it by "
+        "themselves; run it now and then where another tool writes jobs."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--rebuild", action="store_true", help="sum all jobs anew, and mend the triggers")
+        parser.add_argument(
+            "--verify", action="store_true", help="compare the sums with the jobs; 1 if they differ"
+        )
+
+    def handle(self, *args: Any, rebuild: bool, verify: bool, **options: Any) -> None:
+        if rebuild:
+            triggers.install(connection)
+            rollups.rebuild()
+            self.stdout.write("Summed all jobs anew.")
+        elif not verify:
+            rollups.settle()
+            self.stdout.write("Settled.")
+        if verify:
+            self.verify()
+
+    def verify(self) -> None:
+        differences = rollups.verify()
+        shown = list(islice(differences, MOST_SHOWN))
+        more = sum(1 for _ in differences)
+        for one in shown:
+            self.stdout.write(str(one))
+        if more:
+            self.stdout.write(f"… and {more:,} more.")
+        if not triggers.are_there(connection):
+            self.stdout.write("The triggers that keep the roll-ups are missing.")
+        if shown or not triggers.are_there(connection):
+            self.stdout.write("Mend this with: manage.py roll_up --rebuild")
+            sys.exit(1)
+        self.stdout.write("The roll-ups agree with the jobs.")

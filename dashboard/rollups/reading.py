@@ -1,0 +1,332 @@
+"""GPU time and jobs by day, hardware, team, status and model, from the smallest sums that know.
+
+Ended jobs come from the sums and from what is noted and not yet settled. Jobs that still run, and those
+whose end lies ahead, are few and come from `jobs` as of now. So every answer is that of the jobs, to the
+microsecond.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from .. import gpu_time
+from ..clock import now
+from ..databases import reading
+from ..models import Job
+from ..models.entities import TIMELESS, UNUSUAL, JobQuerySet
+from ..models.rollups import NO_DAY
+from ..naming import Names
+from ..scope import ONE_DAY, Span, shift_month
+from .cutting import held
+
+KEYS = {
+    "day": "day",
+    "team": "team_id",
+    "provider": "provider",
+    "gpu_type": "gpu_type",
+    "status": "status",
+    "model": "model_name",
+    "cluster": "cluster",
+    "partition": "partition",
+    "raw_gpu_type": "raw_gpu_type",
+    "account": "account",
+    "team_set_by_hand": "team_set_by_hand",
+}
+OF_JOBS = tuple(column for key, column in KEYS.items() if key != "day")
+SAID = ("cluster", "partition", "raw_gpu_type", "account")  # by the log, or empty
+OF_LOGS = (*SAID, "team", "provider", "gpu_type", "team_set_by_hand")
+OF_LOGS_STORED = [KEYS[key] for key in OF_LOGS]
+OF_MODELS, DAYS, MONTHS, LOGGED = "gpu_days_of_models", "gpu_days", "gpu_months", "logged_gpu_time"
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Jobs by what the sums know of them, as stored; an empty list of anything means any."""
+
+    providers: Sequence[str] = ()
+    gpu_types: Sequence[str] = ()
+    teams: Sequence[UUID] = ()
+    statuses: Sequence[str] = ()
+    models: Sequence[str] = ()
+
+    def jobs(self) -> JobQuerySet:
+        jobs = Job.objects.on(self.providers, self.gpu_types)
+        jobs = jobs.of_team(*self.teams) if self.teams else jobs
+        jobs = jobs.with_status(*self.statuses) if self.statuses else jobs
+        return jobs.filter(model_name__in=self.models) if self.models else jobs
+
+    def conditions(self) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Column and the values that it may have."""
+        teams = [database_id(team) for team in self.teams]
+        chosen = (self.providers, self.gpu_types, teams, self.statuses, self.models)
+        for key, values in zip(("provider", "gpu_type", "team", "status", "model"), chosen, strict=True):
+            if values:
+                yield KEYS[key], list(values)
+
+
+def database_id(team: Any) -> Any:
+    pk = getattr(team, "pk", team)
+    return pk.hex if reading().vendor == "sqlite" else pk
+
+
+@dataclass
+class Sql:
+    text: str
+    params: list[Any]
+
+    def __add__(self, other: Sql) -> Sql:
+        return Sql(f"{self.text} UNION ALL {other.text}", [*self.params, *other.params])
+
+
+def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds, job-days, jobs that begin) within the span, as of now.
+
+    Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
+    the job-days mean little.
+    """
+    found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+    stale = names.stale_clocks()
+    for *key, microseconds, job_days, jobs in asked(keys, picked, names, span, stale):
+        sums = found[tuple(key)]
+        sums[0], sums[1], sums[2] = sums[0] + microseconds, sums[1] + job_days, sums[2] + jobs
+    return [(*key, *sums) for key, sums in found.items() if any(sums)]
+
+
+def spent_by(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds)."""
+    return [(*row[: len(keys)], row[len(keys)]) for row in by(keys, picked, names, span)]
+
+
+def count_by(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, jobs that overlap the span), each job once; all jobs without a span."""
+    return list(rows_of(keys, counting(keys, picked, names, span), ["jobs"]))
+
+
+def by_log(names: Names) -> list[tuple[Any, ...]]:
+    """(cluster, partition, GPU type in the log, account, team, provider, GPU type, whether the team was set
+    by hand, GPU microseconds, jobs) of all jobs, as of now.
+    """
+    measures = "microseconds, jobs"
+    settled = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {LOGGED}", [])
+    noted = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM gpu_time_changes", [])
+    live = going_on(OF_LOGS, Job.objects.all(), names, None)  # their number is known already
+    live.text = (
+        f"SELECT {', '.join(KEYS[key] for key in OF_LOGS)}, microseconds, 0 FROM ({live.text}) AS live"
+    )
+    return list(rows_of(OF_LOGS, settled + noted + live, measures.split(", ")))
+
+
+def in_several_logs() -> list[tuple[UUID, str, str]]:
+    """Each (team, provider, GPU type) whose jobs are of more than one cluster's log, or some of none."""
+    rows = " UNION ALL ".join(
+        f"SELECT {listed(['team', 'provider', 'gpu_type', 'cluster'])}has_external_id, jobs FROM {table}"
+        for table in (LOGGED, "gpu_time_changes")
+    )
+    logs = f"""
+        SELECT team_id, provider, gpu_type, cluster, has_external_id FROM ({rows}) AS noted
+        GROUP BY team_id, provider, gpu_type, cluster, has_external_id HAVING SUM(jobs) > 0"""
+    with reading().cursor() as cursor:
+        cursor.execute(f"""
+            SELECT team_id, provider, gpu_type FROM ({logs}) AS logs GROUP BY team_id, provider, gpu_type
+            HAVING COUNT(DISTINCT cluster) > 1 OR COUNT(CASE WHEN NOT has_external_id THEN 1 END) > 0""")
+        return [(gpu_time.plain("team", team), *hardware) for team, *hardware in cursor.fetchall()]
+
+
+def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
+    """How many different models the jobs that overlap the span are of."""
+    counted, keys = counting(["team", "model"], picked, names, span), ["team", "model"]
+    sql, params = summed(keys, counted, ["jobs"])
+    with reading().cursor() as cursor:
+        cursor.execute(f"SELECT team_id, COUNT(*) FROM ({sql}) AS models GROUP BY team_id", params)
+        return {gpu_time.plain("team", team): number for team, number in cursor.fetchall()}
+
+
+def count(picked: Picked, names: Names, span: Span | None = None) -> int:
+    return sum(jobs for (jobs,) in count_by([], picked, names, span))
+
+
+# A job that began before the span counts on the span's first day, any other on its own.
+COUNTED = "CASE WHEN day = {first} THEN job_days ELSE jobs END AS jobs"
+
+
+# Sums
+
+
+def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Sql:
+    stale = names.stale_clocks() if span else {}
+    tables = counting_parts(keys, picked, span)
+    counted = parts(keys, picked, span, stale, COUNTED if span else "jobs", tables)
+    if span is None:
+        return counted
+    dated = picked.jobs().within(span, names.spellings_by_clock()).order_by()
+    counted += each(keys, dated.unusual().filter(TIMELESS).exclude(provider__in=stale))
+    return counted + each(keys, dated.filter(provider__in=stale)) if stale else counted
+
+
+def asked(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None, stale: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
+    measures = ["microseconds", "job_days", "jobs"]
+    ended = parts(keys, picked, span, stale, ", ".join(measures), summing_parts(keys, picked, span))
+    live = going_on(keys, picked.jobs().exclude(provider__in=stale), names, span)
+    yield from rows_of(keys, ended + live, measures)
+    if stale:
+        yield from gpu_time.measured(keys, picked.jobs().filter(provider__in=stale), names, span)
+
+
+def rows_of(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    with reading().cursor() as cursor:
+        cursor.execute(*summed(keys, source, measures))
+        for row in cursor.fetchall():
+            key, found = row[: len(keys)], row[len(keys) :]
+            yield (*map(gpu_time.plain, keys, key), *map(int, found))
+
+
+def summed(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> tuple[str, list[Any]]:
+    grouped = ", ".join(KEYS[key] for key in keys)
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in measures)
+    picked = ", ".join(filter(None, (grouped, sums)))
+    group = f" GROUP BY {grouped}" if keys else ""
+    some = " OR ".join(f"SUM({name}) <> 0" for name in measures)
+    return f"SELECT {picked} FROM ({source.text}) AS parts{group} HAVING {some}", source.params
+
+
+Part = tuple[str, Span | None]  # a table, and which of its days
+
+
+def summing_parts(keys: Sequence[str], picked: Picked, span: Span | None) -> list[Part]:
+    if picked.models or "model" in keys:
+        return [(OF_MODELS, span)]
+    if "day" in keys:
+        return [(DAYS, span)]
+    return [(MONTHS, None)] if span is None else by_months(span, span.start)
+
+
+def counting_parts(keys: Sequence[str], picked: Picked, span: Span | None) -> list[Part]:
+    if picked.models or "model" in keys:
+        return [(OF_MODELS, span)]
+    # The first day is told from the others, so no month may hold it.
+    return [(MONTHS, None)] if span is None else by_months(span, span.start + ONE_DAY)
+
+
+def by_months(span: Span, since: date) -> list[Part]:
+    """The span's days before its whole months, these months, and the days after."""
+    first = since if since.day == 1 else shift_month(since.replace(day=1), 1)
+    last = span.end.replace(day=1)
+    if first >= last:
+        return [(DAYS, span)]
+    return [(DAYS, Span(span.start, first)), (MONTHS, Span(first, last)), (DAYS, Span(last, span.end))]
+
+
+def parts(
+    keys: Sequence[str],
+    picked: Picked,
+    span: Span | None,
+    stale: Iterable[str],
+    measures: str,
+    tables: list[Part],
+) -> Sql:
+    """What has ended: the settled rows, and those noted since."""
+    with_no_day = span is None and measures == "jobs"
+    found = [(table, days) for table, days in tables if days is None or days.length]
+    return union(
+        part(keys, picked, table, days, span, stale, measures, with_no_day)
+        for table, days in [*found, ("gpu_time_changes", span)]
+    )
+
+
+def part(
+    keys: Sequence[str],
+    picked: Picked,
+    table: str,
+    days: Span | None,
+    span: Span | None,
+    stale: Iterable[str],
+    measures: str,
+    with_no_day: bool,
+) -> Sql:
+    where, params = ["1 = 1"], []
+    if "{first}" in measures and span:
+        measures, params = measures.format(first="%s"), [span.start.isoformat()]
+    if days is not None:
+        where.append("day >= %s AND day < %s")
+        params += [days.start.isoformat(), days.end.isoformat()]
+    elif not with_no_day:
+        where.append(f"day > '{NO_DAY}'")
+    for column, values in picked.conditions():
+        where.append(f"{column} IN ({', '.join(['%s'] * len(values))})")
+        params += values
+    if stale := list(stale):
+        where.append(f"provider NOT IN ({', '.join(['%s'] * len(stale))})")
+        params += stale
+    return Sql(f"SELECT {listed(keys)}{measures} FROM {table} WHERE {' AND '.join(where)}", params)
+
+
+def union(found: Iterable[Sql]) -> Sql:
+    first, *others = found
+    for other in others:
+        first += other
+    return first
+
+
+def listed(keys: Sequence[str], alias: str = "") -> str:
+    """Columns of a SELECT that measures follow; what a log did not say is empty in every table."""
+    plain = {key: f"{alias}{column}" for key, column in KEYS.items()}
+    said = {key: f"COALESCE({plain[key]}, '') AS {key}" for key in SAID}
+    return "".join(f"{(plain | said)[key]}, " for key in keys)
+
+
+# Jobs themselves
+
+
+def each(keys: Sequence[str], jobs: JobQuerySet) -> Sql:
+    sql, params = jobs.values(*OF_JOBS).query.sql_with_params()
+    return Sql(f"SELECT {listed(keys)}1 AS jobs FROM ({sql}) AS j", list(params))
+
+
+RUNNING = Q(status="running", end_time=None, start_time__isnull=False)
+
+
+def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | None) -> Sql:
+    """What running jobs add as of now; less what those whose end lies ahead will have added by then."""
+    at = now()
+    jobs = jobs.filter(UNUSUAL & RUNNING | Q(end_time__gt=at))
+    fields = ("start_time", "end_time", "gpu_count", *OF_JOBS)
+    sql, params = gpu_time.begun(jobs).order_by().values(*fields).query.sql_with_params()
+    vendor = reading().vendor
+    clock, clock_params = gpu_time.clock_of_provider(names)
+    moment = at if vendor == "postgresql" else gpu_time.sqlite_text(at)
+    later, sooner = gpu_time.LATEST[vendor], gpu_time.EARLIEST[vendor]
+    began = f"{later}(j.start_time, d.starts_at)"
+    so_far = gpu_time.piece(began, f"{sooner}(j.upto, d.ends_at)")
+    whole = gpu_time.piece(began, f"{sooner}(j.end_time, d.ends_at)")
+    within = " AND d.day >= %s AND d.day < %s" if span else ""
+    days = [span.start.isoformat(), span.end.isoformat()] if span else []
+    picked = ", ".join(f"q.{name}" for name in fields)
+    text = f"""
+        SELECT {"".join(listed([key], "d." if key == "day" else "j.") for key in keys)}
+            CASE WHEN j.upto > d.starts_at AND j.upto > j.start_time THEN {so_far} ELSE 0 END
+                - CASE WHEN j.held = 1 THEN {whole} ELSE 0 END AS microseconds,
+            j.begun * CASE WHEN j.upto > d.starts_at THEN 1 ELSE 0 END
+                - j.held * CASE WHEN j.end_time > d.starts_at THEN 1 ELSE 0 END AS job_days,
+            (j.begun - j.held) * CASE WHEN j.start_time >= d.starts_at THEN 1 ELSE 0 END AS jobs
+        FROM (SELECT {picked},
+                CASE WHEN {held("q", vendor)} THEN 1 ELSE 0 END AS held,
+                CASE WHEN q.start_time <= {{at}} THEN 1 ELSE 0 END AS begun,
+                {later}(q.start_time, {sooner}(COALESCE(q.end_time, {{at}}), {{at}})) AS upto,
+                {later}(q.start_time, COALESCE(q.end_time, {{at}})) AS ended
+            FROM ({{jobs}}) AS q) AS j
+        CROSS JOIN {gpu_time.JOINED[vendor].format(days=gpu_time.days_of_job(clock, vendor))}
+        WHERE (d.starts_at < j.ended OR j.ended = j.start_time){within}"""
+    return Sql(text.format(at="%s", jobs=sql), [moment] * 4 + list(params) + clock_params + days)

@@ -1,0 +1,189 @@
+"""Brings what writes have noted into the sums; makes the sums anew; finds where they differ from the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from ..models import GpuTimeChange, ModelName
+from .clocks import cut_by_present_clocks, hold_jobs_still
+from .cutting import COLUMNS, MEASURES, changes, columns
+from .statements import execute, rows
+from .triggers import ROLLED_UP
+
+SETTLING = 0x4E110B  # advisory lock: one settles at a time
+WORTH_SETTLING = 200  # so many noted rows that pages begin to feel them
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A roll-up: its table, its keys, and what stands for each where that is not its own column."""
+
+    table: str
+    keys: tuple[str, ...]
+    instead: tuple[tuple[str, str], ...] = ()
+
+    def grouped(self, source: str) -> str:
+        instead = dict(self.instead)
+        picked = ", ".join(f'{instead.get(key, key)} AS "{key}"' for key in self.keys)
+        sums = ", ".join(f"SUM({name}) AS {name}" for name in MEASURES)
+        places = ", ".join(str(place + 1) for place in range(len(self.keys)))
+        return f"SELECT {picked}, {sums} FROM {source} GROUP BY {places}"
+
+    def merged(self, source: str) -> str:
+        """SQL that adds the rows of the source. `WHERE true` keeps SQLite from reading ON as a join's."""
+        added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURES)
+        return (
+            f"INSERT INTO {self.table} AS r ({columns((*self.keys, *MEASURES))}) "
+            f"SELECT * FROM ({self.grouped(source)}) AS added WHERE true "
+            f"ON CONFLICT ({columns(self.keys)}) DO UPDATE SET {added}"
+        )
+
+
+CELL = ("team_id", "provider", "gpu_type")
+MONTH = {"postgresql": "date_trunc('month', day)::date", "sqlite": "substr(day, 1, 8) || '01'"}
+LOGGED = ("cluster", "partition", "raw_gpu_type", "account")
+
+
+def sums(vendor: str) -> list[Sums]:
+    return [
+        Sums("gpu_days", ("day", *CELL, "status")),
+        Sums("gpu_days_of_models", ("day", *CELL, "status", "model_name")),
+        Sums("gpu_months", ("day", *CELL, "status"), (("day", MONTH[vendor]),)),
+        Sums(
+            "logged_gpu_time",
+            (*LOGGED, *CELL, "team_set_by_hand", "has_external_id"),
+            tuple((name, f"COALESCE({name}, '')") for name in LOGGED),
+        ),
+    ]
+
+
+# Settling
+
+
+def settle_if_worth_it() -> None:
+    """After a few rows were written by hand; never waits."""
+    if GpuTimeChange.objects.all()[:WORTH_SETTLING].count() == WORTH_SETTLING:
+        settle(wait=False)
+
+
+def settle(wait: bool = True) -> bool:
+    """False where somebody else is at it and we do not wait. Sums are the same before and after."""
+    with transaction.atomic():
+        if not locked(wait):
+            return False
+        cut_by_present_clocks()
+        names = settle_on_postgresql() if connection.vendor == "postgresql" else settle_on_sqlite()
+        remember_names(names)
+        for rollup in ROLLED_UP[1:]:
+            execute(f"DELETE FROM {rollup} WHERE job_days = 0 AND jobs = 0")
+    return True
+
+
+def locked(wait: bool) -> bool:
+    if connection.vendor != "postgresql":
+        return True  # a writer is alone there
+    with connection.cursor() as cursor:
+        if wait:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SETTLING])
+            return True
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SETTLING])
+        return cursor.fetchone()[0]
+
+
+NEW_NAMES = (
+    "SELECT DISTINCT model_name FROM {} g "
+    "WHERE NOT EXISTS (SELECT 1 FROM model_names m WHERE m.name = g.model_name)"
+)
+
+
+def settle_on_postgresql() -> list[str]:
+    """One statement, so that all sums take the same rows: those that this one removes."""
+    steps = ", ".join(f"into_{one.table} AS ({one.merged('gone')})" for one in sums("postgresql"))
+    gone = f"gone AS (DELETE FROM gpu_time_changes RETURNING {columns(COLUMNS)})"
+    return [name for (name,) in rows(f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}")]
+
+
+def settle_on_sqlite() -> list[str]:
+    for one in sums("sqlite"):
+        execute(one.merged("gpu_time_changes"))
+    names = [name for (name,) in rows(NEW_NAMES.format("gpu_time_changes"))]
+    execute("DELETE FROM gpu_time_changes")
+    return names
+
+
+def remember_names(names: list[str]) -> None:
+    found = [ModelName(name=name, folded=name.casefold()) for name in names]
+    ModelName.objects.bulk_create(found, batch_size=1000, ignore_conflicts=True)
+
+
+# All of it
+
+
+def rebuild() -> None:
+    """The sums of all jobs, whatever stood there before."""
+    with transaction.atomic():
+        locked(wait=True)
+        hold_jobs_still()
+        for table in ROLLED_UP:
+            execute(f"DELETE FROM {table}")
+        with counted_afresh() as fresh:
+            for one in sums(connection.vendor):
+                execute(one.merged(fresh))
+            remember_names([name for (name,) in rows(NEW_NAMES.format(fresh))])
+
+
+def verify() -> Iterator[Difference]:
+    """Where the sums, with what is noted and not yet settled, differ from the jobs of the same moment."""
+    alone = connection.vendor == "postgresql" and not connection.in_atomic_block
+    with transaction.atomic():
+        if alone:
+            execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with counted_afresh() as fresh:
+            for one in sums(connection.vendor):
+                yield from differences(one, fresh)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more than the jobs a row of a roll-up says; less where negative."""
+
+    table: str
+    key: tuple[Any, ...]
+    measures: tuple[int, ...]
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name} {more:+,}" for name, more in zip(MEASURES, self.measures, strict=True))
+        return f"{self.table} {' / '.join(map(str, self.key))}: {said}"
+
+
+def differences(one: Sums, fresh: str) -> Iterator[Difference]:
+    keys = columns(one.keys)
+    less = ", ".join(f"-{name}" for name in MEASURES)
+    sides = (
+        f"SELECT {keys}, {columns(MEASURES)} FROM {one.table} "
+        f"UNION ALL SELECT * FROM ({one.grouped('gpu_time_changes')}) AS noted "
+        f"UNION ALL SELECT {keys}, {less} FROM ({one.grouped(fresh)}) AS fresh"
+    )
+    summed = ", ".join(f"SUM({name})" for name in MEASURES)
+    wrong = " OR ".join(f"SUM({name}) <> 0" for name in MEASURES)
+    for row in rows(f"SELECT {keys}, {summed} FROM ({sides}) AS sides GROUP BY {keys} HAVING {wrong}"):
+        key, measures = row[: len(one.keys)], row[len(one.keys) :]
+        yield Difference(one.table, key, tuple(map(int, measures)))
+
+
+@contextmanager
+def counted_afresh() -> Iterator[str]:
+    """The name of a table of what all jobs come to, there for as long as the block runs."""
+    table = "gpu_time_afresh"
+    if connection.vendor == "postgresql":
+        for setting in ("jit = off", "enable_sort = off", "work_mem = '256MB'"):
+            execute(f"SET LOCAL {setting}")
+    execute(f"DROP TABLE IF EXISTS {table}")
+    execute(f"CREATE TEMPORARY TABLE {table} AS {changes(connection.vendor, ('jobs', 1))}")
+    yield table
+    execute(f"DROP TABLE {table}")
