@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from time import monotonic, sleep
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 from asgiref.local import Local
-from django.db import connections, router
+from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from heliox_site import settings as site
 
@@ -57,3 +61,23 @@ def ask(alias: str, sql: str, parameters: Any = None) -> Any:
     with connections[alias].cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone()[0] if cursor.description else None
+
+
+@contextmanager
+def new_database(folder: Path, like: str = "") -> Iterator[str]:
+    """The URL of a database of the kind that the tests run on: empty, or a copy of the one at `like`."""
+    name = f"heliox_{uuid4().hex}"
+    if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        if like:
+            shutil.copy(like.removeprefix("sqlite:///"), folder / name)
+        yield f"sqlite:///{folder / name}"
+        return
+    place = connections.settings[DEFAULT_DB_ALIAS]
+    template = f"TEMPLATE {like.rpartition('/')[2]}" if like else ""
+    ask(DEFAULT_DB_ALIAS, f"CREATE DATABASE {name} {template}")
+    sign_in = ":".join(quote(place[key], safe="") for key in ("USER", "PASSWORD") if place[key])
+    port = f":{place['PORT']}" if place["PORT"] else ""
+    try:
+        yield f"postgres://{sign_in}@{quote(place['HOST'], safe='')}{port}/{name}"
+    finally:
+        ask(DEFAULT_DB_ALIAS, f"DROP DATABASE {name} WITH (FORCE)")
