@@ -1,0 +1,130 @@
+"""Turns a migrated database on a Citus coordinator into a sharded one: which SQL is still to run.
+
+`jobs` is spread over the workers by its key. Each worker holds a copy of the tables that jobs refer to or are
+joined with. Everything else, the sums of GPU time above all, stays on the coordinator as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .rollups import triggers
+
+TABLE, KEY = "jobs", "id"
+# Those that others refer to come first.
+REFERENCE = (
+    "auth_user",
+    "import_runs",
+    "teams",
+    "import_changes",
+    "cost_snapshots",
+    "usage_snapshots",
+    "bill_days",
+    "provider_clocks",
+)
+SETTINGS = {"citus.multi_shard_modify_mode": "sequential", "citus.enable_repartition_joins": "on"}
+
+EXTENSION = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
+CATALOGUE = "SELECT to_regclass('pg_dist_partition') IS NOT NULL"
+NODES = "SELECT groupid = 0, shouldhaveshards FROM pg_dist_node WHERE isactive AND noderole = 'primary'"
+KEPT = """
+SELECT logicalrelid::text,
+    CASE WHEN partkey IS NULL THEN '' ELSE column_to_column_name(logicalrelid, partkey) END
+FROM pg_dist_partition WHERE partmethod = 'h' OR repmodel = 't'
+"""
+TRIGGERS = """
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'jobs'::regclass AND NOT tgisinternal ORDER BY tgname
+"""
+SET_ALREADY = """
+SELECT unnest(s.setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+WHERE d.datname = current_database() AND s.setrole = 0
+"""
+
+
+class CannotDistribute(Exception):
+    """The text is for the one who runs the command; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class State:
+    """kept: the column by which a table is distributed, or nothing for a reference table."""
+
+    database: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
+    settings: frozenset[str] = frozenset()
+    triggers: tuple[str, ...] = ()
+
+
+def is_distributed(connection: Any) -> bool:
+    """Whether `jobs` is spread over workers; then nothing can hang on its rows, no trigger either."""
+    if connection.vendor != "postgresql" or not first(connection, CATALOGUE):
+        return False
+    return TABLE in dict(rows(connection, KEPT))
+
+
+def still_to_run(connection: Any) -> list[list[str]]:
+    """Statements, those of a group in one transaction; raises CannotDistribute."""
+    check(connection)
+    return steps(state_of(connection))
+
+
+def check(connection: Any) -> None:
+    if connection.vendor != "postgresql":
+        raise CannotDistribute(
+            "DATABASE_URL is no PostgreSQL database: only one with Citus can be distributed."
+        )
+    if not first(connection, EXTENSION):
+        raise CannotDistribute(
+            "This database has no Citus. Put citus into shared_preload_libraries of every server, and run "
+            "CREATE EXTENSION citus in this database and in that of the same name on each worker."
+        )
+    nodes = rows(connection, NODES)
+    if not any(is_coordinator for is_coordinator, _ in nodes):
+        raise CannotDistribute(
+            "The coordinator is not among its own nodes. "
+            "Run: SELECT citus_set_coordinator_host('name by which the workers reach it', 5432)"
+        )
+    if not any(holds_shards for _, holds_shards in nodes):
+        raise CannotDistribute(
+            "There is no worker to hold shards. Run: SELECT citus_add_node('worker.example.com', 5432)"
+        )
+
+
+def state_of(connection: Any) -> State:
+    return State(
+        database=connection.ops.quote_name(first(connection, "SELECT current_database()")),
+        kept=dict(rows(connection, KEPT)),
+        settings=frozenset(setting for (setting,) in rows(connection, SET_ALREADY)),
+        triggers=tuple(name for (name,) in rows(connection, TRIGGERS) if name.startswith(triggers.NAME)),
+    )
+
+
+def steps(state: State) -> list[list[str]]:
+    """Groups, for Citus refuses to do all of it within one transaction."""
+    if state.kept.get(TABLE, KEY) != KEY:
+        raise CannotDistribute(f"{TABLE} is distributed by {state.kept[TABLE] or 'nothing'}, expected {KEY}.")
+    settings = [
+        f"ALTER DATABASE {state.database} SET {name} = '{value}'"
+        for name, value in SETTINGS.items()
+        if f"{name}={value}" not in state.settings
+    ]
+    references = [f"SELECT create_reference_table('{name}')" for name in REFERENCE if name not in state.kept]
+    spread = [f"SELECT create_distributed_table('{TABLE}', '{KEY}')"] if TABLE not in state.kept else []
+    together = without_triggers(state) + spread
+    return [[one] for one in (*settings, *references)] + ([together] if together else [])
+
+
+def without_triggers(state: State) -> list[str]:
+    """Citus has no triggers on distributed tables: from then on the application notes what it changes."""
+    return [f"DROP TRIGGER {name} ON {TABLE}" for name in state.triggers]
+
+
+def first(connection: Any, sql: str) -> Any:
+    return rows(connection, sql)[0][0]
+
+
+def rows(connection: Any, sql: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()

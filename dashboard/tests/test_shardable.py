@@ -1,0 +1,104 @@
+"""What a sharded database asks of the code, held where no sharded database is at hand (docs/scaling.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from ..models import Job
+from .conftest import PROJECT
+
+APP = PROJECT / "dashboard"
+CODE = [path for path in sorted(APP.rglob("*.py")) if not {"tests", "migrations"} & set(path.parts)]
+
+
+def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and called(node) == name:
+                yield path, node
+
+
+def called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", "") or getattr(call.func, "id", "")
+
+
+def test_nothing_of_a_job_is_unique_but_its_key():
+    """A sharded table keeps a key within one shard only."""
+    assert [field.name for field in Job._meta.get_fields() if getattr(field, "unique", False)] == ["id"]
+    assert not Job._meta.unique_together
+    assert not [one for one in Job._meta.constraints if isinstance(one, models.UniqueConstraint)]
+
+
+@pytest.mark.django_db
+def test_the_database_knows_no_other_unique_key_either():
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, Job._meta.db_table)
+    unique = [facts["columns"] for facts in found.values() if facts["unique"] or facts["primary_key"]]
+    assert unique
+    assert all(columns == ["id"] for columns in unique)
+
+
+def test_no_column_of_jobs_brings_a_check_along():
+    """A positive integer is an inline CHECK, which cannot be added to shards; a named constraint can."""
+    assert [field.name for field in Job._meta.concrete_fields if field.db_check(connection)] == []
+
+
+def test_nothing_refers_to_jobs_by_a_foreign_key():
+    """A table on the coordinator cannot refer to rows on the workers."""
+    assert not [
+        relation.related_model for relation in Job._meta.related_objects if relation.related_model is not Job
+    ]
+
+
+def test_nobody_counts_jobs_from_their_team():
+    """Team.annotate(Count("jobs")) took 26 seconds on three servers, counting jobs by team one."""
+    for name in ("Count", "Sum", "Min", "Max", "Avg", "Exists", "FilteredRelation", "prefetch_related"):
+        for path, call in calls(name):
+            texts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+            assert not [text for text in texts if str(text).split("__")[0] == "jobs"], path
+
+
+def test_a_subquery_refers_to_the_row_of_a_job_only():
+    """OuterRef from Team cannot be pushed down to the workers; of a job, it stays on one."""
+    files = {path.relative_to(APP).as_posix() for path, _ in calls("OuterRef")}
+    assert files <= {"reports/oddities.py"}, "look at the new one, and name its file here if it is of jobs"
+
+
+def test_no_list_of_jobs_is_turned_by_offset():
+    """To skip 100,000 rows took 12 seconds: lists of jobs go on from a key, and count to a limit."""
+    turned = [
+        f"{path.relative_to(APP)}:{node.lineno}"
+        for path in CODE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice)
+        if node.slice.lower is not None and speaks_of_jobs(node.value)
+    ]
+    assert turned == []
+
+
+def speaks_of_jobs(value: ast.expr) -> bool:
+    """A query, not a list: something called, or named, after jobs."""
+    names = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(value)}
+    return bool(names & {"Job", "jobs", "queryset"})
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?page=100000", "?page=2&per_page=25", "?after=x&before=y", "?sort=model"]
+)
+def test_no_page_of_jobs_asks_for_an_offset(client, admin, company, query):
+    client.force_login(admin)
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        assert client.get(reverse("jobs") + query).status_code == 200
+    of_jobs = [query["sql"] for query in asked if 'FROM "jobs"' in query["sql"]]
+    assert of_jobs
+    assert not [sql for sql in of_jobs if re.search("OFFSET [1-9]", sql)]
