@@ -1,6 +1,10 @@
+import os
+
 from hypothesis import settings
 
 pytest_plugins = ["dashboard.tests.browser"]
+if os.environ.get("HELIOX_CITUS") == "1":
+    pytest_plugins.append("dashboard.tests.on_citus")
 
 # A busy machine is no error.
 settings.register_profile("heliox", deadline=None)

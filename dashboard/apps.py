@@ -17,11 +17,14 @@ class DashboardConfig(AppConfig):
 
 
 def keep_triggers(using: str, **kwargs: Any) -> None:
-    """SQLite drops a table's triggers where a migration builds the table anew."""
+    """SQLite drops a table's triggers where a migration builds the table anew; Citus can have none."""
     from django.db import connections
 
     from .rollups import triggers
+    from .sharding import is_distributed
 
     connection = connections[using]
-    if "gpu_time_changes" in connection.introspection.table_names() and not triggers.are_there(connection):
+    if "gpu_time_changes" not in connection.introspection.table_names():
+        return
+    if not triggers.are_there(connection) and not is_distributed(connection):
         triggers.install(connection)

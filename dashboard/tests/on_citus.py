@@ -1,0 +1,33 @@
+"""With HELIOX_CITUS=1 the tests run in the sharded database that DATABASE_URL names, and keep it.
+
+It has to be a coordinator with its workers, made as docs/scaling.md says; nothing else should be in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Databases that the tests made themselves would have no workers."""
+    place = settings.DATABASES["default"]
+    place.setdefault("TEST", {})["NAME"] = place["NAME"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def distributed(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        try:
+            call_command("distribute")
+        except CommandError as refused:
+            pytest.exit(str(refused), returncode=2)
