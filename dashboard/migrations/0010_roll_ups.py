@@ -20,7 +20,7 @@ def empty(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dashboard", "0008_who_may_see_and_type_in_contracts"),
+        ("dashboard", "0009_job_indexes"),
     ]
 
     operations = [

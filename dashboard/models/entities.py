@@ -7,20 +7,25 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import connections, models
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from ..scope import Span
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
+from .distinct import distinct
 from .exact import CentSum, RandomUUID
+from .overlap import DAY, WEEK, AnyOf, long_or_open, overlap
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
+NO_JOB = uuid.UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
 
 
 class Stamped(models.Model):
@@ -91,12 +96,9 @@ UNUSUAL = (
 )
 
 
-def overlap_of_instants(starts_at: datetime, ends_at: datetime) -> Q:
-    return Q(start_time__lt=ends_at) & (Q(end_time__isnull=True) | Q(end_time__gt=starts_at))
-
-
-def overlap(span: Span, clock: str) -> Q:
-    return overlap_of_instants(midnight(span.start, clock), midnight(span.end, clock))
+def apart(conditions: list[Q]) -> list[Q]:
+    """The same rows, each by the first condition alone that it meets."""
+    return [reduce(and_, (~other for other in conditions[:n]), one) for n, one in enumerate(conditions)]
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -121,7 +123,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> JobQuerySet:
         """Jobs of which some time may lie in [starts_at, ends_at)."""
-        return self.filter(overlap_of_instants(starts_at, ends_at))
+        return self.filter(AnyOf(*overlap(starts_at, ends_at)))
 
     def within(
         self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None
@@ -130,26 +132,40 @@ class JobQuerySet(models.QuerySet["Job"]):
         if span is None:
             return self
         named = {c: p for c, p in (providers_by_clock or {}).items() if c != "UTC"}
+        of_clock = {clock: Q(provider__in=providers) for clock, providers in named.items()}
         rest = ~Q(provider__in=[name for names in named.values() for name in names]) if named else Q()
-        picked = rest & overlap(span, "UTC")
-        for clock, providers in named.items():
-            picked |= Q(provider__in=providers) & overlap(span, clock)
-        return self.filter(picked)
+        picked = [
+            whose & times
+            for clock, whose in {"UTC": rest, **of_clock}.items()
+            for times in overlap(midnight(span.start, clock), midnight(span.end, clock))
+        ]
+        return self.filter(AnyOf(*picked))
 
-    def model_names(self) -> list[str]:
-        return list(self.order_by("model_name").values_list("model_name", flat=True).distinct())
+    def model_names(self, most: int | None = None) -> list[str]:
+        """The distinct names of all jobs, in the order of the index and without a look at each job."""
+        return [name for (name,) in distinct(connections[self.db], "jobs", ["model_name"], most)]
 
     def found_by(self, text: str) -> JobQuerySet:
         """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is.
 
-        Names are compared here, not in SQL: SQLite folds the case of ASCII letters only.
+        What matches nothing is left out, so that the database looks only where something is.
         """
-        folded = text.casefold()
-        models = [name for name in Job.objects.model_names() if folded in name.casefold()]
-        found = Q(model_name__in=models) | Q(external_id=text) | Q(submitted_by=text)
+        models, ways = self.models_holding(text), []
+        if models:
+            ways.append(Q(model_name__in=models))
+        for field in ("external_id", "submitted_by"):
+            if Job.objects.using(self.db).filter(**{field: text}).exists():
+                ways.append(Q(**{field: text}))
         with suppress(ValueError):
-            found |= Q(pk=uuid.UUID(text))
-        return self.filter(found)
+            ways.append(Q(pk=uuid.UUID(text)))
+        if not ways:
+            return self.filter(pk=NO_JOB)
+        return self.filter(AnyOf(*apart(ways)) if len(ways) > 1 else ways[0])
+
+    def models_holding(self, text: str) -> list[str]:
+        """Compared here, not in SQL: SQLite folds the case of ASCII letters only."""
+        folded = text.casefold()
+        return [name for name in self.model_names() if folded in name.casefold()]
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))
@@ -237,6 +253,34 @@ class Job(Stamped):
         indexes = [
             models.Index(fields=["team", "status"], name="jobs_team_status_idx"),
             models.Index(fields=["provider", "gpu_type"], name="jobs_provider_gpu_type_idx"),
+            # Below: what the list of jobs reads, in its order. Each by one filter; `by_cell` by several.
+            models.Index(fields=["start_time", "id"], name="jobs_by_start_idx"),
+            models.Index(fields=["end_time", "id"], name="jobs_by_end_idx"),
+            models.Index(fields=["team", "start_time", "id"], name="jobs_by_team_idx"),
+            models.Index(fields=["status", "start_time", "id"], name="jobs_by_status_idx"),
+            models.Index(fields=["provider", "start_time", "id"], name="jobs_by_provider_idx"),
+            models.Index(fields=["gpu_type", "start_time", "id"], name="jobs_by_gpu_type_idx"),
+            models.Index(
+                fields=["model_name", "start_time", "id"],
+                include=["team", "provider", "gpu_type", "status"],
+                name="jobs_by_model_idx",
+            ),
+            models.Index(
+                fields=["team", "provider", "gpu_type", "status", "start_time", "id"], name="jobs_by_cell_idx"
+            ),
+            models.Index(
+                fields=["submitted_by", "start_time", "id"],
+                condition=Q(submitted_by__isnull=False),
+                name="jobs_by_user_idx",
+            ),
+            models.Index(
+                fields=["external_id"],
+                condition=Q(external_id__isnull=False),
+                name="jobs_by_external_id_idx",
+            ),
+            # Without the id: PostgreSQL would rather walk the whole log by the narrower index on the start.
+            models.Index(fields=["start_time"], condition=long_or_open(DAY), name="jobs_over_a_day_idx"),
+            models.Index(fields=["start_time"], condition=long_or_open(WEEK), name="jobs_over_a_week_idx"),
             models.Index(fields=["start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
         ]
         constraints = [models.CheckConstraint(condition=Q(gpu_count__gt=0), name="jobs_gpu_count_positive")]

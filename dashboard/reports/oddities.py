@@ -14,11 +14,10 @@ from django.db.models.lookups import IsNull
 from .. import rollups
 from ..clock import now
 from ..models import Job
-from ..models.entities import KNOWN_STATUSES, MANY_GPUS, UNUSUAL, JobQuerySet
+from ..models.entities import KNOWN_STATUSES, MANY_GPUS, NO_JOB, UNUSUAL, JobQuerySet
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
-NO_JOB = UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
 
 
 @dataclass(frozen=True, slots=True)

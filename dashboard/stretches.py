@@ -1,0 +1,227 @@
+"""The jobs of many stretches of an index as one list, in order.
+
+An index on (status, start, id) holds the jobs of one status, newest first. Those of two statuses lie in two
+stretches of it, and a database that is asked for both at once sorts them all, or walks the whole log in the
+hope of meeting some. Here each stretch is read by itself, no further than the list needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.models import BooleanField, F, QuerySet
+from django.db.models.expressions import Col, RawSQL
+from django.db.models.lookups import Exact, In
+
+from .models import Team
+from .models.distinct import distinct
+from .models.overlap import AnyOf, RanLonger
+
+# An index begins with each of these, and one with all four of CELL; start and id follow.
+CELL = ("team_id", "provider", "gpu_type", "status")
+ALONE = ("model_name", "submitted_by")
+MOST = 400  # stretches; SQLite takes no more than 500 in one statement
+
+SQL = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows, and what they are narrowed to beside: one value of each column for each stretch."""
+
+    rows: QuerySet[Any]
+    columns: tuple[str, ...] = ()
+    stretches: tuple[tuple[Any, ...], ...] | None = None
+
+
+def first(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
+    """Keys of the first rows by `sort_value` and key, where both stand in an index."""
+    sql, params = union([in_order(part, descending, most) for part in parts(rows)])
+    way = "DESC" if descending else "ASC"
+    return asked(rows, f"{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params, column=1) if sql else []
+
+
+def first_sorted(rows: QuerySet[Any], descending: bool, most: int, among: int) -> list[UUID]:
+    """The same for a value that no index knows, by sorting all rows: there must be no more than `among`."""
+    try:
+        sql, params = selected(rows)
+    except EmptyResultSet:
+        return []
+    way = "DESC" if descending else "ASC"
+    # The inner limit keeps the database from walking an index of the value in search of the rows.
+    sql = f"SELECT * FROM ({sql} LIMIT {among}) AS found ORDER BY 1 {way}, 2 {way} LIMIT {most}"
+    return asked(rows, sql, params, column=1)
+
+
+def count(rows: QuerySet[Any], most: int) -> int:
+    """How many rows there are, or most + 1 when there are more than that."""
+    rows = rows.order_by().annotate(sort_value=F("start_time"))
+    sql, params = union([in_order(part, True, most + 1) for part in parts(rows)])
+    if not sql:
+        return 0
+    [number] = asked(rows, f"SELECT COUNT(*) FROM ({sql} LIMIT {most + 1}) AS found", params, column=0)
+    return number
+
+
+def asked(rows: QuerySet[Any], sql: str, params: Sequence[Any], column: int) -> list[Any]:
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(sql, params)
+        return [row[column] for row in cursor.fetchall()]
+
+
+def union(selects: Iterable[SQL]) -> SQL:
+    found = [select for select in selects if select[0]]
+    sql = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part_{n}" for n, (sql, _) in enumerate(found))
+    return sql, tuple(value for _, params in found for value in params)
+
+
+def in_order(part: Part, descending: bool, most: int) -> SQL:
+    """The part's first rows; each of its stretches is read by itself."""
+    way = "DESC" if descending else "ASC"
+    order = f" ORDER BY 1 {way}, 2 {way} LIMIT {most}"
+    rows = part.rows
+    if part.stretches is not None:
+        on = " AND ".join(f'"jobs"."{column}" = stretch.{column}' for column in part.columns)
+        rows = rows.filter(RawSQL(on, [], output_field=BooleanField()))
+    try:
+        sql, params = selected(rows)
+    except EmptyResultSet:
+        return "", ()
+    if part.stretches is None:
+        return sql + order, params
+    if not part.stretches:
+        return "", ()
+    if connections[rows.db].vendor == "postgresql":
+        return side_by_side(sql + order, params, part)
+    return one_by_one(sql + order, params, part)
+
+
+def selected(rows: QuerySet[Any]) -> SQL:
+    query = rows.order_by().values_list("sort_value", "pk").query
+    return query.get_compiler(rows.db).as_sql()
+
+
+def side_by_side(sql: str, params: Sequence[Any], part: Part) -> SQL:
+    row = f"({', '.join(['%s'] * len(part.columns))})"
+    values = ", ".join([row] * len(part.stretches))
+    given = tuple(value for stretch in part.stretches for value in stretch)
+    columns = ", ".join(part.columns)
+    sql = f"SELECT found.* FROM (VALUES {values}) AS stretch ({columns}) CROSS JOIN LATERAL ({sql}) AS found"
+    return sql, (*given, *params)
+
+
+def one_by_one(sql: str, params: Sequence[Any], part: Part) -> SQL:
+    """SQLite knows no LATERAL. The stretch's own values are the last of the statement."""
+    for column in part.columns:
+        sql = sql.replace(f"stretch.{column}", "%s")
+    return union((sql, (*params, *stretch)) for stretch in part.stretches)
+
+
+def parts(rows: QuerySet[Any]) -> Iterator[Part]:
+    """The rows as parts without a row in common, each with the stretches of the index that fits it best."""
+    plain, choices = [], []
+    for condition in rows.query.where.children:
+        found = alternatives(condition)
+        if found:
+            choices.append(found)
+        else:
+            plain.append(condition)
+    for picked in product(*choices):
+        conditions = [*plain, *(one for some in picked for one in some)]
+        yield part_of(rows, conditions)
+
+
+def alternatives(condition: Any) -> list[list[Any]]:
+    """What each condition of an `AnyOf` is made of; nothing where it is none."""
+    if not (isinstance(condition, Exact) and isinstance(condition.lhs, AnyOf)):
+        return []
+    return [pieces(one) for one in condition.lhs.get_source_expressions()]
+
+
+def pieces(condition: Any) -> list[Any]:
+    together = condition.connector == "AND" and not condition.negated
+    return list(condition.children) if together else [condition]
+
+
+def part_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> Part:
+    columns, stretches = stretches_of(rows, conditions)
+    if stretches is not None:
+        conditions = [one for one in conditions if column_of(one) not in columns]
+    return Part(narrowed(rows, conditions), columns, stretches)
+
+
+def narrowed(rows: QuerySet[Any], conditions: Sequence[Any]) -> QuerySet[Any]:
+    copy = rows.all()
+    copy.query.where = type(copy.query.where)(list(conditions))
+    return copy
+
+
+def stretches_of(
+    rows: QuerySet[Any], conditions: Sequence[Any]
+) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...] | None]:
+    """None where one stretch is enough, or where there would be too many."""
+    given = values_given(rows, conditions)
+    alone = [column for column in ALONE if column in given]
+    of_cell = [column for column in CELL if column in given]
+    if any(is_about_length(one) for one in conditions) or not (alone or of_cell):
+        return (), None
+    if alone or len(of_cell) == 1:
+        column = (alone or of_cell)[0]
+        stretches = tuple((value,) for value in given[column])
+        return ((column,), stretches) if 1 < len(stretches) <= MOST else ((), None)
+    stretches = tuple(cells(rows, given))
+    return (CELL, stretches) if len(stretches) <= MOST else ((), None)
+
+
+def values_given(rows: QuerySet[Any], conditions: Iterable[Any]) -> dict[str, list[Any]]:
+    """The values of each column that an index begins with, as the database knows them."""
+    given: dict[str, list[Any]] = {}
+    for condition in conditions:
+        if column := column_of(condition):
+            values = condition.rhs if isinstance(condition, In) else [condition.rhs]
+            field, connection = condition.lhs.target, connections[rows.db]
+            known = [field.get_db_prep_value(value, connection, prepared=False) for value in values]
+            given[column] = [one for one in dict.fromkeys(known) if one in given.get(column, known)]
+    return given
+
+
+def column_of(condition: Any) -> str | None:
+    """The column of a condition that names its values."""
+    if not isinstance(condition, (Exact, In)) or not isinstance(condition.lhs, Col):
+        return None
+    column = condition.lhs.target.column
+    named = not hasattr(condition.rhs, "as_sql") and (column in CELL or column in ALONE)
+    return column if named and condition.lhs.alias == "jobs" else None
+
+
+def is_about_length(condition: Any) -> bool:
+    """Long jobs are few, and have an index of their own."""
+    if isinstance(condition, RanLonger):
+        return True
+    return any(is_about_length(one) for one in getattr(condition, "get_source_expressions", list)())
+
+
+def cells(rows: QuerySet[Any], given: dict[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Every team, provider, GPU type and status that there may be jobs of."""
+    connection = connections[rows.db]
+    teams = given.get("team_id") or key_values(Team.objects.using(rows.db), connection)
+    pairs = distinct(connection, "jobs", ["provider", "gpu_type"])
+    statuses = given.get("status") or [status for (status,) in distinct(connection, "jobs", ["status"])]
+    fitting = [
+        (provider, gpu_type)
+        for provider, gpu_type in pairs
+        if provider in given.get("provider", [provider]) and gpu_type in given.get("gpu_type", [gpu_type])
+    ]
+    for team, pair, status in product(teams, fitting, statuses):
+        yield (team, *pair, status)
+
+
+def key_values(rows: QuerySet[Any], connection: Any) -> list[Any]:
+    prepared = rows.model._meta.pk.get_db_prep_value
+    return [prepared(key, connection, prepared=False) for key in rows.order_by().values_list("pk", flat=True)]
