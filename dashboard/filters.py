@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.http import QueryDict
 
+from . import model_names
 from .clock import today
 from .models import Job, Team
 from .models.calendar import FIRST_DAY, LAST_DAY
@@ -142,7 +143,7 @@ class ScopeFilter(django_filters.FilterSet):
         if "quality" in uses:
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
-            self.filters["model"].extra["choices"] = pairs(Job.objects.model_names()[:MOST_MODELS])
+            self.filters["model"].extra["choices"] = pairs(model_names.first(MOST_MODELS))
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """What a filter offers, said before the form is looked at."""

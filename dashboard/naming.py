@@ -66,15 +66,21 @@ class Names:
 
     @classmethod
     def load(cls) -> Names:
-        of_jobs = job_pairs()
-        pairs = written_pairs() | {(provider, gpu_type) for provider, gpu_type, _ in of_jobs}
-        known = list(Provider.objects.all())
-        aliases = list(NameAlias.objects.all())
-        providers = shown_names((p for p, _ in pairs), [p.name for p in known], aliases, "provider")
-        gpu_types = shown_names((g for _, g in pairs), [], aliases, "gpu_type")
+        return cls.of(job_pairs(), written_pairs(), Provider.objects.all(), NameAlias.objects.all())
+
+    @classmethod
+    def of(
+        cls,
+        of_jobs: list[tuple[str, str, str]],
+        written: set[tuple[str, str]],
+        known: Iterable[Provider],
+        aliases: Iterable[NameAlias],
+    ) -> Names:
+        known, aliases = list(known), list(aliases)
+        pairs = written | {(provider, gpu_type) for provider, gpu_type, _ in of_jobs}
         return cls(
-            providers,
-            gpu_types,
+            shown_names((p for p, _ in pairs), [p.name for p in known], aliases, "provider"),
+            shown_names((g for _, g in pairs), [], aliases, "gpu_type"),
             frozenset(pairs),
             {p.key: p.bill_clock for p in known},
             {p.key: p.lag_days for p in known},

@@ -6,10 +6,12 @@ from django.db import migrations, models
 
 
 def fill(apps, schema_editor):
+    from dashboard.naming import Names, job_pairs
     from dashboard.rollups import settling, triggers
 
     triggers.install(schema_editor.connection)
-    settling.rebuild()
+    known = (apps.get_model("dashboard", name).objects.all() for name in ("Provider", "NameAlias"))
+    settling.rebuild(Names.of(job_pairs(), set(), *known))
 
 
 def empty(apps, schema_editor):
@@ -244,7 +246,7 @@ class Migration(migrations.Migration):
                     ),
                     _connector="OR",
                 ),
-                fields=["start_time"],
+                fields=["status", "start_time"],
                 name="jobs_unusual_idx",
             ),
         ),

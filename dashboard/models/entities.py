@@ -13,14 +13,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import connections, models
+from django.db import models
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from .. import model_names
 from ..scope import Span
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
-from .distinct import distinct
 from .exact import CentSum, RandomUUID
 from .overlap import DAY, WEEK, AnyOf, long_or_open, overlap
 
@@ -86,6 +86,7 @@ TIMELESS = (
     | Q(end_time__gte=LAST_INSTANT)
 )
 MANY_GPUS = 1_000
+MOST_MODELS = 1_000  # that a search is taken to mean; nobody reads the jobs of more
 # All jobs that a page has to find among the millions whose times and status are as usual: few, and indexed.
 UNUSUAL = (
     TIMELESS
@@ -141,16 +142,12 @@ class JobQuerySet(models.QuerySet["Job"]):
         ]
         return self.filter(AnyOf(*picked))
 
-    def model_names(self, most: int | None = None) -> list[str]:
-        """The distinct names of all jobs, in the order of the index and without a look at each job."""
-        return [name for (name,) in distinct(connections[self.db], "jobs", ["model_name"], most)]
-
     def found_by(self, text: str) -> JobQuerySet:
         """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is.
 
         What matches nothing is left out, so that the database looks only where something is.
         """
-        models, ways = self.models_holding(text), []
+        models, ways = model_names.holding(text, MOST_MODELS), []
         if models:
             ways.append(Q(model_name__in=models))
         for field in ("external_id", "submitted_by"):
@@ -161,11 +158,6 @@ class JobQuerySet(models.QuerySet["Job"]):
         if not ways:
             return self.filter(pk=NO_JOB)
         return self.filter(AnyOf(*apart(ways)) if len(ways) > 1 else ways[0])
-
-    def models_holding(self, text: str) -> list[str]:
-        """Compared here, not in SQL: SQLite folds the case of ASCII letters only."""
-        folded = text.casefold()
-        return [name for name in self.model_names() if folded in name.casefold()]
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))
@@ -281,7 +273,7 @@ class Job(Stamped):
             # Without the id: PostgreSQL would rather walk the whole log by the narrower index on the start.
             models.Index(fields=["start_time"], condition=long_or_open(DAY), name="jobs_over_a_day_idx"),
             models.Index(fields=["start_time"], condition=long_or_open(WEEK), name="jobs_over_a_week_idx"),
-            models.Index(fields=["start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
+            models.Index(fields=["status", "start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
         ]
         constraints = [models.CheckConstraint(condition=Q(gpu_count__gt=0), name="jobs_gpu_count_positive")]
 

@@ -68,9 +68,14 @@ def gpu_microseconds(scope: Scope, names: Names) -> int:
 def count_by(keys: Sequence[str], scope: Scope, names: Names) -> list[tuple[Any, ...]]:
     """(one value per key …, jobs that overlap the scope's days); all jobs without days."""
     if scope.q or scope.quality:
-        columns = [COLUMNS.get(key, key) for key in keys]
-        return list(jobs_within(scope, names).order_by().values_list(*columns).annotate(Count("pk")))
+        jobs, columns = jobs_within(scope, names).order_by(), [COLUMNS.get(key, key) for key in keys]
+        return list(jobs.values_list(*columns).annotate(Count("pk"))) if keys else [(jobs.count(),)]
     return rollups.count_by(keys, picked(scope, names), names, scope.span)
+
+
+def count(scope: Scope, names: Names) -> int:
+    """Jobs that overlap the scope's days; all that it narrows to without days."""
+    return sum(jobs for (jobs,) in count_by([], scope, names))
 
 
 def models_by_team(scope: Scope, names: Names) -> dict[Any, int]:

@@ -34,18 +34,24 @@ def expect(providers: Iterable[str]) -> None:
 
 def cut_by_present_clocks() -> None:
     """Cuts the jobs of a provider again whose bill clock has changed, or which an alias has renamed."""
-    names, cut_by = Names.load(), dict(ProviderClock.objects.values_list("provider", "clock"))
+    names = Names.load()
+    stale = adopt_clocks(names)
+    if stale & names.cut_by.keys():
+        hold_jobs_still()
+        roll_up_again(sorted(stale))
+
+
+def adopt_clocks(names: Names) -> set[str]:
+    """From now on providers are cut by their present clocks; those that were not so far."""
+    cut_by = dict(ProviderClock.objects.values_list("provider", "clock"))
     # A provider without jobs as well, so that its first ones are cut right.
     known = {*names.cut_by, *names.providers.values(), *cut_by}
     stale = {p: names.clock(p) for p in known if names.clock(p) != cut_by.get(p, DEFAULT_CLOCK)}
-    if not stale:
-        return
-    if stale.keys() & names.cut_by.keys():
-        hold_jobs_still()
-    ProviderClock.objects.filter(provider__in=stale).delete()
-    clocks = (ProviderClock(provider=p, clock=c) for p, c in stale.items() if c != DEFAULT_CLOCK)
-    ProviderClock.objects.bulk_create(clocks)
-    roll_up_again(sorted(stale))
+    if stale:
+        ProviderClock.objects.filter(provider__in=stale).delete()
+        clocks = (ProviderClock(provider=p, clock=c) for p, c in stale.items() if c != DEFAULT_CLOCK)
+        ProviderClock.objects.bulk_create(clocks)
+    return set(stale)
 
 
 def hold_jobs_still() -> None:

@@ -316,8 +316,8 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
     picked = ", ".join(f"q.{name}" for name in fields)
     text = f"""
         SELECT {"".join(listed([key], "d." if key == "day" else "j.") for key in keys)}
-            CASE WHEN j.upto > d.starts_at AND j.upto > j.start_time THEN {so_far} ELSE 0 END
-                - CASE WHEN j.held = 1 THEN {whole} ELSE 0 END AS microseconds,
+            CAST(CASE WHEN j.upto > d.starts_at AND j.upto > j.start_time THEN {so_far} ELSE 0 END
+                - CASE WHEN j.held = 1 THEN {whole} ELSE 0 END AS BIGINT) AS microseconds,
             j.begun * CASE WHEN j.upto > d.starts_at THEN 1 ELSE 0 END
                 - j.held * CASE WHEN j.end_time > d.starts_at THEN 1 ELSE 0 END AS job_days,
             (j.begun - j.held) * CASE WHEN j.start_time >= d.starts_at THEN 1 ELSE 0 END AS jobs

@@ -10,7 +10,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from ..models import GpuTimeChange, ModelName
-from .clocks import cut_by_present_clocks, hold_jobs_still
+from ..naming import Names
+from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
 from .statements import execute, rows
 from .triggers import ROLLED_UP
@@ -32,10 +33,13 @@ class Sums:
         picked = ", ".join(f'{instead.get(key, key)} AS "{key}"' for key in self.keys)
         sums = ", ".join(f"SUM({name}) AS {name}" for name in MEASURES)
         places = ", ".join(str(place + 1) for place in range(len(self.keys)))
-        return f"SELECT {picked}, {sums} FROM {source} GROUP BY {places}"
+        return f"SELECT {picked}, {sums} FROM {source} GROUP BY {places} ORDER BY 1"
 
     def merged(self, source: str) -> str:
-        """SQL that adds the rows of the source. `WHERE true` keeps SQLite from reading ON as a join's."""
+        """SQL that adds the rows of the source, those of a day beside each other.
+
+        `WHERE true` keeps SQLite from reading ON as a join's.
+        """
         added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURES)
         return (
             f"INSERT INTO {self.table} AS r ({columns((*self.keys, *MEASURES))}) "
@@ -124,11 +128,12 @@ def remember_names(names: list[str]) -> None:
 # All of it
 
 
-def rebuild() -> None:
+def rebuild(names: Names | None = None) -> None:
     """The sums of all jobs, whatever stood there before."""
     with transaction.atomic():
-        locked(wait=True)
         hold_jobs_still()
+        locked(wait=True)
+        adopt_clocks(names or Names.load())
         for table in ROLLED_UP:
             execute(f"DELETE FROM {table}")
         with counted_afresh() as fresh:

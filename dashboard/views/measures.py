@@ -15,8 +15,7 @@ from django.utils import timezone
 
 from ..clock import now
 from ..filters import query
-from ..joblist import shown_count
-from ..reports import usage
+from ..reports import job_time, usage
 from ..reports.changes import Changes
 from ..reports.coverage import Coverage
 from ..templatetags import ui
@@ -49,7 +48,8 @@ class Measures:
 
     @cached_property
     def jobs(self) -> dict[str, Any]:
-        return {"rows": f"{shown_count(self.asked.filter.qs)} jobs", "rows_url": rows_url(self.asked, "jobs")}
+        jobs = job_time.count(self.asked.scope, self.asked.names)
+        return {"rows": f"{ui.count(jobs)} jobs", "rows_url": rows_url(self.asked, "jobs")}
 
     def spend(self) -> dict[str, Any]:
         usd = ui.usd(self.total.usd)

@@ -1,0 +1,33 @@
+"""The names of models that jobs have: found without looking at the jobs."""
+
+from __future__ import annotations
+
+from .databases import reading
+
+# In the order of the names; those of jobs that no settling has seen yet are few. A name may outlive its jobs.
+KNOWN = """
+    SELECT known.name FROM (
+        SELECT name, folded FROM model_names
+        UNION SELECT model_name, NULL FROM gpu_time_changes
+    ) AS known
+    WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.model_name = known.name)
+"""
+HOLDS = {"postgresql": "strpos(known.folded, %s) > 0", "sqlite": "instr(known.folded, %s) > 0"}
+
+
+def first(most: int) -> list[str]:
+    return asked(f"{KNOWN} ORDER BY known.name LIMIT %s", [most])
+
+
+def holding(text: str, most: int) -> list[str]:
+    """Names that hold the text, whatever its case; SQLite would fold the case of ASCII letters only."""
+    folded = text.casefold()
+    condition = f"({HOLDS[reading().vendor]} OR known.folded IS NULL)"
+    found = asked(f"{KNOWN} AND {condition} ORDER BY known.name LIMIT %s", [folded, most])
+    return [name for name in found if folded in name.casefold()]
+
+
+def asked(sql: str, params: list[object]) -> list[str]:
+    with reading().cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(dict.fromkeys(name for (name,) in cursor.fetchall()))
