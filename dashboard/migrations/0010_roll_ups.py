@@ -322,5 +322,12 @@ class Migration(migrations.Migration):
                 name="logged_gpu_time_subject",
             ),
         ),
+        migrations.RemoveIndex("billday", "bill_days_clock_start_idx"),
+        migrations.AddIndex(
+            "billday",
+            models.Index(
+                fields=["clock", "starts_at"], include=["day", "ends_at"], name="bill_days_of_clock_idx"
+            ),
+        ),
         migrations.RunPython(fill, empty),
     ]

@@ -67,7 +67,11 @@ class BillDay(models.Model):
         db_table = "bill_days"
         db_table_comment = "Days of each bill clock as instants"
         constraints = [models.UniqueConstraint(fields=["clock", "day"], name="bill_days_clock_day")]
-        indexes = [models.Index(fields=["clock", "starts_at"], name="bill_days_clock_start_idx")]
+        indexes = [
+            models.Index(
+                fields=["clock", "starts_at"], include=["day", "ends_at"], name="bill_days_of_clock_idx"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.clock}"

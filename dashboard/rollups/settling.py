@@ -128,8 +128,8 @@ def remember_names(names: list[str]) -> None:
 # All of it
 
 
-def rebuild(names: Names | None = None) -> None:
-    """The sums of all jobs, whatever stood there before."""
+def rebuild(names: Names | None = None) -> list[Difference]:
+    """The sums of all jobs, whatever stood there before; then where they still differ: nowhere."""
     with transaction.atomic():
         hold_jobs_still()
         locked(wait=True)
@@ -140,6 +140,7 @@ def rebuild(names: Names | None = None) -> None:
             for one in sums(connection.vendor):
                 execute(one.merged(fresh))
             remember_names([name for (name,) in rows(NEW_NAMES.format(fresh))])
+            return list(compared(fresh))
 
 
 def verify() -> Iterator[Difference]:
@@ -149,8 +150,12 @@ def verify() -> Iterator[Difference]:
         if alone:
             execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with counted_afresh() as fresh:
-            for one in sums(connection.vendor):
-                yield from differences(one, fresh)
+            yield from compared(fresh)
+
+
+def compared(fresh: str) -> Iterator[Difference]:
+    for one in sums(connection.vendor):
+        yield from differences(one, fresh)
 
 
 @dataclass(frozen=True)
@@ -181,12 +186,22 @@ def differences(one: Sums, fresh: str) -> Iterator[Difference]:
         yield Difference(one.table, key, tuple(map(int, measures)))
 
 
+# Of few distinct rows among millions: hashed, and each job's days looked up by the index alone.
+RECOUNTING = (
+    "jit = off",
+    "enable_sort = off",
+    "enable_bitmapscan = off",
+    "enable_memoize = off",
+    "work_mem = '256MB'",
+)
+
+
 @contextmanager
 def counted_afresh() -> Iterator[str]:
     """The name of a table of what all jobs come to, there for as long as the block runs."""
     table = "gpu_time_afresh"
     if connection.vendor == "postgresql":
-        for setting in ("jit = off", "enable_sort = off", "work_mem = '256MB'"):
+        for setting in RECOUNTING:
             execute(f"SET LOCAL {setting}")
     execute(f"DROP TABLE IF EXISTS {table}")
     execute(f"CREATE TEMPORARY TABLE {table} AS {changes(connection.vendor, ('jobs', 1))}")

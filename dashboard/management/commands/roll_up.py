@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -23,7 +24,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--rebuild", action="store_true", help="sum all jobs anew, and mend the triggers")
+        parser.add_argument(
+            "--rebuild", action="store_true", help="sum all jobs anew, mend triggers, compare"
+        )
         parser.add_argument(
             "--verify", action="store_true", help="compare the sums with the jobs; 1 if they differ"
         )
@@ -31,16 +34,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, rebuild: bool, verify: bool, **options: Any) -> None:
         if rebuild:
             triggers.install(connection)
-            rollups.rebuild()
+            differences = rollups.rebuild()
             self.stdout.write("Summed all jobs anew.")
-        elif not verify:
+            self.report(iter(differences))
+        elif verify:
+            self.report(rollups.verify())
+        else:
             rollups.settle()
             self.stdout.write("Settled.")
-        if verify:
-            self.verify()
 
-    def verify(self) -> None:
-        differences = rollups.verify()
+    def report(self, differences: Iterator[Any]) -> None:
         shown = list(islice(differences, MOST_SHOWN))
         more = sum(1 for _ in differences)
         for one in shown:
