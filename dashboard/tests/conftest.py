@@ -17,7 +17,8 @@ SAMPLES = Path(__file__).parent / "samples"
 REAL = PROJECT.parent / "shared" / "data"
 numbers = count(1)
 # What only PostgreSQL has is no test that SQLite skips.
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_replica.py", "test_two_processes.py"]
+ONLY_POSTGRESQL = ["test_plans.py", "test_replica.py", "test_two_processes.py"]
+collect_ignore = [] if connection.vendor == "postgresql" else ONLY_POSTGRESQL
 
 
 def at(text: str) -> datetime:
