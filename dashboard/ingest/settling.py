@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,8 +14,8 @@ from ..models import Job
 from ..models.names import name_key
 from ..naming import Names
 from .records import Refused
-from .rows import execute, pieces, query
-from .staging import SAID, StagedJob, differs
+from .rows import execute, pieces, query, quoted
+from .staging import SAID, SETTLED, TABLE, StagedJob, create, differs, drop
 from .summary import MOST_EXAMPLES, Tally
 from .teams import TeamBook
 
@@ -70,47 +69,82 @@ def said(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in SAID)
 
 
-def keep_what_is_stored(unsaid: dict[int, frozenset[str]], names: Names, lock: bool) -> None:
+def decide_fates(unsaid: dict[int, frozenset[str]], names: Names, lock: bool) -> None:
+    """Settles what each job is to be, and whether that is inserted, updated or unchanged."""
     if connection.vendor == "postgresql":
-        execute("ANALYZE staged_jobs")
-        if lock:
-            held = "SELECT 1 FROM jobs j JOIN staged_jobs s ON s.id = j.id ORDER BY j.id FOR UPDATE OF j"
-            query(f"SELECT COUNT(*) FROM ({held}) AS held")
-    align('"team_id" = j."team_id"', "j.team_set_by_hand")
-    for file, columns in unsaid.items():
-        if columns:
-            align(", ".join(map(kept, sorted(columns))), "s.file = %s", [file])
-    keep_spelling("provider", lambda a, b: name_key(names.provider(a)) == name_key(names.provider(b)))
-    keep_spelling("gpu_type", lambda a, b: name_key(names.gpu_type(a)) == name_key(names.gpu_type(b)))
-    keep_spelling("cluster", lambda a, b: name_key(a) == name_key(b))
+        execute(f"ANALYZE {TABLE}")
+    settle(unsaid)
+    if lock and held():
+        settle(unsaid)
+    if keep_spellings(names):
+        settle(unsaid)
 
 
-def kept(column: str) -> str:
-    value = f'COALESCE(s."{column}", j."{column}")' if column in OPTIONAL else f'j."{column}"'
-    return f'"{column}" = {value}'
-
-
-def align(assignments: str, when: str, params: Iterable[Any] = ()) -> None:
+def settle(unsaid: dict[int, frozenset[str]]) -> None:
+    """The staged rows anew, by one join: to update each would write it anew as well, and slower."""
+    values = {name: f's."{name}"' for name in SAID}
+    values["team_id"] = "CASE WHEN j.team_set_by_hand THEN j.team_id ELSE s.team_id END"
+    for column in SAID[1:]:
+        if silent := [file for file, columns in unsaid.items() if column in columns]:
+            values[column] = kept(column, silent, of=len(unsaid))
+    wanted, stored = ", ".join(values.values()), quoted(SAID, "j")
+    fate = (
+        "CASE WHEN j.id IS NULL THEN 'inserted' "
+        f"WHEN {differs(wanted, stored)} THEN 'updated' ELSE 'unchanged' END"
+    )
+    create(SETTLED)
     execute(
-        f"UPDATE staged_jobs AS s SET {assignments} FROM jobs j WHERE j.id = s.id AND {when}", list(params)
+        f'INSERT INTO {SETTLED} ("file", "line", "id", {quoted(SAID)}, "fate") '
+        f"SELECT s.file, s.line, s.id, {wanted}, {fate} FROM {TABLE} s LEFT JOIN jobs j ON j.id = s.id"
+    )
+    drop(TABLE)
+    execute(f"ALTER TABLE {SETTLED} RENAME TO {TABLE}")
+
+
+def kept(column: str, silent: list[int], of: int) -> str:
+    """SQL: what is stored, where these of so many files say nothing of it."""
+    stored = (f's."{column}"', f'j."{column}"') if column in OPTIONAL else (f'j."{column}"', f's."{column}"')
+    value = f"COALESCE({', '.join(stored)})"
+    if len(silent) == of:
+        return value
+    return f'CASE WHEN s.file IN ({", ".join(map(str, silent))}) THEN {value} ELSE s."{column}" END'
+
+
+def held() -> int:
+    """Keeps others from the rows that are to be updated, in the order of their keys; how many there are."""
+    if connection.vendor != "postgresql":
+        return 0
+    rows = (
+        f"SELECT 1 FROM jobs j JOIN {TABLE} s ON s.id = j.id WHERE s.fate = 'updated' "
+        "ORDER BY j.id FOR UPDATE OF j"
+    )
+    return query(f"SELECT COUNT(*) FROM ({rows}) AS held")[0][0]
+
+
+def keep_spellings(names: Names) -> bool:
+    """Another spelling of the same name is no change. Whether there was one."""
+    return any(
+        [
+            keep_spelling("provider", lambda name: name_key(names.provider(name))),
+            keep_spelling("gpu_type", lambda name: name_key(names.gpu_type(name))),
+            keep_spelling("cluster", name_key),
+        ]
     )
 
 
-def keep_spelling(column: str, same: Callable[[str, str], bool]) -> None:
-    """Another spelling of the same name is no change."""
+def keep_spelling(column: str, key: Callable[[str], str]) -> bool:
     pairs = query(
-        f'SELECT DISTINCT s."{column}", j."{column}" FROM staged_jobs s JOIN jobs j ON j.id = s.id '
-        f'WHERE s."{column}" <> j."{column}"'
+        f'SELECT DISTINCT s."{column}", j."{column}" FROM {TABLE} s JOIN jobs j ON j.id = s.id '
+        f'WHERE s.fate = \'updated\' AND s."{column}" <> j."{column}"'
     )
-    for staged, stored in pairs:
-        if same(staged, stored):
-            align(f'"{column}" = %s', f's."{column}" = %s AND j."{column}" = %s', [stored, staged, stored])
-
-
-def decide_fates() -> Counter[str]:
-    fate = f"CASE WHEN {differs('s', 'j')} THEN 'updated' ELSE 'unchanged' END"
-    execute(f"UPDATE staged_jobs AS s SET fate = {fate} FROM jobs j WHERE j.id = s.id")
-    return Counter(dict(query("SELECT fate, COUNT(*) FROM staged_jobs GROUP BY fate")))
+    same = [(staged, stored) for staged, stored in pairs if key(staged) == key(stored)]
+    for staged, stored in same:
+        execute(
+            f'UPDATE {TABLE} AS s SET "{column}" = %s FROM jobs j '
+            f'WHERE j.id = s.id AND s."{column}" = %s AND j."{column}" = %s',
+            [stored, staged, stored],
+        )
+    return bool(same)
 
 
 def show_examples(teams: TeamBook, tally: Tally) -> None:

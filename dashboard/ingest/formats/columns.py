@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Generic, TypeVar
 
 from dashboard.ingest.records import FileRefused, Ignored, Refused
 from dashboard.ingest.source import Table
 from dashboard.ingest.values import BadValue, listed, shortened
 
 T = TypeVar("T")
+Picked = tuple[str, ...]
 EMPTY_ROW = "empty row"
+MOST_REMEMBERED = 20_000
 
 
 def lowered(header: Iterable[str]) -> tuple[str, ...]:
@@ -45,6 +48,17 @@ class Columns:
             else:
                 yield line, wrong_width(line, row, self.width)
 
+    def picked(self, table: Table, names: Sequence[str]) -> Iterator[tuple[int, Picked | Refused | Ignored]]:
+        """The cells of these columns, in this order; empty where the file has no such column."""
+        width = self.width
+        pick = itemgetter(*(self.position.get(name, width) for name in names))
+        for line, row in table.rows:
+            if len(row) == width and (row[0] or any(row)):
+                row.append("")
+                yield line, pick(row)
+            else:
+                yield line, wrong_width(line, row, width)
+
 
 class Cells:
     __slots__ = ("position", "row")
@@ -64,6 +78,24 @@ class Cells:
 
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
         return self.get(name, parse) if self.raw(name) else None
+
+
+class Memo(dict[str, T], Generic[T]):
+    """What a column's texts mean: each is parsed once, as most columns hold few different ones."""
+
+    def __init__(self, column: str, parse: Callable[[str], T]):
+        self.column, self.parse = column, parse
+
+    def __missing__(self, text: str) -> T:
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        value = self[text] = in_column(self.column, self.parse, text)
+        return value
+
+
+def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """The same for cells that may be empty."""
+    return lambda text: parse(text) if text.strip(" ") else None
 
 
 def in_column(name: str, parse: Callable[[str], T], value: str) -> T:

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from dashboard.ingest import values
-from dashboard.ingest.formats.columns import Cells, Columns, in_column, lowered, refusal
+from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, lowered, optional, refusal
 from dashboard.ingest.records import FileRefused, JobRow, Options, Record
 from dashboard.ingest.source import Table
 from dashboard.ingest.values import BadValue
@@ -16,6 +16,7 @@ NAME = "jobs"
 LABEL = "jobs CSV (team,model_name,gpu_type,provider,start_time,end_time,status and more)"
 MANDATORY = ("team", "model_name", "gpu_type", "provider", "start_time", "end_time", "status")
 OPTIONAL = ("id", "job_id", "gpu_count", "submit_time")
+ONE = Decimal(1)
 DERIVED = ("duration_seconds", "job_gpu_hours")  # in our own export; the times and the count say it already
 
 # Columns of the file → columns of a job that keep what is stored when the file has no such column.
@@ -32,13 +33,13 @@ def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
     unread = columns.unread(MANDATORY + OPTIONAL + DERIVED)
     if unread:
         notes.append(f"Columns that are not read: {values.listed(unread)}.")
-    local = local_zone(options)
-    for line, cells in columns.rows(table):
-        if not isinstance(cells, Cells):
+    reader = _Reader(options)
+    for line, cells in columns.picked(table, MANDATORY + OPTIONAL):
+        if not isinstance(cells, tuple):
             yield cells
             continue
         try:
-            yield _job(line, cells, options, local)
+            yield reader.job(line, cells)
         except BadValue as bad:
             yield refusal(line, bad)
 
@@ -50,25 +51,59 @@ def local_zone(options: Options) -> tzinfo:
         raise FileRefused(f"{options.time_zone!r} is not {bad.expected}.") from None
 
 
-def _job(line: int, cells: Cells, options: Options, local: tzinfo) -> JobRow:
-    start, end = _times(cells, local)
-    provider = cells.get("provider", _label)
-    own_id = cells.optional("id", values.uuid)
-    return JobRow(
-        line=line,
-        team=cells.get("team", _name),
-        model_name=cells.optional("model_name", _name) or values.UNSPECIFIED,
-        status=cells.get("status", _status),
-        gpu_count=cells.optional("gpu_count", gpu_count) or Decimal(1),
-        start_time=start,
-        end_time=end,
-        submit_time=cells.optional("submit_time", lambda value: values.moment(value, local)),
-        provider=provider,
-        gpu_type=cells.get("gpu_type", _label),
-        id=own_id,
-        external_id=cells.optional("job_id", _name),
-        cluster=options.cluster or (provider if own_id is None else None),
-    )
+class _Reader:
+    """Rows of one file. Order matters: of several bad cells the first that is looked at is told."""
+
+    def __init__(self, options: Options) -> None:
+        self.local = local_zone(options)
+        self.cluster = options.cluster
+        self.teams = Memo("team", _name)
+        self.models = Memo("model_name", optional(_name))
+        self.gpu_types = Memo("gpu_type", _label)
+        self.providers = Memo("provider", _label)
+        self.statuses = Memo("status", _status)
+        self.gpu_counts = Memo("gpu_count", optional(gpu_count))
+
+    def job(self, line: int, cells: Picked) -> JobRow:
+        team, model, gpu_type, provider, start, end, status, own_id, job_id, gpus, submit = cells
+        start_time, end_time = self.times(start, end)
+        named = self.providers[provider]
+        pk = in_column("id", values.uuid, own_id) if own_id.strip(" ") else None
+        return JobRow(
+            line,
+            self.teams[team],
+            self.models[model] or values.UNSPECIFIED,
+            self.statuses[status],
+            self.gpu_counts[gpus] or ONE,
+            start_time,
+            end_time,
+            self.moment("submit_time", submit),
+            named,
+            self.gpu_types[gpu_type],
+            pk,
+            in_column("job_id", _name, job_id) if job_id.strip(" ") else None,
+            self.cluster or (named if pk is None else None),
+        )
+
+    def times(self, start: str, end: str) -> tuple[datetime | None, datetime | None]:
+        starts, ends = self.moments("start_time", start), self.moments("end_time", end)
+        if not starts or not ends:
+            return (starts[0] if starts else None), (ends[0] if ends else None)
+        if len(starts) == len(ends) == 1 and starts <= ends:
+            return starts[0], ends[0]
+        return in_column("end_time", lambda text: ordered(starts, ends, text), end.strip(" "))
+
+    def moments(self, column: str, text: str) -> tuple[datetime, ...]:
+        if not text.strip():
+            return ()
+        try:
+            return values.moments(text, self.local)
+        except BadValue as bad:
+            bad.column = column
+            raise
+
+    def moment(self, column: str, text: str) -> datetime | None:
+        return self.moments(column, text)[0] if text.strip(" ") else None
 
 
 def _name(value: str) -> str:
@@ -88,18 +123,6 @@ def gpu_count(value: str) -> Decimal:
     if not count:
         raise BadValue(value, "a number of GPUs above 0")
     return count
-
-
-def _times(cells: Cells, local: tzinfo) -> tuple[datetime | None, datetime | None]:
-    starts = cells.get("start_time", lambda value: _moments(value, local))
-    ends = cells.get("end_time", lambda value: _moments(value, local))
-    if not starts or not ends:
-        return (starts[0] if starts else None), (ends[0] if ends else None)
-    return in_column("end_time", lambda value: ordered(starts, ends, value), cells.raw("end_time"))
-
-
-def _moments(value: str, local: tzinfo) -> tuple[datetime, ...]:
-    return values.moments(value, local) if value.strip() else ()
 
 
 def ordered(starts, ends, end_text: str, elapsed=None) -> tuple[datetime, datetime]:

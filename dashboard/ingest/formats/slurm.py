@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import partial
 
 from dashboard.ingest import values
-from dashboard.ingest.formats.columns import Cells, Columns, in_column, refusal
+from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
 from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record
 from dashboard.ingest.source import Table
@@ -42,6 +43,26 @@ SAYS = {
 }
 
 
+READ = (
+    "State",
+    "Start",
+    "AllocTRES",
+    "ReqTRES",
+    "Account",
+    "End",
+    "ElapsedRaw",
+    "JobName",
+    "Submit",
+    "Cluster",
+    "Partition",
+    "User",
+)
+BITS = 512
+
+Gpus = tuple[Decimal, str]
+Instants = tuple[datetime, ...]
+
+
 def recognises(header: tuple[str, ...]) -> bool:
     names = set(header)
     return not names.isdisjoint({"JobIDRaw", "JobID"}) and "State" in names
@@ -67,74 +88,134 @@ class _Log:
     notes: list[str]
     tidied: int = 0
 
+    def __post_init__(self) -> None:
+        self.states = Memo("State", status)
+        self.allocated, self.requested = Memo("AllocTRES", gpus), Memo("ReqTRES", gpus)
+        self.accounts = Memo("Account", partial(values.text, what="an account, which is the team"))
+        self.clusters = Memo("Cluster", values.text)
+        self.partitions, self.users = (Memo(name, optional(values.text)) for name in ("Partition", "User"))
+        self.job_names = Memo("JobName", values.tidied)
+        self.attempts = Attempts()
+
     def records(self, table: Table) -> Iterator[Record]:
-        job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        attempts: Counter[str] = Counter()
-        for line, cells in self.columns.rows(table):
-            if not isinstance(cells, Cells):
+        self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
+        for line, cells in self.columns.picked(table, (self.job_id, *READ)):
+            if not isinstance(cells, tuple):
                 yield cells
-            elif "." in cells.raw(job_id):
+            elif "." in cells[0]:
                 yield Ignored(line, JOB_STEP)
             else:
-                yield self._top_level(line, cells, job_id, attempts)
+                yield self.top_level(line, cells)
         if self.tidied:
             self.notes.append(f"{self.tidied} job names were too long or held control characters: tidied.")
 
-    def _top_level(self, line: int, cells: Cells, job_id: str, attempts: Counter[str]) -> Record:
+    def top_level(self, line: int, cells: Picked) -> Record:
+        raw_id, state, start, allocated, requested, *said = cells
         try:
-            raw_id = cells.get(job_id, lambda value: values.text(value, 100, what="a job id"))
-            attempts[raw_id] += 1
-            starts = cells.get("Start", self._moments)
-            pending = cells.get("State", status) == "pending"  # its start is a guess of the scheduler
-            gpus = self._gpus(cells, started=bool(starts) and not pending)
-            if gpus is None:
+            external_id = self.attempts.named(in_column(self.job_id, job_id, raw_id))
+            starts = self.moments("Start", start)
+            current = self.states[state]
+            # The start of a pending job is a guess of the scheduler.
+            held = self.held(allocated, requested, started=bool(starts) and current != "pending")
+            if held is None:
                 return Ignored(line, NO_GPU)
-            attempt = attempts[raw_id]
-            return self._job(line, cells, raw_id if attempt == 1 else f"{raw_id}#{attempt}", starts, gpus)
+            return self.job(line, external_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
 
-    def _gpus(self, cells: Cells, started: bool) -> tuple[Decimal, str] | None:
+    def held(self, allocated: str, requested: str, started: bool) -> Gpus | None:
         """A job that never started holds nothing yet: what it asked for says whether it is ours."""
-        allocated = cells.get("AllocTRES", gpus)
-        return allocated if started or allocated else cells.get("ReqTRES", gpus)
+        held = self.allocated[allocated]
+        return held if started or held else self.requested[requested]
 
-    def _job(self, line: int, cells: Cells, external_id: str, starts, gpus: tuple[Decimal, str]) -> JobRow:
-        account = cells.get("Account", lambda value: values.text(value, what="an account, which is the team"))
-        start, end = self._times(cells, starts)
+    def job(
+        self,
+        line: int,
+        external_id: str,
+        current: str,
+        held: Gpus,
+        starts: Instants,
+        account: str,
+        end: str,
+        elapsed: str,
+        job_name: str,
+        submit: str,
+        cluster: str,
+        partition: str,
+        user: str,
+    ) -> JobRow:
+        team = self.accounts[account]
+        start_time, end_time = self.times(starts, end, elapsed)
         return JobRow(
-            line=line,
-            team=account,
-            model_name=self._model_name(cells),
-            status=cells.get("State", status),
-            gpu_count=gpus[0],
-            start_time=start,
-            end_time=end,
-            submit_time=next(iter(cells.get("Submit", self._moments)), None),
+            line,
+            team,
+            self.model_name(job_name),
+            current,
+            held[0],
+            start_time,
+            end_time,
+            next(iter(self.moments("Submit", submit)), None),
             external_id=external_id,
-            cluster=self.options.cluster or cells.get("Cluster", values.text),
-            account=account,
-            partition=cells.optional("Partition", values.text),
-            raw_gpu_type=gpus[1],
-            submitted_by=cells.optional("User", values.text),
+            cluster=self.options.cluster or self.clusters[cluster],
+            account=team,
+            partition=self.partitions[partition],
+            raw_gpu_type=held[1],
+            submitted_by=self.users[user],
         )
 
-    def _moments(self, value: str) -> tuple[datetime, ...]:
-        return () if value.strip().lower() in NEVER else values.moments(value, self.local)
+    def moments(self, column: str, text: str) -> Instants:
+        try:
+            return () if text.strip().lower() in NEVER else values.moments(text, self.local)
+        except BadValue as bad:
+            bad.column = column
+            raise
 
-    def _times(self, cells: Cells, starts) -> tuple[datetime | None, datetime | None]:
-        ends = cells.get("End", self._moments)
+    def times(self, starts: Instants, end: str, elapsed: str) -> tuple[datetime | None, datetime | None]:
+        ends = self.moments("End", end)
         if not starts or not ends:
             return (starts[0] if starts else None), (ends[0] if ends else None)
-        elapsed = cells.raw("ElapsedRaw")
+        if len(starts) == len(ends) == 1 and starts <= ends:
+            return starts[0], ends[0]
+        elapsed = elapsed.strip(" ")
         fits = timedelta(seconds=int(elapsed)) if re.fullmatch("[0-9]{1,9}", elapsed) else None
-        return in_column("End", lambda value: ordered(starts, ends, value, fits), cells.raw("End"))
+        return in_column("End", lambda text: ordered(starts, ends, text, fits), end.strip(" "))
 
-    def _model_name(self, cells: Cells) -> str:
-        said = cells.raw("JobName")
-        name = values.tidied(said)
-        self.tidied += name != said.strip()
+    def model_name(self, job_name: str) -> str:
+        name = self.job_names[job_name]
+        self.tidied += name != job_name.strip()
         return name or values.UNSPECIFIED
+
+
+class Attempts:
+    """Names each attempt of a job: id, id#2, id#3.
+
+    Which whole numbers have come is kept in bits: a log holds millions of them, mostly in a row.
+    """
+
+    def __init__(self) -> None:
+        self.seen: defaultdict[int, int] = defaultdict(int)
+        self.others: set[str] = set()
+        self.again: Counter[str] = Counter()
+
+    def named(self, job_id: str) -> str:
+        if not self.came_before(job_id):
+            return job_id
+        self.again[job_id] += 1
+        return f"{job_id}#{self.again[job_id] + 1}"
+
+    def came_before(self, job_id: str) -> bool:
+        if not (job_id.isdecimal() and job_id.isascii() and job_id[0] != "0"):
+            before = job_id in self.others
+            self.others.add(job_id)
+            return before
+        page, place = divmod(int(job_id), BITS)
+        bits = self.seen[page]
+        self.seen[page] = bits | 1 << place
+        return bool(bits >> place & 1)
+
+
+def job_id(value: str) -> str:
+    return values.text(value, 100, what="a job id")
 
 
 def status(value: str) -> str:
@@ -146,7 +227,7 @@ def status(value: str) -> str:
 _GPU = re.compile(r"gres/gpu(?::([^=]+))?=(.*)")
 
 
-def gpus(tres: str) -> tuple[Decimal, str] | None:
+def gpus(tres: str) -> Gpus | None:
     """How many GPUs of which type an AllocTRES holds; None without any.
 
     `gres/gpu:a100=1,gres/gpu=1` is one a100: the untyped entry is the total. Types that a job mixes

@@ -1,0 +1,64 @@
+"""What the staged jobs come to, by what they have in common: one look at them answers many questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, Max, Min
+from django.db.models.lookups import IsNull
+
+from .staging import StagedJob
+
+TIMES = ("submit_time", "start_time", "end_time")
+
+
+class Group(NamedTuple):
+    """Jobs that agree in these. named: the file names the hardware itself; of a log, a mapping does.
+
+    first, last: of the instants that the file speaks of.
+    """
+
+    fate: str
+    team: UUID
+    provider: str
+    gpu_type: str
+    cluster: str | None
+    named: bool
+    first: datetime | None
+    last: datetime | None
+    jobs: int
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.provider, self.gpu_type
+
+
+KEYS = ("fate", "team_id", "provider", "gpu_type", "cluster", "named")
+EDGES = {f"first_{t}": Min(t) for t in TIMES} | {f"last_{t}": Max(t) for t in TIMES}
+
+
+def groups_of_staged() -> list[Group]:
+    rows = StagedJob.objects.order_by().annotate(named=IsNull("raw_gpu_type", True)).values(*KEYS)
+    return [group(row) for row in rows.annotate(jobs=Count("line"), **EDGES)]
+
+
+def group(row: dict[str, Any]) -> Group:
+    instants = [row[edge] for edge in EDGES if row[edge] is not None]
+    first, last = min(instants, default=None), max(instants, default=None)
+    return Group(*(row[key] for key in KEYS), first=first, last=last, jobs=row["jobs"])
+
+
+def log_spans(groups: Iterable[Group]) -> Iterable[dict[str, Any]]:
+    """From the first to the last instant that the files speak of, per cluster, with the providers named."""
+    clusters: dict[str, list[Group]] = {}
+    for one in groups:
+        clusters.setdefault(one.provider if one.cluster is None else one.cluster, []).append(one)
+    for cluster, found in clusters.items():
+        firsts = [one.first for one in found if one.first is not None]
+        lasts = [one.last for one in found if one.last is not None]
+        if firsts:
+            providers = sorted({one.provider for one in found if one.named})
+            yield {"cluster": cluster, "first": min(firsts), "last": max(lasts), "providers": providers}
