@@ -46,6 +46,7 @@ class Placing:
         self._by_cluster = grouped(self.clusters, "cluster", "partition", "raw_gpu_type")
         self._by_account = grouped(self.accounts, "cluster", "account")
         self._by_spend = grouped(self.spend, "provider", "sub_account", "tag")
+        self._paying: dict[tuple[str, str, str], list[SpendMapping]] = {}
 
     @classmethod
     def load(cls) -> Placing:
@@ -65,10 +66,18 @@ class Placing:
 
     def team_paying(self, provider: str, sub_account: str, tag: str, day: date | None) -> UUID | None:
         """Sub-account and tag together win over the tag alone, that over the sub-account alone."""
-        names = name_key(provider), name_key(sub_account), name_key(tag)
-        subjects = [subject for subject in narrowing(*names) if any(subject[1:])]
-        found = self._covering(self._by_spend, subjects, day)
-        return found.team_id if found else None
+        for mapping in self.paying(provider, sub_account, tag):
+            if mapping.covers(day):
+                return mapping.team_id
+        return None
+
+    def paying(self, provider: str, sub_account: str, tag: str) -> list[SpendMapping]:
+        """Those that may say who pays, the most exact first; looked up once for the many days of a bill."""
+        subject = provider, sub_account, tag
+        if subject not in self._paying:
+            narrowed = (one for one in narrowing(*map(name_key, subject)) if any(one[1:]))
+            self._paying[subject] = [mapping for one in narrowed for mapping in self._by_spend.get(one, ())]
+        return self._paying[subject]
 
     def periods(self, mappings: Iterable[Any]) -> list[tuple[date | None, date | None]]:
         """Half-open stretches of days in which these mappings do not change; None is open."""

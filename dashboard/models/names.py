@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.db import models
 from .calendar import BillDay
 
 
+@lru_cache(maxsize=20_000)
 def name_key(name: str) -> str:
     """Names with equal keys are the same name: ends trimmed, blanks collapsed, case folded."""
     return " ".join(name.split()).casefold()

@@ -106,7 +106,7 @@ def broken_down(
     total = Row("Total")
     for one in shares:
         name = label(one, by, then_by, teams)
-        row = rows.setdefault(name, row_of(name, one, by))
+        row = rows.get(name) or rows.setdefault(name, row_of(name, one, by))
         for target in (row, total):
             target.sum.add(one)
             if then_by:

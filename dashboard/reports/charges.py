@@ -74,6 +74,9 @@ def charges_of(row: Row, parts: dict[Cell, dict[Part, Sums]], names: Names) -> I
 
 def settled(total: Decimal, lines: dict[Part, Sums]) -> Iterator[tuple[Part, int]]:
     """Each part in cents: first the kinds, then within a kind who pays, so that a mapping moves no kind."""
+    if len(lines) == 1:
+        yield next(iter(lines)), cents(total)
+        return
     kinds: defaultdict[str, list[Part]] = defaultdict(list)
     for part in sorted(lines, key=lambda part: (part[0], str(part[1] or ""))):
         kinds[part[0]].append(part)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from ..models.entities import TIMELESS, UNUSUAL, JobQuerySet
 from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..scope import ONE_DAY, Span, shift_month
-from .cutting import held
+from .cutting import MEASURES, held
 
 KEYS = {
     "day": "day",
@@ -91,11 +92,21 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
     Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
     the job-days mean little.
     """
-    found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
     stale = names.stale_clocks()
-    for *key, microseconds, job_days, jobs in asked(keys, picked, names, span, stale):
-        sums = found[tuple(key)]
-        sums[0], sums[1], sums[2] = sums[0] + microseconds, sums[1] + job_days, sums[2] + jobs
+    ended = parts(keys, picked, span, stale, ", ".join(MEASURES), summing_parts(keys, picked, span))
+    live = going_on(keys, picked.jobs().exclude(provider__in=stale), names, span)
+    known = rows_of(keys, ended + live, MEASURES)
+    if not stale:
+        return known
+    return added(keys, known, gpu_time.measured(keys, picked.jobs().filter(provider__in=stale), names, span))
+
+
+def added(keys: Sequence[str], *parts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(MEASURES))
+    for row in chain(*parts):
+        sums = found[row[: len(keys)]]
+        for place, amount in enumerate(row[len(keys) :]):
+            sums[place] += amount
     return [(*key, *sums) for key, sums in found.items() if any(sums)]
 
 
@@ -110,7 +121,7 @@ def count_by(
     keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
 ) -> list[tuple[Any, ...]]:
     """(one value per key …, jobs that overlap the span), each job once; all jobs without a span."""
-    return list(rows_of(keys, counting(keys, picked, names, span), ["jobs"]))
+    return rows_of(keys, counting(keys, picked, names, span), ["jobs"])
 
 
 def by_log(names: Names) -> list[tuple[Any, ...]]:
@@ -124,7 +135,7 @@ def by_log(names: Names) -> list[tuple[Any, ...]]:
     live.text = (
         f"SELECT {', '.join(KEYS[key] for key in OF_LOGS)}, microseconds, 0 FROM ({live.text}) AS live"
     )
-    return list(rows_of(OF_LOGS, settled + noted + live, measures.split(", ")))
+    return rows_of(OF_LOGS, settled + noted + live, measures.split(", "))
 
 
 def in_several_logs() -> list[tuple[UUID, str, str]]:
@@ -174,28 +185,25 @@ def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | Non
     return counted + each(keys, dated.filter(provider__in=stale)) if stale else counted
 
 
-def asked(
-    keys: Sequence[str], picked: Picked, names: Names, span: Span | None, stale: dict[str, str]
-) -> Iterator[tuple[Any, ...]]:
-    measures = ["microseconds", "job_days", "jobs"]
-    ended = parts(keys, picked, span, stale, ", ".join(measures), summing_parts(keys, picked, span))
-    live = going_on(keys, picked.jobs().exclude(provider__in=stale), names, span)
-    yield from rows_of(keys, ended + live, measures)
-    if stale:
-        yield from gpu_time.measured(keys, picked.jobs().filter(provider__in=stale), names, span)
-
-
-def rows_of(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def rows_of(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> list[tuple[Any, ...]]:
     with reading().cursor() as cursor:
         cursor.execute(*summed(keys, source, measures))
-        for row in cursor.fetchall():
-            key, found = row[: len(keys)], row[len(keys) :]
-            yield (*map(gpu_time.plain, keys, key), *map(int, found))
+        found = cursor.fetchall()
+    if reading().vendor == "postgresql":
+        return found
+    # Days and ids are text on SQLite; each of the few is read once.
+    values: dict[tuple[str, Any], Any] = {}
+    for row in found:
+        for key, value in zip(keys, row, strict=False):
+            if (key, value) not in values:
+                values[key, value] = gpu_time.plain(key, value)
+    width = len(keys)
+    return [(*(values[one] for one in zip(keys, row, strict=False)), *row[width:]) for row in found]
 
 
 def summed(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> tuple[str, list[Any]]:
     grouped = ", ".join(KEYS[key] for key in keys)
-    sums = ", ".join(f"SUM({name}) AS {name}" for name in measures)
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in measures)
     picked = ", ".join(filter(None, (grouped, sums)))
     group = f" GROUP BY {grouped}" if keys else ""
     some = " OR ".join(f"SUM({name}) <> 0" for name in measures)
