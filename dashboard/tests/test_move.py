@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .. import moving, rollups, row_lines
-from ..models import BillDay, ImportRun, Job, Provider, Team, Upload, UploadPart
+from ..models import BillDay, ImportRun, Job, Provider, ProviderClock, Team, Upload, UploadPart
 from ..moving import SOURCE, source_at
 from .conftest import make_job, make_team, make_user
 from .servers import connected_to, new_database, site
@@ -70,7 +70,9 @@ def full(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fill() -> None:
     call_command("seed_demo", days=30, jobs=40, verbosity=0)
     ada = make_user("ada", "Admin", is_staff=True)
-    Provider.objects.filter(key="aws").update(bill_clock="America/Los_Angeles")
+    aws = Provider.objects.get(key="aws")
+    aws.bill_clock = "America/Los_Angeles"
+    aws.save()
     run = ImportRun.objects.create(
         format="csv", files=[{"name": AWKWARD}], user=ada, written_at=datetime(2025, 3, 1, tzinfo=UTC)
     )
@@ -159,6 +161,7 @@ def comparable(value: Any, kind: str) -> Any:
 def test_what_can_be_derived_is_made_anew(moved):
     assert list(rollups.verify()) == []
     assert BillDay.objects.filter(clock="America/Los_Angeles").count() == 36_525
+    assert ProviderClock.objects.get(provider="AWS").clock == "America/Los_Angeles"
     with transaction.atomic():
         make_job(team="written afterwards")
         assert list(rollups.verify()) == [], "the triggers are there as before"
