@@ -143,21 +143,26 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(AnyOf(*picked))
 
     def found_by(self, text: str) -> JobQuerySet:
-        """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is.
-
-        What matches nothing is left out, so that the database looks only where something is.
-        """
-        models, ways = model_names.holding(text, MOST_MODELS), []
-        if models:
-            ways.append(Q(model_name__in=models))
-        for field in ("external_id", "submitted_by"):
-            if Job.objects.using(self.db).filter(**{field: text}).exists():
-                ways.append(Q(**{field: text}))
-        with suppress(ValueError):
-            ways.append(Q(pk=uuid.UUID(text)))
+        """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is."""
+        models, ways = self.meant_by(text)
+        ways = [*([Q(model_name__in=models)] if models else []), *ways]
         if not ways:
             return self.filter(pk=NO_JOB)
         return self.filter(AnyOf(*apart(ways)) if len(ways) > 1 else ways[0])
+
+    def meant_by(self, text: str) -> tuple[list[str], list[Q]]:
+        """The models that a search means, and what else it may mean.
+
+        What matches nothing is left out, so that the database looks only where something is.
+        """
+        ways = [
+            Q(**{field: text})
+            for field in ("external_id", "submitted_by")
+            if Job.objects.using(self.db).filter(**{field: text}).exists()
+        ]
+        with suppress(ValueError):
+            ways.append(Q(pk=uuid.UUID(text)))
+        return model_names.holding(text, MOST_MODELS), ways
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))

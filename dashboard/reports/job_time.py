@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count
@@ -47,18 +50,30 @@ def time_by(
 
     Providers and GPU types come as stored, and fold into display names.
     """
-    if scope.q or scope.quality:
-        return gpu_time.measured(keys, jobs_of(scope, names), names, span)
-    return rollups.by(keys, picked(scope, names), names, span)
+    summed, jobs = told_apart(scope, names)
+    known = rollups.by(keys, summed, names, span) if summed else []
+    return known if jobs is None else rollups.added(keys, known, gpu_time.measured(keys, jobs, names, span))
+
+
+def told_apart(scope: Scope, names: Names) -> tuple[Picked | None, JobQuerySet | None]:
+    """The scope's jobs of which the roll-ups tell, and those that must be looked at one by one."""
+    if scope.quality:
+        return None, jobs_of(scope, names)
+    all_of_it = picked(scope, names)
+    if not scope.q:
+        return all_of_it, None
+    models, ways = all_of_it.jobs().meant_by(scope.q)
+    chosen = [model for model in models if not scope.models or model in scope.models]
+    summed = replace(all_of_it, models=chosen) if chosen else None
+    others = all_of_it.jobs().exclude(model_name__in=models)
+    return summed, others.filter(reduce(or_, ways)) if ways else None
 
 
 def spent_by(keys: Sequence[str], scope: Scope, names: Names) -> dict[Any, int]:
     """GPU microseconds within the scope's days by the values of the keys; of one key by its value."""
-    if scope.q or scope.quality:
-        rows = gpu_time.spent_by(keys, jobs_of(scope, names), names, scope.span)
-    else:
-        rows = rollups.spent_by(keys, picked(scope, names), names, scope.span)
-    return {row[0] if len(keys) == 1 else row[:-1]: row[-1] for row in rows}
+    width = len(keys)
+    rows = time_by(keys, scope, names, scope.span)
+    return {row[0] if width == 1 else row[:width]: row[width] for row in rows if row[width]}
 
 
 def gpu_microseconds(scope: Scope, names: Names) -> int:
@@ -67,10 +82,14 @@ def gpu_microseconds(scope: Scope, names: Names) -> int:
 
 def count_by(keys: Sequence[str], scope: Scope, names: Names) -> list[tuple[Any, ...]]:
     """(one value per key …, jobs that overlap the scope's days); all jobs without days."""
-    if scope.q or scope.quality:
-        jobs, columns = jobs_within(scope, names).order_by(), [COLUMNS.get(key, key) for key in keys]
-        return list(jobs.values_list(*columns).annotate(Count("pk"))) if keys else [(jobs.count(),)]
-    return rollups.count_by(keys, picked(scope, names), names, scope.span)
+    summed, jobs = told_apart(scope, names)
+    known = rollups.count_by(keys, summed, names, scope.span) if summed else []
+    if jobs is None:
+        return known
+    within = jobs.within(scope.span, names.spellings_by_clock()).order_by()
+    columns = [COLUMNS.get(key, key) for key in keys]
+    apart = list(within.values_list(*columns).annotate(Count("pk"))) if keys else [(within.count(),)]
+    return rollups.added(keys, known, apart)
 
 
 def count(scope: Scope, names: Names) -> int:

@@ -7,11 +7,11 @@ microsecond.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
+from operator import add
 from typing import Any
 from uuid import UUID
 
@@ -102,11 +102,11 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
 
 
 def added(keys: Sequence[str], *parts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(MEASURES))
+    """Rows of keys and measures, each key once."""
+    width, found = len(keys), dict[tuple[Any, ...], tuple[int, ...]]()
     for row in chain(*parts):
-        sums = found[row[: len(keys)]]
-        for place, amount in enumerate(row[len(keys) :]):
-            sums[place] += amount
+        key, sums = row[:width], row[width:]
+        found[key] = tuple(map(add, found[key], sums)) if key in found else sums
     return [(*key, *sums) for key, sums in found.items() if any(sums)]
 
 
