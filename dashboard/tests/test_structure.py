@@ -22,6 +22,11 @@ FORBIDDEN = {
     },
     "model_names.py": {"dashboard.models", "dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "rollups": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
+    "replica.py": {"dashboard"},
+    "databases.py": {"dashboard.models", "dashboard.naming", "dashboard.ingest", "dashboard.reports"},
+    "moving.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
+    "row_lines.py": {"django", "dashboard"},
+    "sharding.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "naming.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "gpu_time.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "placing.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
@@ -85,6 +90,24 @@ def test_imports_point_down_only(room):
             if (name == no or name.startswith(no + ".")) and name != "dashboard"
         }
         assert not wrong, f"{file.relative_to(APP)} imports {sorted(wrong)}"
+
+
+READERS = (
+    "reports",
+    "rollups/reading.py",
+    "naming.py",
+    "gpu_time.py",
+    "joblist.py",
+    "paging.py",
+    "filters.py",
+)
+
+
+@pytest.mark.parametrize("room", READERS)
+def test_what_pages_read_is_asked_where_the_request_reads(room):
+    """`databases.reading()`, not the default connection: else half a page comes from the other database."""
+    for file in files_of(room):
+        assert not {"django.db.connection", "django.db.connections"} & imported(file), file
 
 
 def test_templates_ask_nothing_and_hold_no_style_or_script():
