@@ -11,26 +11,20 @@ from dataclasses import dataclass, field
 
 from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
+from .models.distinct import distinct
 from .models.names import name_key
 
 DEFAULT_CLOCK = "UTC"
 DEFAULT_LAG = 1
 
-# A loose index scan: one index probe per pair of names instead of a pass over all jobs.
 JOB_PAIRS = """
-WITH RECURSIVE pairs(provider, gpu_type) AS (
-    SELECT provider, gpu_type FROM (
-        SELECT provider, gpu_type FROM jobs ORDER BY provider, gpu_type LIMIT 1) AS first_pair
-    UNION ALL
-    SELECT
-        (SELECT j.provider FROM jobs j WHERE (j.provider, j.gpu_type) > (pairs.provider, pairs.gpu_type)
-         ORDER BY j.provider, j.gpu_type LIMIT 1),
-        (SELECT j.gpu_type FROM jobs j WHERE (j.provider, j.gpu_type) > (pairs.provider, pairs.gpu_type)
-         ORDER BY j.provider, j.gpu_type LIMIT 1)
-    FROM pairs WHERE pairs.provider IS NOT NULL
-)
 SELECT pairs.provider, pairs.gpu_type, COALESCE(c.clock, 'UTC')
-FROM pairs LEFT JOIN provider_clocks c ON c.provider = pairs.provider WHERE pairs.provider IS NOT NULL
+FROM (
+    SELECT provider, gpu_type FROM (
+        SELECT provider, gpu_type, jobs FROM logged_gpu_time
+        UNION ALL SELECT provider, gpu_type, jobs FROM gpu_time_changes
+    ) AS noted GROUP BY provider, gpu_type HAVING SUM(jobs) > 0
+) AS pairs LEFT JOIN provider_clocks c ON c.provider = pairs.provider
 """
 
 
@@ -50,6 +44,12 @@ def job_pairs() -> list[tuple[str, str, str]]:
         return cursor.fetchall()
 
 
+def pairs_in_jobs() -> list[tuple[str, str, str]]:
+    """The same from the jobs themselves, where nothing is summed yet."""
+    pairs = distinct(reading(), "jobs", ["provider", "gpu_type"])
+    return [(provider, gpu_type, DEFAULT_CLOCK) for provider, gpu_type in pairs]
+
+
 @dataclass(frozen=True)
 class Names:
     """display names by key, per kind; the spellings that are stored; clock and lag by provider key.
@@ -65,8 +65,8 @@ class Names:
     cut_by: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def load(cls) -> Names:
-        return cls.of(job_pairs(), written_pairs(), Provider.objects.all(), NameAlias.objects.all())
+    def load(cls, of_jobs: Callable[[], list[tuple[str, str, str]]] = job_pairs) -> Names:
+        return cls.of(of_jobs(), written_pairs(), Provider.objects.all(), NameAlias.objects.all())
 
     @classmethod
     def of(

@@ -6,12 +6,12 @@ from django.db import migrations, models
 
 
 def fill(apps, schema_editor):
-    from dashboard.naming import Names, job_pairs
+    from dashboard.naming import Names, pairs_in_jobs
     from dashboard.rollups import settling, triggers
 
     triggers.install(schema_editor.connection)
     known = (apps.get_model("dashboard", name).objects.all() for name in ("Provider", "NameAlias"))
-    settling.rebuild(Names.of(job_pairs(), set(), *known))
+    settling.rebuild(Names.of(pairs_in_jobs(), set(), *known))
 
 
 def empty(apps, schema_editor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import reduce
 from operator import and_
@@ -14,8 +14,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Count, F, Q
-from django.db.models.functions import Now
+from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 
 from .. import model_names
@@ -85,6 +85,7 @@ TIMELESS = (
     | Q(start_time__lt=FIRST_INSTANT)
     | Q(end_time__gte=LAST_INSTANT)
 )
+AFTER_ALL = datetime(2101, 1, 1, tzinfo=UTC)
 MANY_GPUS = 1_000
 MOST_MODELS = 1_000  # that a search is taken to mean; nobody reads the jobs of more
 # All jobs that a page has to find among the millions whose times and status are as usual: few, and indexed.
@@ -100,6 +101,16 @@ UNUSUAL = (
 def apart(conditions: list[Q]) -> list[Q]:
     """The same rows, each by the first condition alone that it meets."""
     return [reduce(and_, (~other for other in conditions[:n]), one) for n, one in enumerate(conditions)]
+
+
+def first_instant(day: date, providers_by_clock: dict[str, list[str]]) -> Case:
+    """When the day begins by the bill clock of a job's provider."""
+    whens = [
+        When(provider__in=providers, then=Value(midnight(day, clock)))
+        for clock, providers in providers_by_clock.items()
+        if clock != "UTC"
+    ]
+    return Case(*whens, default=Value(midnight(day, "UTC")), output_field=models.DateTimeField())
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -141,6 +152,16 @@ class JobQuerySet(models.QuerySet["Job"]):
             for times in overlap(midnight(span.start, clock), midnight(span.end, clock))
         ]
         return self.filter(AnyOf(*picked))
+
+    def unusual_within(
+        self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None
+    ) -> JobQuerySet:
+        """The same of the unusual jobs, said so that only their own index can be used: they are few."""
+        if span is None:
+            return self.unusual()
+        starts, ends = (first_instant(day, providers_by_clock or {}) for day in (span.start, span.end))
+        until = Coalesce("end_time", Value(AFTER_ALL))
+        return self.unusual().alias(until=until).filter(start_time__lt=ends, until__gt=starts)
 
     def found_by(self, text: str) -> JobQuerySet:
         """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is."""

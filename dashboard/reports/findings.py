@@ -57,11 +57,12 @@ class Stored:
     @cached_property
     def odd_jobs(self) -> list[oddities.Group]:
         jobs, within = jobs_of(self.scope, self.names), jobs_within(self.scope, self.names)
+        unusual = jobs.unusual_within(self.scope.span, self.names.spellings_by_clock())
         undated = jobs.filter(Q(start_time=None) | Q(start_time__gt=now()))
         compared = within.filter(oddities.among(oddities.FOUND_BY_COMPARING))
         dated = [one for one in ODDITIES if not one.undated and one.key != oddities.FOUND_BY_COMPARING]
         return [
-            *oddities.counted(within.unusual(), dated),
+            *oddities.counted(unusual, dated),
             *oddities.counted(undated, [one for one in ODDITIES if one.undated]),
             *oddities.counted(compared, [oddities.BY_KEY[oddities.FOUND_BY_COMPARING]]),
         ]

@@ -180,9 +180,11 @@ def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | Non
     counted = parts(keys, picked, span, stale, COUNTED if span else "jobs", tables)
     if span is None:
         return counted
-    dated = picked.jobs().within(span, names.spellings_by_clock()).order_by()
-    counted += each(keys, dated.unusual().filter(TIMELESS).exclude(provider__in=stale))
-    return counted + each(keys, dated.filter(provider__in=stale)) if stale else counted
+    jobs, clocks = picked.jobs().order_by(), names.spellings_by_clock()
+    timeless = jobs.unusual_within(span, clocks).filter(TIMELESS)
+    counted += each(keys, timeless.exclude(provider__in=stale))
+    of_stale = jobs.within(span, clocks).filter(provider__in=stale)
+    return counted + each(keys, of_stale) if stale else counted
 
 
 def rows_of(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from ..models import GpuTimeChange, ModelName
-from ..naming import Names
+from ..naming import Names, pairs_in_jobs
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
 from .statements import execute, rows
@@ -133,7 +133,7 @@ def rebuild(names: Names | None = None) -> list[Difference]:
     with transaction.atomic():
         hold_jobs_still()
         locked(wait=True)
-        adopt_clocks(names or Names.load())
+        adopt_clocks(names or Names.load(pairs_in_jobs))
         for table in ROLLED_UP:
             execute(f"DELETE FROM {table}")
         with counted_afresh() as fresh:
