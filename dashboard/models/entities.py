@@ -159,9 +159,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """The same of the unusual jobs, said so that only their own index can be used: they are few."""
         if span is None:
             return self.unusual()
-        starts, ends = (first_instant(day, providers_by_clock or {}) for day in (span.start, span.end))
-        until = Coalesce("end_time", Value(AFTER_ALL))
-        return self.unusual().alias(until=until).filter(start_time__lt=ends, until__gt=starts)
+        clocks = providers_by_clock or {}
+        starts, ends = (first_instant(day, clocks) for day in (span.start, span.end))
+        latest = max(midnight(span.end, clock) for clock in {"UTC", *clocks})
+        jobs = self.unusual().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
+        return jobs.filter(start_time__lt=latest).filter(start_time__lt=ends, until__gt=starts)
 
     def found_by(self, text: str) -> JobQuerySet:
         """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is."""

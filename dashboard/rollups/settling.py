@@ -189,6 +189,7 @@ def differences(one: Sums, fresh: str) -> Iterator[Difference]:
 # Of few distinct rows among millions: hashed, and each job's days looked up by the index alone.
 RECOUNTING = (
     "jit = off",
+    "max_parallel_workers_per_gather = 2",
     "enable_sort = off",
     "enable_bitmapscan = off",
     "enable_memoize = off",
