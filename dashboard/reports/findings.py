@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db.models import Count, F, Q
 
-from ..clock import now, today
+from ..clock import today
 from ..models import BillLine, CostSnapshot, PeriodEntry, Rate
 from ..models.exact import PreciseSum
 from ..naming import Names
@@ -58,12 +58,12 @@ class Stored:
     def odd_jobs(self) -> list[oddities.Group]:
         jobs, within = jobs_of(self.scope, self.names), jobs_within(self.scope, self.names)
         unusual = jobs.unusual_within(self.scope.span, self.names.spellings_by_clock())
-        undated = jobs.filter(Q(start_time=None) | Q(start_time__gt=now()))
+        undated = [one for one in ODDITIES if one.undated]
         compared = within.filter(oddities.among(oddities.FOUND_BY_COMPARING))
         dated = [one for one in ODDITIES if not one.undated and one.key != oddities.FOUND_BY_COMPARING]
         return [
             *oddities.counted(unusual, dated),
-            *oddities.counted(undated, [one for one in ODDITIES if one.undated]),
+            *oddities.counted(oddities.odd(jobs, [one.key for one in undated]), undated),
             *oddities.counted(compared, [oddities.BY_KEY[oddities.FOUND_BY_COMPARING]]),
         ]
 
