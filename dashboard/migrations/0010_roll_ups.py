@@ -53,11 +53,10 @@ class Migration(migrations.Migration):
                         db_comment="Day by the provider's bill clock; 0001-01-01 for jobs without hours"
                     ),
                 ),
-                ("status", models.CharField(max_length=50)),
             ],
             options={
                 "db_table": "gpu_days",
-                "db_table_comment": "GPU time of jobs per day, team, provider, GPU type and status",
+                "db_table_comment": "GPU time of jobs per day, team, provider and GPU type",
                 "default_permissions": (),
             },
         ),
@@ -259,7 +258,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="gpuday",
             constraint=models.UniqueConstraint(
-                fields=("day", "team_id", "provider", "gpu_type", "status"), name="gpu_days_cell"
+                fields=("day", "team_id", "provider", "gpu_type"), name="gpu_days_cell"
             ),
         ),
         migrations.AddIndex(

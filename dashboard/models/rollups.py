@@ -60,16 +60,13 @@ class Rollup(Measures):
 
 class GpuDay(Rollup):
     day = models.DateField(db_comment="Day by the provider's bill clock; 0001-01-01 for jobs without hours")
-    status = models.CharField(max_length=50)
 
     class Meta:
         db_table = "gpu_days"
         default_permissions = ()
-        db_table_comment = "GPU time of jobs per day, team, provider, GPU type and status"
+        db_table_comment = "GPU time of jobs per day, team, provider and GPU type"
         constraints = [
-            models.UniqueConstraint(
-                fields=["day", "team_id", "provider", "gpu_type", "status"], name="gpu_days_cell"
-            )
+            models.UniqueConstraint(fields=["day", "team_id", "provider", "gpu_type"], name="gpu_days_cell")
         ]
         indexes = [models.Index(fields=["id"], condition=Q(job_days=0, jobs=0), name="gpu_days_gone_idx")]
 

@@ -216,27 +216,30 @@ Part = tuple[str, Span | None]  # a table, and which of its days
 
 
 def summing_parts(keys: Sequence[str], picked: Picked, span: Span | None) -> list[Part]:
-    if picked.models or "model" in keys:
-        return [(OF_MODELS, span)]
-    if "day" in keys:
-        return [(DAYS, span)]
-    return [(MONTHS, None)] if span is None else by_months(span, span.start)
+    if "day" in keys or picked.models or "model" in keys:
+        return [(days_for(keys, picked), span)]
+    return [(MONTHS, None)] if span is None else by_months(days_for(keys, picked), span, span.start)
 
 
 def counting_parts(keys: Sequence[str], picked: Picked, span: Span | None) -> list[Part]:
     if picked.models or "model" in keys:
         return [(OF_MODELS, span)]
     # The first day is told from the others, so no month may hold it.
-    return [(MONTHS, None)] if span is None else by_months(span, span.start + ONE_DAY)
+    return [(MONTHS, None)] if span is None else by_months(days_for(keys, picked), span, span.start + ONE_DAY)
 
 
-def by_months(span: Span, since: date) -> list[Part]:
+def days_for(keys: Sequence[str], picked: Picked) -> str:
+    finer = picked.models or picked.statuses or {"model", "status"} & set(keys)
+    return OF_MODELS if finer else DAYS
+
+
+def by_months(days: str, span: Span, since: date) -> list[Part]:
     """The span's days before its whole months, these months, and the days after."""
     first = since if since.day == 1 else shift_month(since.replace(day=1), 1)
     last = span.end.replace(day=1)
     if first >= last:
-        return [(DAYS, span)]
-    return [(DAYS, Span(span.start, first)), (MONTHS, Span(first, last)), (DAYS, Span(last, span.end))]
+        return [(days, span)]
+    return [(days, Span(span.start, first)), (MONTHS, Span(first, last)), (days, Span(last, span.end))]
 
 
 def parts(

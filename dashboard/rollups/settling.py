@@ -55,7 +55,7 @@ LOGGED = ("cluster", "partition", "raw_gpu_type", "account")
 
 def sums(vendor: str) -> list[Sums]:
     return [
-        Sums("gpu_days", ("day", *CELL, "status")),
+        Sums("gpu_days", ("day", *CELL)),
         Sums("gpu_days_of_models", ("day", *CELL, "status", "model_name")),
         Sums("gpu_months", ("day", *CELL, "status"), (("day", MONTH[vendor]),)),
         Sums(
