@@ -12,7 +12,7 @@ CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HEL
 PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format migration migrate migrate-down lock parquet installed installed-dev
+.PHONY: help run test bench lint types format migration migrate migrate-down lock parquet installed installed-dev
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: installed-dev ## Check everything: style, types, and the tests on SQLite a
 	@$(CLEAN) HELIOX_DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(CLEAN) $(PYTEST)
 	@$(CLEAN) $(BIN)/python bin/with_postgres $(PYTEST)
+
+bench: installed-dev ## Measure it beside the database's limits and others: docs/performance.md; FULL=1 ROWS=2,5 KEEP=folder
+	@$(CLEAN) $(BIN)/python -m benchmarks
 
 lint: installed-dev ## Check style
 	@$(BIN)/ruff check .

@@ -1,0 +1,130 @@
+"""The list of jobs: filters, depth, search and the making of fifty rows (rows 2 to 6)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from .bench import Bench
+from .databases import Database
+from .measuring import Goal, Result, Table, columns, figures, interleaved, number, ratio, table, worst
+
+NO_SUCH_WORD = "zzyzx"
+
+
+def first_page(bench: Bench) -> Result:
+    found = {
+        words: interleaved(bench.against_small(address(asked)))
+        for words, asked in single_filters(bench).items()
+    }
+    most = max(found, key=lambda words: found[words][bench.large.label].cpu)
+    milliseconds = found[most][bench.large.label].cpu * 1000
+    goals = [worst(found, "slowest growth: {}", 1.3), Goal(f"most CPU: {most}", milliseconds, 15, "ms")]
+    database = max(runs[bench.large.label].db for runs in found.values()) * 1000
+    notes = [f"Of the CPU of one page the database takes at most {number(database)} ms."]
+    return Result(goals, [table(found, "filter")], notes)
+
+
+def three_filters(bench: Bench) -> Result:
+    found = {
+        words: interleaved(bench.against_small(address(asked))) for words, asked in triples(bench).items()
+    }
+    return Result([worst(found, "slowest growth: {}", 3)], [table(found, "filters")])
+
+
+def depth(bench: Bench) -> Result:
+    return depth_of(bench, bench.large)
+
+
+def depth_of(bench: Bench, database: Database) -> Result:
+    worker = bench.worker(database)
+    after = worker.call("cursor_at", share=0.9).said["after"]
+    asked = {"first page": address({}), "at 90 %": address({"after": after})}
+    runs = interleaved({name: worker.getting(url) for name, url in asked.items()}, runs=11)
+    found = {"newest first": runs}
+    return Result([Goal("at 90 % against the first", ratio(runs), 1.2)], [table(found, "order")])
+
+
+def search(bench: Bench) -> Result:
+    few, many = (bench.middle if bench.is_full else bench.small), bench.large
+    found = {
+        words: interleaved(
+            {one.label: bench.worker(one).getting(address({"q": text})) for one in (few, many)}
+        )
+        for words, text in searched(bench).items()
+    }
+    milliseconds = max(runs[many.label].db for runs in found.values()) * 1000
+    goals = [worst(found, "slowest growth: {}", 2), Goal("most CPU of the database", milliseconds, 40, "ms")]
+    return Result(goals, [table(found, "word")])
+
+
+def fifty_rows(bench: Bench) -> Result:
+    worker, times = bench.worker(bench.large), 10
+    runs = interleaved(
+        {
+            name: lambda ours=ours: worker.call("rendering", ours=ours, times=times).each(times)
+            for name, ours in (("django-tables2", False), ("ours", True))
+        },
+        runs=9,
+    )
+    lines = [(name, *figures(some)) for name, some in runs.items()]
+    return Result([Goal("ours against django-tables2", ratio(runs), 0.25)], [Table(columns("table"), lines)])
+
+
+def address(asked: dict[str, Any]) -> str:
+    return f"/jobs/?{urlencode(asked, doseq=True)}" if asked else "/jobs/"
+
+
+# What is asked for
+
+
+def single_filters(bench: Bench) -> dict[str, dict[str, Any]]:
+    """None; the most frequent and the rarest value of each; days; a check; a word."""
+    found: dict[str, dict[str, Any]] = {"no filter": {}}
+    for key, values in values_of(bench).items():
+        for how, value in (("frequent", values[0]), ("rare", values[-1])):
+            found[f"{key}, {how}"] = {key: value}
+    for days in (1, 7, 365):
+        found[f"{days} days"] = days_before(bench, days)
+    found["last 30 days"] = {"preset": "last30"}
+    for check in bench.worker(bench.small).call("checks").said["checks"][:3]:
+        found[f"check: {check}"] = {"quality": check}
+    return found
+
+
+def triples(bench: Bench) -> dict[str, dict[str, Any]]:
+    values = values_of(bench)
+    often = {key: some[0] for key, some in values.items()}
+    rarely = {key: some[-1] for key, some in values.items()}
+    days = days_before(bench, 90)
+
+    def of(where: dict[str, Any], *keys: str) -> dict[str, Any]:
+        return {key: where[key] for key in keys}
+
+    return {
+        "team, status, GPU type": of(often, "team", "status", "gpu_type"),
+        "team, provider, status": of(often, "team", "provider", "status"),
+        "provider, GPU type, rare status": of(often, "provider", "gpu_type") | of(rarely, "status"),
+        "rare team, status, provider": of(rarely, "team") | of(often, "status", "provider"),
+        "model, provider, status": of(often, "model", "provider", "status"),
+        "rare model, rare status, GPU type": of(rarely, "model", "status") | of(often, "gpu_type"),
+        "90 days, team, status": days | of(often, "team", "status"),
+        "90 days, rare team, rare status": days | of(rarely, "team", "status"),
+    }
+
+
+def values_of(bench: Bench) -> dict[str, list[str]]:
+    """Those that both databases have, the most frequent among many first."""
+    few, many = (bench.worker(one).call("values").said["values"] for one in (bench.small, bench.large))
+    return {key: [value for value in many[key] if value in few[key]] for key in many}
+
+
+def searched(bench: Bench) -> dict[str, str]:
+    models = values_of(bench)["model"]
+    return {"frequent": models[0], "in many names": "eval", "rare": models[-1], "in no name": NO_SUCH_WORD}
+
+
+def days_before(bench: Bench, days: int) -> dict[str, str]:
+    last = date.fromisoformat(bench.databases.as_of[:10]) - timedelta(days=40)
+    return {"start": str(last - timedelta(days=days - 1)), "end": str(last)}

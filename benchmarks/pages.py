@@ -1,0 +1,58 @@
+"""Whole pages: whether they feel how many jobs there are (rows 1, 12 and 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from .bench import Bench
+from .beside import Beside
+from .databases import THREE_YEARS, Database
+from .measuring import Result, interleaved, table, worst
+from .peers.lists import lists_of_jobs
+from .peers.superset import chart_of_three_years
+
+
+def every_page(bench: Bench) -> Result:
+    result = compared_pages(bench.small, bench.large, bench.worker, 1.2)
+    return result.and_of(lists_of_jobs(bench))
+
+
+def compared_pages(
+    small: Database, large: Database, worker: Callable[[Database], Beside], limit: float
+) -> Result:
+    """Each page of the menu on its default scope."""
+    pages = worker(large).call("menu").said["pages"]
+    found = {}
+    for url, label in pages:
+        found[label] = interleaved({one.label: worker(one).getting(url) for one in (small, large)})
+    return Result([worst(found, "slowest growth: {}", limit)], [table(found, "page")])
+
+
+def admin_list(bench: Bench) -> Result:
+    found = {"jobs in the admin": interleaved(bench.against_small("/admin/dashboard/job/"))}
+    return Result([worst(found, "{}", 3)], [table(found, "page")])
+
+
+SPANNED = {"/": "Overview", "/costs/": "Costs", "/usage/": "Usage", "/teams/": "Teams"}
+
+
+def three_years(bench: Bench) -> Result:
+    """One database of three years and fifty teams, asked for all of them and for the last ninety days."""
+    worker, found = bench.worker(bench.three_years), {}
+    for url, label in SPANNED.items():
+        asked = {f"{days} days": f"{url}?{of_days(bench, days)}" for days in (90, THREE_YEARS)}
+        found[label] = interleaved({name: worker.getting(one) for name, one in asked.items()})
+    goal = worst(found, "slowest growth: {}", 2)
+    return Result([goal], [table(found, "page")]).and_of(chart_of_three_years(bench))
+
+
+def of_three_years(bench: Bench) -> str:
+    """The overview."""
+    return f"/?{of_days(bench, THREE_YEARS)}"
+
+
+def of_days(bench: Bench, days: int) -> str:
+    """The last ones that are closed."""
+    last = date.fromisoformat(bench.databases.as_of[:10]) - timedelta(days=1)
+    return f"start={last - timedelta(days=days - 1)}&end={last}"
