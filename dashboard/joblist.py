@@ -18,10 +18,12 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
+from . import stretches
 from .gpu_time import end_of_run
 from .models import Job
 from .models.calendar import midnight
 from .naming import DEFAULT_CLOCK, Names
+from .paging import Order, first_keys, loaded
 from .scope import Span
 
 NEWEST = "-start"
@@ -36,13 +38,35 @@ COLUMNS = {
     "end": "end_time",
 }
 SORTS = (*COLUMNS, "duration", "gpu_hours")
-# Exact counts of millions of rows cost more than they tell.
-COUNTED = 100_000
+WITHOUT_VALUE = ("start", "end", "duration", "gpu_hours")  # some jobs have none of these
+SHOWN = ("team__name", *(column for name, column in COLUMNS.items() if name != "team"))
+COUNTED = 1_000  # exact counts of millions of rows cost more than they tell
+SORTED = 100_000  # more jobs than these come only in an order that an index has
 
 
 def shown_count(jobs: QuerySet[Job]) -> str:
-    count = jobs.order_by()[: COUNTED + 1].count()
+    count = stretches.count(jobs, COUNTED)
     return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
+
+
+def order_of(sort: str, jobs: QuerySet[Job], span: Span | None) -> Order | None:
+    """None where more jobs match than can be sorted by that."""
+    name, descending = sort.lstrip("-"), sort.startswith("-")
+    if name == "start":
+        return Order(descending, nullable=span is None)
+    if stretches.count(jobs, SORTED) <= SORTED:
+        return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
+    return Order(descending) if name == "end" else None
+
+
+def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:
+    """What the list shows of each job, annotated with `sort_value`."""
+    return sorted_by(sort, jobs, names, span, at).select_related("team").only(*SHOWN)
+
+
+def newest(jobs: QuerySet[Job], most: int) -> list[Job]:
+    rows = jobs.annotate(sort_value=F("start_time"))
+    return loaded(rows.select_related("team"), first_keys(rows, Order(descending=True), most))
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:

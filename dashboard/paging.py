@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models.lookups import GreaterThan, LessThan
+
+from . import stretches
 
 PER_PAGE = 50
 MOST_PER_PAGE = 200
+LAST = "end"  # in the place of a cursor: the page at the end of the list
 
 
 class BadCursor(ValueError):
     """The address of the page was altered or comes from another sort order."""
+
+    def __init__(self, words: str = "The address of that page cannot be read.") -> None:
+        super().__init__(words)
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,9 @@ class Cursor:
             value, key, moment = json.loads(base64.urlsafe_b64decode(padded.encode()))
             read = cls(unpacked(value), UUID(key), datetime.fromisoformat(moment))
         except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
-            raise BadCursor(text) from error
+            raise BadCursor from error
         if read.moment.tzinfo is None:
-            raise BadCursor(text)
+            raise BadCursor
         return read
 
 
@@ -82,6 +89,42 @@ def unpacked(packed: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Order:
+    """How a list is ordered by its `sort_value`; rows without one come last either way, by their key.
+
+    indexed: the database reads the rows in that order; otherwise it sorts them all. nullable: some rows
+    may have no value.
+    """
+
+    descending: bool
+    indexed: bool = True
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a list a page lies: after or before a row, at the end (last), or else at the start."""
+
+    moment: datetime
+    after: Cursor | None = None
+    before: Cursor | None = None
+    last: bool = False
+
+    @classmethod
+    def read(cls, given: Mapping[str, str], moment: datetime) -> Place:
+        """From the parameters `after` and `before`; a page beside another is of that one's moment."""
+        if before := given.get("before"):
+            if before == LAST:
+                return cls(moment, last=True)
+            edge = Cursor.read(before)
+            return cls(edge.moment, before=edge)
+        if after := given.get("after"):
+            edge = Cursor.read(after)
+            return cls(edge.moment, after=edge)
+        return cls(moment)
+
+
+@dataclass(frozen=True)
 class Page:
     """rows in display order; before/after lead to the neighbouring pages, None at the ends."""
 
@@ -90,36 +133,23 @@ class Page:
     after: Cursor | None
 
 
-def keyset_page(
-    rows: QuerySet[Any],
-    descending: bool,
-    size: int,
-    moment: datetime,
-    after: Cursor | None = None,
-    before: Cursor | None = None,
-) -> Page:
-    """One page of rows annotated with `sort_value`; rows without a value come last either way."""
-    backwards = before is not None
-    edge = before or after
-    if edge is not None:
-        try:
-            rows = rows.filter(beyond(edge, descending, backwards))
-        except (TypeError, ValueError) as error:
-            raise BadCursor from error
-    found = list(rows.order_by(*order(descending, backwards))[: size + 1])
-    more, found = len(found) > size, found[:size]
+def keyset_page(rows: QuerySet[Any], order: Order, size: int, place: Place) -> Page:
+    """One page of rows annotated with `sort_value`."""
+    backwards = place.last or place.before is not None
+    keys = first_keys(rows, order, size + 1, place.before or place.after, backwards)
+    more, found = len(keys) > size, loaded(rows, keys[:size])
+    if place.before and not more:
+        return keyset_page(rows, order, size, Place(place.moment))  # the first page is a full one
+    if place.after and not found:
+        return keyset_page(rows, order, size, Place(place.moment, last=True))
     if backwards:
         found.reverse()
-    has_before, has_after = (more, True) if backwards else (after is not None, more)
+    has_before, has_after = (more, not place.last) if backwards else (place.after is not None, more)
     return Page(
         found,
-        cursor(found[0], moment) if found and has_before else None,
-        cursor(found[-1], moment) if found and has_after else None,
+        cursor(found[0], place.moment) if found and has_before else None,
+        cursor(found[-1], place.moment) if found and has_after else None,
     )
-
-
-def cursor(row: Any, moment: datetime) -> Cursor:
-    return Cursor(row.sort_value, row.pk, moment)
 
 
 def order(descending: bool, backwards: bool) -> list[Any]:
@@ -131,11 +161,78 @@ def order(descending: bool, backwards: bool) -> list[Any]:
     return [value.asc(**nulls), key.asc()]
 
 
-def beyond(edge: Cursor, descending: bool, backwards: bool) -> Q:
-    way = "lt" if descending != backwards else "gt"
-    tied = Q(sort_value=edge.value) if edge.value is not None else Q(sort_value__isnull=True)
-    further = tied & Q(**{f"pk__{way}": edge.key})
+def cursor(row: Any, moment: datetime) -> Cursor:
+    return Cursor(row.sort_value, row.pk, moment)
+
+
+def first_keys(
+    rows: QuerySet[Any], order: Order, most: int, edge: Cursor | None = None, backwards: bool = False
+) -> list[UUID]:
+    """Keys of the rows next to the edge, or from the end that the direction starts at."""
+    keys: list[UUID] = []
+    for segment in segments(rows, order, edge, backwards):
+        descending = order.descending != backwards
+        if order.indexed:
+            keys += stretches.first(segment, descending, most - len(keys))
+        else:
+            keys += stretches.first_sorted(segment, descending, most - len(keys))
+        if len(keys) == most:
+            break
+    return keys
+
+
+def segments(
+    rows: QuerySet[Any], order: Order, edge: Cursor | None = None, backwards: bool = False
+) -> list[QuerySet[Any]]:
+    """The rows beyond the edge with a value and those without, in the order of reading.
+
+    Apart, because no database reads both from one index, nulls last in both directions.
+    """
+    apart = [rows]
+    if order.nullable:
+        apart = [rows.filter(sort_value__isnull=False), rows.filter(sort_value__isnull=True)]
+    if backwards:
+        apart.reverse()
+    if edge is None:
+        return apart
+    if edge.value is None and not order.nullable:
+        raise BadCursor
+    descending = order.descending != backwards
+    if order.nullable and (edge.value is None) != backwards:
+        return [beyond(apart[-1], edge, descending)]
+    return [beyond(apart[0], edge, descending), *apart[1:]]
+
+
+def beyond(rows: QuerySet[Any], edge: Cursor, descending: bool) -> QuerySet[Any]:
+    comes_after = LessThan if descending else GreaterThan
     if edge.value is None:
-        return further | Q(sort_value__isnull=False) if backwards else further
-    further |= Q(**{f"sort_value__{way}": edge.value})
-    return further if backwards else further | Q(sort_value__isnull=True)
+        return rows.filter(**{f"pk__{'lt' if descending else 'gt'}": edge.key})
+    field = rows.query.annotations["sort_value"].output_field
+    if type(edge.value) is not KINDS[field.get_internal_type()]:
+        raise BadCursor
+    key = rows.model._meta.pk
+    place = Both(Value(edge.value, output_field=field), Value(edge.key, output_field=key))
+    return rows.filter(comes_after(Both(F("sort_value"), F("pk")), place))
+
+
+class Both(Func):
+    """Two values that are compared as one: by the second where the first are equal."""
+
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+
+KINDS = {
+    "CharField": str,
+    "DateTimeField": datetime,
+    "DecimalField": Decimal,
+    "DurationField": timedelta,
+}
+
+
+def loaded(rows: QuerySet[Any], keys: Sequence[UUID]) -> list[Any]:
+    """The rows of these keys, in their order."""
+    copy = rows.all()
+    copy.query.where = type(copy.query.where)()  # they are known to be among the rows
+    found = {row.pk: row for row in copy.filter(pk__in=keys)} if keys else {}
+    return [found[key] for key in keys if key in found]

@@ -27,8 +27,10 @@ from .models.overlap import AnyOf, RanLonger
 CELL = ("team_id", "provider", "gpu_type", "status")
 ALONE = ("model_name", "submitted_by")
 MOST = 400  # stretches; SQLite takes no more than 500 in one statement
+NO_LIMIT = 10**12
 
 SQL = tuple[str, tuple[Any, ...]]
+Stretches = tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,26 @@ class Part:
 
     rows: QuerySet[Any]
     columns: tuple[str, ...] = ()
-    stretches: tuple[tuple[Any, ...], ...] | None = None
+    stretches: Stretches | None = None
 
 
 def first(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
     """Keys of the first rows by `sort_value` and key, where both stand in an index."""
     sql, params = union([in_order(part, descending, most) for part in parts(rows)])
     way = "DESC" if descending else "ASC"
-    return asked(rows, f"{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params, column=1) if sql else []
+    return keys(rows, f"{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params) if sql else []
 
 
-def first_sorted(rows: QuerySet[Any], descending: bool, most: int, among: int) -> list[UUID]:
-    """The same for a value that no index knows, by sorting all rows: there must be no more than `among`."""
+def first_sorted(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
+    """The same for a value that no index knows: all rows are sorted."""
     try:
         sql, params = selected(rows)
     except EmptyResultSet:
         return []
     way = "DESC" if descending else "ASC"
     # The inner limit keeps the database from walking an index of the value in search of the rows.
-    sql = f"SELECT * FROM ({sql} LIMIT {among}) AS found ORDER BY 1 {way}, 2 {way} LIMIT {most}"
-    return asked(rows, sql, params, column=1)
+    sql = f"SELECT * FROM ({sql} LIMIT {NO_LIMIT}) AS found ORDER BY 1 {way}, 2 {way} LIMIT {most}"
+    return keys(rows, sql, params)
 
 
 def count(rows: QuerySet[Any], most: int) -> int:
@@ -65,14 +67,19 @@ def count(rows: QuerySet[Any], most: int) -> int:
     sql, params = union([in_order(part, True, most + 1) for part in parts(rows)])
     if not sql:
         return 0
-    [number] = asked(rows, f"SELECT COUNT(*) FROM ({sql} LIMIT {most + 1}) AS found", params, column=0)
+    [(number,)] = asked(rows, f"SELECT COUNT(*) FROM ({sql} LIMIT {most + 1}) AS found", params)
     return number
 
 
-def asked(rows: QuerySet[Any], sql: str, params: Sequence[Any], column: int) -> list[Any]:
+def keys(rows: QuerySet[Any], sql: str, params: Sequence[Any]) -> list[UUID]:
+    known = rows.model._meta.pk.to_python
+    return [known(key) for _, key in asked(rows, sql, params)]
+
+
+def asked(rows: QuerySet[Any], sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connections[rows.db].cursor() as cursor:
         cursor.execute(sql, params)
-        return [row[column] for row in cursor.fetchall()]
+        return cursor.fetchall()
 
 
 def union(selects: Iterable[SQL]) -> SQL:
@@ -97,9 +104,8 @@ def in_order(part: Part, descending: bool, most: int) -> SQL:
         return sql + order, params
     if not part.stretches:
         return "", ()
-    if connections[rows.db].vendor == "postgresql":
-        return side_by_side(sql + order, params, part)
-    return one_by_one(sql + order, params, part)
+    joined = side_by_side if connections[rows.db].vendor == "postgresql" else one_by_one
+    return joined(sql + order, params, part.columns, part.stretches)
 
 
 def selected(rows: QuerySet[Any]) -> SQL:
@@ -107,20 +113,18 @@ def selected(rows: QuerySet[Any]) -> SQL:
     return query.get_compiler(rows.db).as_sql()
 
 
-def side_by_side(sql: str, params: Sequence[Any], part: Part) -> SQL:
-    row = f"({', '.join(['%s'] * len(part.columns))})"
-    values = ", ".join([row] * len(part.stretches))
-    given = tuple(value for stretch in part.stretches for value in stretch)
-    columns = ", ".join(part.columns)
-    sql = f"SELECT found.* FROM (VALUES {values}) AS stretch ({columns}) CROSS JOIN LATERAL ({sql}) AS found"
-    return sql, (*given, *params)
+def side_by_side(sql: str, params: Sequence[Any], columns: Sequence[str], stretches: Stretches) -> SQL:
+    row = f"({', '.join(['%s'] * len(columns))})"
+    stretch = f"(VALUES {', '.join([row] * len(stretches))}) AS stretch ({', '.join(columns)})"
+    given = tuple(value for values in stretches for value in values)
+    return f"SELECT found.* FROM {stretch} CROSS JOIN LATERAL ({sql}) AS found", (*given, *params)
 
 
-def one_by_one(sql: str, params: Sequence[Any], part: Part) -> SQL:
-    """SQLite knows no LATERAL. The stretch's own values are the last of the statement."""
-    for column in part.columns:
+def one_by_one(sql: str, params: Sequence[Any], columns: Sequence[str], stretches: Stretches) -> SQL:
+    """SQLite knows no LATERAL. A stretch's own values are the last of its statement."""
+    for column in columns:
         sql = sql.replace(f"stretch.{column}", "%s")
-    return union((sql, (*params, *stretch)) for stretch in part.stretches)
+    return union((sql, (*params, *values)) for values in stretches)
 
 
 def parts(rows: QuerySet[Any]) -> Iterator[Part]:
@@ -162,9 +166,7 @@ def narrowed(rows: QuerySet[Any], conditions: Sequence[Any]) -> QuerySet[Any]:
     return copy
 
 
-def stretches_of(
-    rows: QuerySet[Any], conditions: Sequence[Any]
-) -> tuple[tuple[str, ...], tuple[tuple[Any, ...], ...] | None]:
+def stretches_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> tuple[tuple[str, ...], Stretches | None]:
     """None where one stretch is enough, or where there would be too many."""
     given = values_given(rows, conditions)
     alone = [column for column in ALONE if column in given]

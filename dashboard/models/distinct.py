@@ -1,29 +1,38 @@
-"""The distinct values of an index's first columns: one probe for each, however many rows carry it."""
+"""The distinct values of an index's first columns: a probe for each, however many rows carry it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-SQL = """
-WITH RECURSIVE found({columns}) AS (
-    SELECT {columns} FROM (SELECT {columns} FROM {table} ORDER BY {columns} LIMIT 1) AS least
-    UNION ALL
-    SELECT {next_values} FROM found WHERE found.{first} IS NOT NULL
-)
-SELECT {columns} FROM found WHERE {first} IS NOT NULL
-"""
-NEXT = "(SELECT {column} FROM {table} WHERE ({columns}) > ({last}) ORDER BY {columns} LIMIT 1)"
 
-
-def distinct(
-    connection: Any, table: str, columns: Sequence[str], most: int | None = None
-) -> list[tuple[Any, ...]]:
-    """In the order of an index that begins with these columns; at most so many. No value may be null."""
-    names = {"table": table, "columns": ", ".join(columns), "first": columns[0]}
-    last = ", ".join(f"found.{column}" for column in columns)
-    next_values = ", ".join(NEXT.format(column=column, last=last, **names) for column in columns)
-    sql = SQL.format(next_values=next_values, **names) + ("LIMIT %s" if most is not None else "")
+def distinct(connection: Any, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """No value may be null."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [most] if most is not None else None)
-        return cursor.fetchall()
+        cursor.execute(f"WITH RECURSIVE {found(table, columns)} SELECT * FROM found")
+        return [row for row in cursor.fetchall() if row[-1] is not None]
+
+
+def found(table: str, columns: Sequence[str]) -> str:
+    """SQL of common table expressions, `found` the last of them; its last column may be null.
+
+    Column by column: SQLite compares rows of two by the first alone, and would read all that share it.
+    """
+    return ", ".join(step(table, columns, n) for n in range(len(columns)))
+
+
+def step(table: str, columns: Sequence[str], n: int) -> str:
+    """For each of the values before it, the least one of column n, and from each the next one."""
+    *known, column = columns[: n + 1]
+    before, this = f"values_{n - 1}", "found" if known == list(columns[:-1]) else f"values_{n}"
+    listed = "".join(f"s.{one}, " for one in known)
+    alike = [f"t.{one} = s.{one}" for one in known]
+
+    def least(*conditions: str) -> str:
+        return f"(SELECT MIN(t.{column}) FROM {table} t WHERE {' AND '.join(conditions) or '1 = 1'})"
+
+    first = f"SELECT {listed}{least(*alike)}"
+    first += f" FROM {before} s WHERE s.{known[-1]} IS NOT NULL" if known else ""
+    again = f"SELECT {listed}{least(*alike, f't.{column} > s.{column}')} FROM {this} s"
+    again += f" WHERE s.{column} IS NOT NULL"
+    return f"{this}({', '.join([*known, column])}) AS ({first} UNION ALL {again})"

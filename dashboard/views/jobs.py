@@ -5,18 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
-from .. import gpu_time, job_file, joblist
+from .. import gpu_time, job_file, joblist, paging
 from ..access import viewing
 from ..clock import now
-from ..paging import BadCursor, Cursor, Page, keyset_page, order
+from ..filters import check_day
+from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
+from ..paging import LAST, BadCursor, Cursor, Order, Page, Place, keyset_page
+from ..scope import ONE_DAY, Span
 from ..tables import JobTable
 from ..templatetags import ui
 from .asked import Asked
 
+DATED = ("start", "end")  # the sorts that a day can be looked up in
 USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
 
 
@@ -33,16 +40,20 @@ def page(request: HttpRequest) -> HttpResponseBase:
         total = f"{gpu_time.six_decimals(hours)} job GPU-hours"
         if answer := asked.export("jobs", job_file.COLUMNS, lambda: rows, total):
             return answer
-    listed, measured_at, problem = one_page(asked, jobs, sort)
+    if request.GET.get("jump") and sort.lstrip("-") not in DATED:
+        sort = joblist.NEWEST
+    sort, order, refused = order_in_force(sort, jobs, span)
+    listed, measured_at, misread = one_page(asked, jobs, sort, order)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
-    count = joblist.shown_count(jobs)
+    count = joblist.shown_count(jobs) if listed.before or listed.after else f"{len(listed.rows):,}"
     context = asked.context(
         table=table,
         pages=links(asked, listed),
+        jump=jump(asked, sort),
         count=count,
         hours=hours,
         clipped=span is not None,
-        problem=problem,
+        problems=[words for words in (refused, misread) if words],
         how=asked.how("job-hours", formula=formula(hours), rows=f"{count} jobs", money=False),
         measured_at=measured_at,
     )
@@ -54,29 +65,76 @@ def formula(hours: Decimal) -> str:
 
 
 def keys(sort: str) -> list[Any]:
-    return order(sort.startswith("-"), backwards=False)
+    return paging.order(sort.startswith("-"), backwards=False)
 
 
-def one_page(asked: Asked, jobs: Any, sort: str) -> tuple[Page, datetime, str]:
-    """The page that after or before asks for; the first one, with words, where the address is broken."""
-    got, descending = asked.request.GET, sort.startswith("-")
+def order_in_force(sort: str, jobs: Any, span: Span | None) -> tuple[str, Order, str]:
+    """The sort that is asked for, or newest first and why."""
+    if order := joblist.order_of(sort, jobs, span):
+        return sort, order, ""
+    title = JobTable.base_columns[sort.lstrip("-")].verbose_name
+    words = (
+        f"More than {joblist.SORTED:,} jobs match, too many to sort by {title}: the newest come first. "
+        "Narrow the filters to sort them, or sort by start or end."
+    )
+    return joblist.NEWEST, Order(descending=True, nullable=span is None), words
+
+
+def one_page(asked: Asked, jobs: Any, sort: str, order: Order) -> tuple[Page, datetime, str]:
+    """The page that the address asks for; the first one, with words, where it cannot be read."""
+
+    given = asked.request.GET
+
+    def page(place: Place) -> tuple[Page, datetime]:
+        rows = joblist.rows_by(sort, jobs, asked.names, asked.scope.span, place.moment)
+        return keyset_page(rows, order, asked.per_page, place), place.moment
+
     try:
-        after = Cursor.read(got["after"]) if got.get("after") else None
-        before = Cursor.read(got["before"]) if got.get("before") else None
-        at = (before or after).moment if (before or after) else now()  # type: ignore[union-attr]
-        rows = joblist.sorted_by(sort, jobs.select_related("team"), asked.names, asked.scope.span, at)
-        return keyset_page(rows, descending, asked.per_page, at, after, before), at, ""
-    except BadCursor:
-        rows = joblist.sorted_by(sort, jobs.select_related("team"), asked.names, asked.scope.span, now())
-        first = keyset_page(rows, descending, asked.per_page, now())
-        return first, now(), "The address of that page cannot be read; this is the first page."
+        place = place_of_day(given["jump"], order) if given.get("jump") else Place.read(given, now())
+        return *page(place), ""
+    except BadCursor as problem:
+        return *page(Place(now())), f"{problem} This is the first page."
+
+
+def place_of_day(text: str, order: Order) -> Place:
+    """Just before the day's first job in this order. The day is one of the display zone, as the times are."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()
+        check_day(day)
+    except ValueError:
+        raise BadCursor(f"“{text[:20]}” is no day.") from None
+    except ValidationError as error:
+        raise BadCursor(str(error.message)) from None
+    begins = midnight(day + ONE_DAY if order.descending else day, settings.TIME_ZONE)
+    return Place(now(), after=Cursor(begins, UUID(int=0), now()))
+
+
+def jump(asked: Asked, sort: str) -> dict[str, Any]:
+    """The form that leads to a day, with what the page is narrowed to; by start unless sorted by end."""
+    by = sort.lstrip("-") if sort.lstrip("-") in DATED else "start"
+    left_out = {"jump", "after", "before"} | (set() if by in sort else {"sort"})
+    return {
+        "label": f"Go to the day of {by}",
+        "day": asked.request.GET.get("jump", ""),
+        "first": FIRST_DAY,
+        "last": LAST_DAY,
+        "kept": [
+            (name, value)
+            for name, values in asked.request.GET.lists()
+            for value in values
+            if name not in left_out
+        ],
+    }
 
 
 def links(asked: Asked, listed: Page) -> dict[str, Any]:
+    def there(**place: Any) -> str:
+        return asked.here(**({"after": "", "before": "", "jump": ""} | place))
+
     return {
-        "newer_url": asked.here(before=listed.before, after="") if listed.before else None,
-        "older_url": asked.here(after=listed.after, before="") if listed.after else None,
-        "first_url": asked.here(after="", before="") if listed.before else None,
-        "last_url": None,
+        "newer_url": there(before=listed.before) if listed.before else None,
+        "older_url": there(after=listed.after) if listed.after else None,
+        "first_url": there() if listed.before else None,
+        "last_url": there(before=LAST) if listed.after else None,
         "shown": f"{len(listed.rows)} jobs on this page",
     }

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
+from .. import joblist
 from ..access import viewing
 from ..filters import query
 from ..gpu_time import hours, six_decimals
@@ -185,7 +186,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     if answer := asked.export("team", COLUMNS, lambda: file_rows(asked, scope), control(use.microseconds)):
         return answer
     changes = TeamChanges.of(scope, sides(asked), asked.names)
-    latest = Job.objects.of_team(team).newest_first().select_related("team")[:LATEST]
+    latest = joblist.newest(Job.objects.of_team(team), LATEST)
     context = asked.context(
         team=team,
         figures=cost_figure(asked, scope, use) + team_figures(asked, use, changes),
@@ -194,7 +195,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             {"use": m, "url": asked.link("jobs", team=team.pk, model=m.name)}
             for m in teams.model_use(scope, asked.names)
         ],
-        latest=JobTable(list(latest), names=asked.names, orderable=False, exclude=("team",)),
+        latest=JobTable(latest, names=asked.names, orderable=False, exclude=("team",)),
         jobs_url=reverse("jobs") + query(team=team.pk),
         statement_url=reverse("statement", args=[team.pk]),
         how_models=job_hours(asked, use.gpu_hours, use.jobs, changes, team=use.id)["how"],
