@@ -157,12 +157,10 @@ def postgresql(config: dict, url: str) -> dict:
         config["HOST"] = host.partition(":")[0]
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
-    options: dict = {"options": "-c jit=off -c max_parallel_workers_per_gather=0"}
     # No pool under test: it would hold connections to a database that is to be dropped.
     if not TESTING:
-        options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10, "max_idle": 300}
-    # Pages ask for little: compiling a query or starting workers for it takes longer than answering it.
-    config["OPTIONS"] = options | config.get("OPTIONS", {})
+        pool = {"min_size": 1, "max_size": 8, "timeout": 10, "max_idle": 300}
+        config["OPTIONS"] = {"pool": pool} | config.get("OPTIONS", {})
     return config
 
 

@@ -1,13 +1,20 @@
 """The door for any WSGI server: `granian --interface wsgi heliox_site.wsgi:application`."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
 # Pages give up before they hold a thread for ever; commands, which may take an hour, have no such limits.
-# Compiling a query (jit) takes longer than running it where the planner thinks a page's sums dear.
+# Compiling a query (jit) or starting workers for it takes longer than running what a page asks.
 # libpq reads this variable, so an administrator's own PGOPTIONS wins.
-os.environ.setdefault("PGOPTIONS", "-c statement_timeout=60s -c lock_timeout=15s -c jit=off")
+LIMITS = "-c statement_timeout=60s -c lock_timeout=15s"
+os.environ.setdefault("PGOPTIONS", f"{LIMITS} -c jit=off -c max_parallel_workers_per_gather=0")
 
 application = get_wsgi_application()
+
+# What is loaded stays for ever, and a page of many figures makes many objects that all go at its end:
+# looking through them so often as Python does by default takes a sixth of a long page's time.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
