@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from .. import gpu_time
+from .. import gpu_time, rollups
 from ..ingest.reapply import reapply
 from ..models import Job
 from ..models.entities import KNOWN_STATUSES, JobQuerySet
@@ -146,6 +146,18 @@ class JobAdmin(HelioxAdmin):
             gpu_type=names.gpu_choices(),
         )
 
+    def log_addition(self, *args: Any) -> Any:
+        transaction.on_commit(rollups.settle_if_worth_it)
+        return super().log_addition(*args)
+
+    def log_change(self, *args: Any) -> Any:
+        transaction.on_commit(rollups.settle_if_worth_it)
+        return super().log_change(*args)
+
+    def log_deletions(self, *args: Any) -> Any:
+        transaction.on_commit(rollups.settle_if_worth_it)
+        return super().log_deletions(*args)
+
     def save_model(self, request: HttpRequest, obj: Job, form: ModelForm, change: bool) -> None:
         if change and "team" in form.changed_data:
             obj.team_set_by_hand = True
@@ -206,6 +218,7 @@ class JobAdmin(HelioxAdmin):
         for some in in_batches(outcome.ended):
             Job.objects.filter(pk__in=some).update(end_time=end_time)
         history.log(request, outcome.entries)
+        transaction.on_commit(rollups.settle_if_worth_it)
         for words, level in outcome.in_words(status):
             self.message_user(request, words, level)
 

@@ -70,7 +70,7 @@ def sums(vendor: str) -> list[Sums]:
 
 
 def settle_if_worth_it() -> None:
-    """After a few rows were written by hand; never waits."""
+    """Where so much is noted that pages begin to feel it; never waits for somebody who is at it."""
     if GpuTimeChange.objects.all()[:WORTH_SETTLING].count() == WORTH_SETTLING:
         settle(wait=False)
 
