@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import xlsxwriter
@@ -19,18 +22,22 @@ from .ingest.values import guarded
 
 FORMATS = {"csv": "CSV", "xlsx": "Excel"}
 BOM = "\ufeff"
-ROWS_A_CHUNK = 500
+ROWS_AT_ONCE = 500
 ROWS_A_SHEET = 1_048_576
 
 
 @dataclass(frozen=True)
 class Export:
-    """rows: tuples in the order of columns. about: what the page prints, for the file's About sheet."""
+    """rows: tuples in the order of columns. about: what the page prints, for the file's About sheet.
+
+    lines: the rows as lines of CSV already, many at a time, where there is a quicker way to them.
+    """
 
     name: str
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
     about: Sequence[tuple[str, str]] = field(default=())
+    lines: Iterator[bytes] | None = None
 
     def response(self, kind: str) -> HttpResponseBase:
         response = self.as_csv() if kind == "csv" else self.as_xlsx()
@@ -39,9 +46,8 @@ class Export:
         return response
 
     def as_csv(self) -> StreamingHttpResponse:
-        return StreamingHttpResponse(
-            csv_chunks(self.columns, self.rows), content_type="text/csv; charset=utf-8"
-        )
+        lines = self.lines or lines_of_values(self.rows)
+        return StreamingHttpResponse(csv_file(self.columns, lines), content_type="text/csv; charset=utf-8")
 
     def as_xlsx(self) -> FileResponse:
         spool = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
@@ -55,22 +61,66 @@ def file_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:150]
 
 
-class Line:
-    """What csv.writer writes to, kept instead of written."""
-
-    def write(self, text: str) -> str:
-        return text
+# CSV
 
 
-def csv_chunks(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    write = csv.writer(Line(), lineterminator="\r\n").writerow
-    chunk = [BOM + write(columns)]
+def csv_file(columns: Sequence[str], lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The header leaves with the first lines, so a query that fails at once is an error and no file."""
+    with closing(lines):  # type: ignore[type-var]
+        yield BOM.encode() + written([columns]) + next(lines, b"")
+        yield from lines
+
+
+def written(rows: Iterable[Sequence[Any]]) -> bytes:
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)
+    return lines.getvalue().encode()
+
+
+def lines_of_values(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    rows = iter(rows)
+    while some := [[csv_cell(value) for value in row] for row in islice(rows, ROWS_AT_ONCE)]:
+        yield written(some)
+
+
+# Bytes at the beginning of a cell that call for a closer look: a sign, an apostrophe, a blank or a control
+# character, what begins a blank of Unicode, and the quotes around an empty cell or one with a comma, a quote
+# or a line break.
+CLOSER_LOOK = frozenset(b"-=+@|%'\" \x7f\xc2\xe1\xe2\xe3") | frozenset(range(32))
+KINDS = bytes(44 if byte in b",\n" else 33 if byte in CLOSER_LOOK else 46 for byte in range(256))
+BEGINS_UNUSUALLY = re.compile(b",!").search  # twice as quick as `in`
+
+
+def guarded_lines(lines: bytes, texts: Sequence[int]) -> bytes:
+    """Lines as PostgreSQL writes them in those that our files hold; the first column is no text."""
+    if BEGINS_UNUSUALLY(lines.translate(KINDS)):
+        return written(with_guard(csv.reader(io.StringIO(lines.decode(), newline="")), texts))
+    return lines.replace(b"\n", b"\r\n")
+
+
+def lines_of(rows: Sequence[Sequence[str]], texts: Sequence[int]) -> bytes:
+    """Lines of rows whose cells are spelled already; texts are the columns to guard, never the first."""
+    lines = b"".join([("\r\n".join(map(",".join, rows))).encode(), b"\r\n"])
+    if is_plain(lines, len(rows), len(rows[0])):
+        return lines
+    return written(with_guard(map(list, rows), texts))
+
+
+def is_plain(lines: bytes, rows: int, columns: int) -> bool:
+    """Whether every comma and line break stands between cells, and none of them begins unusually."""
+    return (
+        lines.count(b",") == rows * (columns - 1)
+        and lines.count(b"\n") == lines.count(b"\r") == rows
+        and b'"' not in lines
+        and not BEGINS_UNUSUALLY(lines.translate(KINDS))
+    )
+
+
+def with_guard(rows: Iterable[list[str]], texts: Sequence[int]) -> Iterator[list[str]]:
     for row in rows:
-        chunk.append(write([csv_cell(value) for value in row]))
-        if len(chunk) >= ROWS_A_CHUNK:
-            yield "".join(chunk)
-            chunk = []
-    yield "".join(chunk)
+        for place in texts:
+            row[place] = guarded(row[place])
+        yield row
 
 
 def csv_cell(value: Any) -> Any:
@@ -86,9 +136,18 @@ def csv_cell(value: Any) -> Any:
     return guarded(value) if isinstance(value, str) else value
 
 
+def plain_number(number: Decimal) -> Decimal:
+    """2.500000 as 2.5, 100 as 100 and never 1E+2."""
+    short = number.normalize()
+    return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
+
+
 def instant(value: datetime) -> str:
     """ISO 8601 in UTC with Z; fractions of a second only where there are any."""
     return value.isoformat().replace("+00:00", "Z")
+
+
+# Excel
 
 
 def write_workbook(spool: Any, export: Export) -> None:

@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
 
+from .exports import plain_number
 from .gpu_time import job_gpu_hours
-from .job_file import plain_number
 from .joblist import duration
 from .naming import Names
 from .scope import Span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -158,9 +158,17 @@ class Asked:
         ]
 
     def export(
-        self, page: str, columns: Sequence[str], rows: Callable[[], Iterable[Sequence[Any]]], control: str
+        self,
+        page: str,
+        columns: Sequence[str],
+        rows: Callable[[], Iterable[Sequence[Any]]],
+        control: str | Callable[[], str],
+        lines: Callable[[], Iterator[bytes]] | None = None,
     ) -> HttpResponseBase | None:
-        """The file that `_export` asks for, None where it asks for none. control: the total on the page."""
+        """The file that `_export` asks for, None where it asks for none.
+
+        control: the total on the page, which only a workbook tells. lines: the rows as CSV already.
+        """
         kind = self.request.GET.get("_export")
         if not kind:
             return None
@@ -169,8 +177,11 @@ class Asked:
             return refusal(f"“{kind[:20]}” is not a file format here. Ask for {' or '.join(FORMATS)}.")
         if self.filter.form.errors:
             return refusal(errors_in_words(self.filter.form))
-        about = [*self.about(), ("Total", control)]
-        return Export(self.file_name(page), columns, rows(), about).response(kind)
+        file = self.file_name(page)
+        if kind == "csv":
+            return Export(file, columns, rows(), lines=lines() if lines else None).response(kind)
+        about = [*self.about(), ("Total", control() if callable(control) else control)]
+        return Export(file, columns, rows(), about).response(kind)
 
     def how(
         self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from .. import gpu_time, job_file, joblist
+from .. import gpu_time, joblist
 from ..access import viewing
 from ..clock import now
+from ..exports import plain_number
 from ..filters import query
 from ..models import Job
 from ..naming import Names
@@ -71,7 +72,7 @@ def facts(job: Job) -> list[tuple[str, Any]]:
         ("Account", job.account),
         ("Submitted by", job.submitted_by),
         ("GPU type in the log", job.raw_gpu_type),
-        ("GPUs in the log", job.raw_gpu_count and job_file.plain_number(job.raw_gpu_count)),
+        ("GPUs in the log", job.raw_gpu_count and plain_number(job.raw_gpu_count)),
         ("Stored as", f"{job.provider} / {job.gpu_type}"),
         ("Heliox’ id", job.pk),
         ("Written", f"{moment(job.created_at)}, last changed {moment(job.updated_at)}"),
@@ -99,7 +100,7 @@ def figures(job: Job, cost: JobCost, clock: str, gpu_type: str) -> list[dict[str
 
 
 def hours_figure(job: Job, gpu_type: str, facts: list[tuple[str, str]]) -> dict[str, Any]:
-    ran, gpus = joblist.duration(job), job_file.plain_number(job.gpu_count)
+    ran, gpus = joblist.duration(job), plain_number(job.gpu_count)
     held = ui.hours(gpu_time.job_gpu_hours(job))
     formula = (
         f"{duration_in_words(ran)} × {gpus} = {held}" if ran is not None else f"no running time = {held}"

@@ -33,13 +33,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
     sort = request.GET.get("sort", joblist.NEWEST)
     sort = sort if sort.lstrip("-") in joblist.SORTS and not sort.startswith("--") else joblist.NEWEST
     jobs, span = asked.filter.qs, asked.scope.span
+    if request.GET.get("_export") and (file := file_of(asked, sort, jobs)):
+        return file
     hours = gpu_time.gpu_hours(jobs, asked.names, span)
-    if request.GET.get("_export"):
-        ordered = joblist.sorted_by(sort, jobs, asked.names, span, now()).order_by(*keys(sort))
-        rows = job_file.rows_of(ordered, asked.names, span)
-        total = f"{gpu_time.six_decimals(hours)} job GPU-hours"
-        if answer := asked.export("jobs", job_file.COLUMNS, lambda: rows, total):
-            return answer
     if request.GET.get("jump") and sort.lstrip("-") not in DATED:
         sort = joblist.NEWEST
     sort, order, refused = order_in_force(sort, jobs, span)
@@ -60,12 +56,22 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "dashboard/jobs.html", context)
 
 
+def file_of(asked: Asked, sort: str, jobs: Any) -> HttpResponseBase | None:
+    names, span, at = asked.names, asked.scope.span, now()
+    sort, order, _ = order_in_force(sort, jobs, span)
+    rows = joblist.sorted_by(sort, jobs, names, span, at)
+    way = "-" if order.descending else ""
+    parts = [part.order_by(f"{way}sort_value", f"{way}pk") for part in paging.segments(rows, order)]
+    file = job_file.JobFile(parts, names, span, at)
+
+    def total() -> str:
+        return f"{gpu_time.six_decimals(gpu_time.gpu_hours(jobs, names, span))} job GPU-hours"
+
+    return asked.export("jobs", job_file.COLUMNS, file.rows, total, lines=file.lines)
+
+
 def formula(hours: Decimal) -> str:
     return f"Σ of the jobs’ running time within the range × GPUs = {ui.hours(hours)}"
-
-
-def keys(sort: str) -> list[Any]:
-    return paging.order(sort.startswith("-"), backwards=False)
 
 
 def order_in_force(sort: str, jobs: Any, span: Span | None) -> tuple[str, Order, str]:
