@@ -18,6 +18,7 @@ from ..clock import now
 from ..filters import check_day
 from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
 from ..paging import LAST, BadCursor, Cursor, Order, Page, Place, keyset_page
+from ..reports import job_time
 from ..scope import ONE_DAY, Span
 from ..tables import JobTable
 from ..templatetags import ui
@@ -35,13 +36,13 @@ def page(request: HttpRequest) -> HttpResponseBase:
     jobs, span = asked.filter.qs, asked.scope.span
     if request.GET.get("_export") and (file := file_of(asked, sort, jobs)):
         return file
-    hours = gpu_time.gpu_hours(jobs, asked.names, span)
+    hours = gpu_time.hours(job_time.gpu_microseconds(asked.scope, asked.names))
     if request.GET.get("jump") and sort.lstrip("-") not in DATED:
         sort = joblist.NEWEST
     sort, order, refused = order_in_force(sort, jobs, span)
     listed, measured_at, misread = one_page(asked, jobs, sort, order)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
-    count = joblist.shown_count(jobs) if listed.before or listed.after else f"{len(listed.rows):,}"
+    count = ui.count(job_time.count(asked.scope, asked.names))
     context = asked.context(
         table=table,
         pages=links(asked, listed),
@@ -65,7 +66,8 @@ def file_of(asked: Asked, sort: str, jobs: Any) -> HttpResponseBase | None:
     file = job_file.JobFile(parts, names, span, at)
 
     def total() -> str:
-        return f"{gpu_time.six_decimals(gpu_time.gpu_hours(jobs, names, span))} job GPU-hours"
+        spent = job_time.gpu_microseconds(asked.scope, names)
+        return f"{gpu_time.six_decimals(gpu_time.hours(spent))} job GPU-hours"
 
     return asked.export("jobs", job_file.COLUMNS, file.rows, total, lines=file.lines)
 
