@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
@@ -63,6 +64,8 @@ class Names:
     clocks: dict[str, str] = field(default_factory=dict)
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
+    # What the roll-ups answered while these names were in use: for as long as one request.
+    answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, of_jobs: Callable[[], list[tuple[str, str, str]]] = job_pairs) -> Names:

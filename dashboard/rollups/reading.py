@@ -8,7 +8,7 @@ microsecond.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from itertools import chain
 from operator import add
@@ -63,6 +63,9 @@ class Picked:
         jobs = jobs.with_status(*self.statuses) if self.statuses else jobs
         return jobs.filter(model_name__in=self.models) if self.models else jobs
 
+    def as_key(self) -> tuple[tuple[Any, ...], ...]:
+        return tuple(tuple(values) for values in astuple(self))
+
     def conditions(self) -> Iterator[tuple[str, Sequence[Any]]]:
         """Column and the values that it may have."""
         teams = [database_id(team) for team in self.teams]
@@ -92,6 +95,18 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
     Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
     the job-days mean little.
     """
+    return asked_once(summed_by, keys, picked, names, span)
+
+
+def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Any:
+    """A page asks the same for several of its figures."""
+    asked = question, tuple(keys), picked.as_key(), span
+    if asked not in names.answers:
+        names.answers[asked] = question(keys, picked, names, span)
+    return names.answers[asked]
+
+
+def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     ended = parts(keys, picked, span, stale, ", ".join(MEASURES), summing_parts(keys, picked, span))
     live = going_on(keys, picked.jobs().exclude(provider__in=stale), names, span)
@@ -121,6 +136,10 @@ def count_by(
     keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
 ) -> list[tuple[Any, ...]]:
     """(one value per key …, jobs that overlap the span), each job once; all jobs without a span."""
+    return asked_once(counted_by, keys, picked, names, span)
+
+
+def counted_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     return rows_of(keys, counting(keys, picked, names, span), ["jobs"])
 
 
