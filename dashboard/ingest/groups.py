@@ -48,7 +48,8 @@ def groups_of_staged() -> list[Group]:
 def group(row: dict[str, Any]) -> Group:
     instants = [row[edge] for edge in EDGES if row[edge] is not None]
     first, last = min(instants, default=None), max(instants, default=None)
-    return Group(*(row[key] for key in KEYS), first=first, last=last, jobs=row["jobs"])
+    fate, team, provider, gpu_type, cluster, named = (row[key] for key in KEYS)
+    return Group(fate, team, provider, gpu_type, cluster, named, first, last, row["jobs"])
 
 
 def log_spans(groups: Iterable[Group]) -> Iterable[dict[str, Any]]:
