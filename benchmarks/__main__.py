@@ -7,20 +7,23 @@ nothing. ROWS=2,5 measures these rows only. KEEP=folder keeps the databases.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from . import performance
 from .bench import Bench
 from .beside import Failed, environment
 from .cluster import started
-from .databases import FULL, MANAGE, QUICK, USUAL, Databases, Sizes
+from .databases import FULL, MANAGE, QUICK, USUAL, Databases, Sizes, usable
 from .machine import machine, versions
 from .measuring import Goal, Result
 from .peers.environments import Environments
@@ -31,27 +34,33 @@ def main() -> int:
     began = time.monotonic()
     sizes, rows = chosen_sizes(), chosen_rows(os.environ.get("ROWS", ""))
     compress_static_files()
-    with place("KEEP") as kept, place() as scratch, started(kept / "postgres") as cluster:
+    with place("KEEP") as kept, place() as scratch, started(usable(kept) / "postgres") as cluster:
         databases = Databases(cluster, kept, say)
         bench = Bench(databases, Environments(kept / "peers", say), scratch, sizes, say)
         try:
-            results = dict(measured(bench, rows))
+            for row in rows:
+                result = measured(bench, row)
+                if sizes != QUICK:
+                    performance.write(performance.remember(sizes.many.short, about(bench), row, result))
         finally:
             databases.leave_all()
-        about = {
-            "day": f"{datetime.now(UTC):%Y-%m-%d}",
-            "command": "make bench FULL=1" if bench.is_full else "make bench",
-            "many": sizes.many.label,
-            "machine": machine(),
-            "versions": versions(cluster),
-            "settings": cluster.given | {"fsync": "off"},
-            "built": databases.notes["built"],
-        }
-    if sizes == QUICK:
-        return 0
-    performance.write(performance.remember(sizes.many.short, about, results))
-    say(f"docs/performance.md is written after {(time.monotonic() - began) / 60:.0f} minutes")
+    say(
+        f"{(time.monotonic() - began) / 60:.0f} minutes" + (", docs/performance.md" if sizes != QUICK else "")
+    )
     return 0
+
+
+def about(bench: Bench) -> dict[str, Any]:
+    cluster = bench.databases.cluster
+    return {
+        "day": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": "make bench FULL=1" if bench.is_full else "make bench",
+        "many": bench.sizes.many.label,
+        "machine": machine(),
+        "versions": versions(cluster),
+        "settings": cluster.given | {"fsync": "off"},
+        "built": bench.databases.notes["built"],
+    }
 
 
 def is_set(name: str) -> bool:
@@ -70,18 +79,26 @@ def chosen_rows(asked: str) -> list[Row]:
     return [known[number] for number in numbers]
 
 
-def measured(bench: Bench, rows: list[Row]) -> Iterator[tuple[int, Result]]:
-    for row in rows:
-        say(f"{row.number:2}  {row.work}")
-        started_at = time.monotonic()
-        try:
-            result = row.measure(bench)
-        except Failed as failed:
-            result = Result([Goal("all of it", None, 0, "")], notes=[f"Not measured: {failed}."])
-        for line in in_words(result):
-            say(f"    {line}")
-        say(f"    {time.monotonic() - started_at:.0f} s")
-        yield row.number, result
+def measured(bench: Bench, row: Row) -> Result:
+    """A row that fails is told, and the others go on: a run takes long."""
+    say(f"{row.number:2}  {row.work}")
+    began = time.monotonic()
+    try:
+        result = row.measure(bench)
+    except Exception as failed:
+        if not isinstance(failed, Failed):
+            traceback.print_exc()
+        result = Result([Goal("all of it", None, 0, "")], notes=[f"Not measured: {in_one_line(failed)}."])
+    for line in in_words(result):
+        say(f"    {line}")
+    say(f"    {time.monotonic() - began:.0f} s")
+    return result
+
+
+def in_one_line(failed: Exception) -> str:
+    """Without the paths of this machine."""
+    text = " ".join(str(failed).split()) or type(failed).__name__
+    return re.sub(r"\S*/\S*", "…", text)[:200]
 
 
 def in_words(result: Result) -> Iterator[str]:

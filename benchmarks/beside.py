@@ -152,7 +152,7 @@ class Psql:
 
 
 def timed_command(
-    command: Sequence[str | Path], to: Path | None = None, text: str = "", **settings: str
+    command: Sequence[str | Path], settings: Mapping[str, str], to: Path | None = None, text: str = ""
 ) -> Cost:
     """A program from its start to its end; text is what it reads, `to` takes what it prints."""
     with tempfile.TemporaryFile("w+") as given, open(to or os.devnull, "wb") as out:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 LOWEST, HIGHEST = 0.01, 10.0  # what lies beyond is drawn at the edge
-WIDTH, LABELS, FIGURES, LINE, TOP = 960, 400, 150, 22, 62
+WIDTH, LABELS, FIGURES, LINE, TOP = 960, 430, 150, 22, 62
 PLOT = WIDTH - LABELS - FIGURES
 # Blue and vermilion of Okabe and Ito are told apart by everybody, on white and on black.
 STYLE = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +59,23 @@ class Database:
     @property
     def path(self) -> Path:
         return Path(self.url.removeprefix("sqlite:///"))
+
+
+# What a kept database must have been built with: a migration is not run twice when it is edited.
+BUILT_WITH = ("dashboard/migrations/*.py", "dashboard/rollups/triggers.py", "dashboard/rollups/cutting.py")
+
+
+def usable(kept: Path) -> Path:
+    """The folder, emptied of databases that other migrations have built."""
+    files = sorted(path for pattern in BUILT_WITH for path in ROOT.glob(pattern))
+    schema = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    stamp = kept / "schema"
+    if not stamp.exists() or stamp.read_text() != schema:
+        for folder in ("postgres", "sqlite"):
+            shutil.rmtree(kept / folder, ignore_errors=True)
+        (kept / "bench.json").unlink(missing_ok=True)
+        stamp.write_text(schema)
+    return kept
 
 
 @dataclass
@@ -162,7 +181,7 @@ class Databases:
                 worker.call(function)
 
     def manage(self, database: Database, *command: str) -> None:
-        timed_command([*MANAGE, *command], **self.settings(database))
+        timed_command([*MANAGE, *command], self.settings(database))
 
     # Who works beside them
 

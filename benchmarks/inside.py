@@ -147,6 +147,20 @@ def table_of(worker: Worker, ours: bool) -> Callable[[], Any]:
     return lambda: default(rows, order_by="-start_time")
 
 
+OUR_COLUMNS = [
+    "model_name",
+    "team",
+    "gpu_type",
+    "gpu_count",
+    "provider",
+    "status",
+    "start_time",
+    "end_time",
+    "duration",
+    "gpu_hours",
+]
+
+
 def default_table() -> Any:
     """The columns of our table, as django-tables2 makes them of a model."""
     import django_tables2
@@ -163,8 +177,7 @@ def default_table() -> Any:
 
         class Meta:
             model = Job
-            fields = ("model_name", "team", "gpu_type", "gpu_count", "provider", "status")
-            fields += ("start_time", "end_time", "duration", "gpu_hours")
+            fields = OUR_COLUMNS
 
         def render_duration(self, record: Any) -> str:
             from dashboard.joblist import duration
@@ -304,7 +317,7 @@ def measured_hours() -> Iterator[None]:
     def from_the_jobs(keys: Sequence[str], scope: Any, names: Any, span: Any = None) -> list[Any]:
         return gpu_time.measured(keys, job_time.jobs_of(scope, names), names, span)
 
-    usual, allocation.time_by = allocation.time_by, from_the_jobs  # type: ignore[assignment]
+    usual, allocation.time_by = allocation.time_by, from_the_jobs
     try:
         yield
     finally:
@@ -328,6 +341,17 @@ def found(worker: Worker) -> Told:
     rows = sorted(map(repr, worker.found))
     digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()
     return {"rows": len(rows), "digest": digest}
+
+
+def roll_up(worker: Worker, how: str) -> Told:
+    """What `manage.py roll_up --rebuild` or `--verify` does; the first verifies too."""
+    from django.core.management import call_command
+
+    try:
+        call_command("roll_up", **{how: True}, stdout=io.StringIO())
+    except SystemExit:
+        return {"differs": 1}
+    return {"differs": 0}
 
 
 # Serving

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from .bench import Bench
 from .databases import Database
-from .measuring import Goal, Result, Table, columns, figures, interleaved, number, ratio, table, worst
+from .measuring import Cost, Goal, Result, Table, columns, figures, interleaved, number, ratio, table, worst
 
 NO_SUCH_WORD = "zzyzx"
 
@@ -61,13 +61,12 @@ def search(bench: Bench) -> Result:
 
 def fifty_rows(bench: Bench) -> Result:
     worker, times = bench.worker(bench.large), 10
-    runs = interleaved(
-        {
-            name: lambda ours=ours: worker.call("rendering", ours=ours, times=times).each(times)
-            for name, ours in (("django-tables2", False), ("ours", True))
-        },
-        runs=9,
-    )
+
+    def rendered(ours: bool) -> Cost:
+        return worker.call("rendering", ours=ours, times=times).each(times)
+
+    things = {"django-tables2": lambda: rendered(ours=False), "ours": lambda: rendered(ours=True)}
+    runs = interleaved(things, runs=9)
     lines = [(name, *figures(some)) for name, some in runs.items()]
     return Result([Goal("ours against django-tables2", ratio(runs), 0.25)], [Table(columns("table"), lines)])
 
@@ -80,7 +79,7 @@ def address(asked: dict[str, Any]) -> str:
 
 
 def single_filters(bench: Bench) -> dict[str, dict[str, Any]]:
-    """None; the most frequent and the rarest value of each; days; a check; a word."""
+    """None; the most frequent and the rarest value of each; days; checks."""
     found: dict[str, dict[str, Any]] = {"no filter": {}}
     for key, values in values_of(bench).items():
         for how, value in (("frequent", values[0]), ("rare", values[-1])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -87,7 +87,7 @@ class Goal:
 
     @property
     def in_words(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {number(self.limit)} {self.unit}".strip()
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g} {self.unit}".strip()
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Table:
     """What was measured, a line for each thing; cells are text."""
 
     columns: tuple[str, ...]
-    lines: list[tuple[str, ...]]
+    lines: Sequence[tuple[str, ...]]
 
 
 @dataclass

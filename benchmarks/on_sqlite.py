@@ -56,8 +56,8 @@ def by_shell(bench: Bench, database: Database) -> Cost:
     shell = shutil.which("sqlite3")
     if not shell:
         raise Failed("the program sqlite3 is not installed")
-    command = [shell, "-batch", "-csv", "-header", database.path]
-    return timed_command(command, to=bench.scratch / "shell.csv", text=SAME_COLUMNS)
+    command = [shell, "-batch", "-csv", "-header", str(database.path)]
+    return timed_command(command, {}, to=bench.scratch / "shell.csv", text=SAME_COLUMNS)
 
 
 def ours(bench: Bench, database: Database) -> Cost:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from .beside import ROOT
@@ -18,15 +17,16 @@ PAGE, CHART = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.svg
 Said = dict[str, Any]
 
 
-def remember(size: str, about: Said, results: dict[int, Result]) -> Said:
-    """Rows that were not measured now stay as they were, if they were measured on the same machine."""
+def remember(size: str, about: Said, row: Row, result: Result) -> Said:
+    """Rows that were measured before stay as they are, if that was on the same machine."""
+    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{size}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     same = {key: before.get(key) for key in ("machine", "versions")} == {
         key: about[key] for key in ("machine", "versions")
     }
     rows = before["rows"] if same else {}
-    rows |= {str(number): asdict(result) | {"day": about["day"]} for number, result in results.items()}
+    rows |= {str(row.number): asdict(result) | {"day": about["day"]}}
     whole = about | {"built": before.get("built", {}) | about["built"] if same else about["built"]}
     whole["rows"] = dict(sorted(rows.items(), key=lambda row: int(row[0])))
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
@@ -50,7 +50,7 @@ def bars(found: dict[Row, Result]) -> Iterator[Bar]:
         for goal in result.goals:
             if goal.share is not None and goal.limit:
                 figure = f"{value_of(goal)} ({goal.in_words})"
-                yield Bar(f"{row.number}  {plain(goal.of)}", goal.share, figure, bool(goal.met))
+                yield Bar(f"{row.number} {row.name}: {goal.of}", goal.share, figure, bool(goal.met))
 
 
 def page(said: Said, found: dict[Row, Result]) -> Iterator[str]:
@@ -144,12 +144,3 @@ def line_of(cells: Iterable[str]) -> str:
 def is_number(place: int, table: Table) -> bool:
     cells = [line[place] for line in table.lines if line[place]]
     return bool(cells) and all(cell[0].isdigit() for cell in cells)
-
-
-def plain(text: str) -> str:
-    return text.replace("`", "")
-
-
-def folder() -> Path:
-    RESULTS.mkdir(exist_ok=True)
-    return RESULTS

@@ -42,7 +42,7 @@ class Seen:
 
 
 def under_load(bench: Bench) -> Result:
-    file = unknown_jobs(bench.export_of_a_million, bench.scratch / "new_jobs.csv")
+    file = unknown_jobs(bench.file_of_jobs, bench.scratch / "new_jobs.csv")
     with bench.databases.copy(bench.three_years) as copy:
         settings = production(copy)
         with Beside(settings) as worker:
@@ -111,7 +111,7 @@ def wrk() -> str | None:
 def viewed(url: str, cookie: str, seconds: int) -> subprocess.Popen:
     """Viewers for that long, or until they are interrupted; then they say what they saw."""
     headers = {"Host": SITE, "X-Forwarded-Proto": "https", "Cookie": cookie}
-    if wrk() or script("debian").install_packages(["wrk"], "The viewers are wrk."):
+    if wrk() or script("debian.py").install_packages(["wrk"], "The viewers are wrk."):
         command = ["wrk", "-t", "1", "-c", str(VIEWERS), "-d", f"{seconds}s", "--timeout", "60s"]
         command += ["-s", str(SCRIPT), url]
         for name, value in headers.items():

@@ -20,7 +20,7 @@ def imports_of_jobs(bench: Bench, raw: Runs) -> Result:
     """raw: what a row costs by COPY."""
 
     def measure(programs: Path) -> Result:
-        file = first_rows(bench.export_of_a_million, bench.scratch / "some_jobs.csv")
+        file = first_rows(bench.file_of_jobs, bench.scratch / "some_jobs.csv")
         runs = Runs()
         with bench.databases.copy(bench.databases.without_jobs()) as copy, beside(programs, copy) as worker:
             cost = worker.call("benchmarks.peers.project.importing:jobs", file=str(file))
