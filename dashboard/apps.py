@@ -13,11 +13,14 @@ class DashboardConfig(AppConfig):
         from . import checks  # noqa: F401
         from .rollups import clocks  # noqa: F401
 
-        post_migrate.connect(keep_triggers, sender=self)
+        post_migrate.connect(keep_roll_ups, sender=self)
 
 
-def keep_triggers(using: str, **kwargs: Any) -> None:
-    """SQLite drops a table's triggers where a migration builds the table anew; Citus can have none."""
+def keep_roll_ups(using: str, **kwargs: Any) -> None:
+    """SQLite drops a table's triggers where a migration builds the table anew; Citus can have none.
+
+    A flush empties the tables in any order: where the jobs come last, their triggers note that they went.
+    """
     from django.db import connections
 
     from .rollups import triggers
@@ -28,3 +31,4 @@ def keep_triggers(using: str, **kwargs: Any) -> None:
         return
     if not triggers.are_there(connection) and not is_distributed(connection):
         triggers.install(connection)
+    triggers.forget_what_no_job_says(connection)

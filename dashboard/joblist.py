@@ -18,7 +18,6 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
-from . import stretches
 from .gpu_time import end_of_run
 from .models import Job
 from .models.calendar import midnight
@@ -40,21 +39,15 @@ COLUMNS = {
 SORTS = (*COLUMNS, "duration", "gpu_hours")
 WITHOUT_VALUE = ("start", "end", "duration", "gpu_hours")  # some jobs have none of these
 SHOWN = ("team__name", *(column for name, column in COLUMNS.items() if name != "team"))
-COUNTED = 1_000  # exact counts of millions of rows cost more than they tell
 SORTED = 100_000  # more jobs than these come only in an order that an index has
 
 
-def shown_count(jobs: QuerySet[Job]) -> str:
-    count = stretches.count(jobs, COUNTED)
-    return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
-
-
-def order_of(sort: str, jobs: QuerySet[Job], span: Span | None) -> Order | None:
-    """None where more jobs match than can be sorted by that."""
+def order_of(sort: str, number: int, span: Span | None) -> Order | None:
+    """None where so many jobs match that they cannot be sorted by that."""
     name, descending = sort.lstrip("-"), sort.startswith("-")
     if name == "start":
         return Order(descending, nullable=span is None)
-    if stretches.count(jobs, SORTED) <= SORTED:
+    if number <= SORTED:
         return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
     return Order(descending) if name == "end" else None
 

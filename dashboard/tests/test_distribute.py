@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from .. import sharding
-from ..apps import keep_triggers
+from ..apps import keep_roll_ups
 from ..rollups import triggers
 from ..sharding import CannotDistribute, State, steps
 
@@ -122,7 +122,7 @@ if connection.vendor == "postgresql":
     def test_the_second_time_there_is_nothing_to_do(catalogue):
         assert "SELECT create_distributed_table('jobs', 'id');" in distribute()
         assert sharding.is_distributed(connection)
-        keep_triggers(using="default")
+        keep_roll_ups(using="default")
         assert not triggers.are_there(connection), "a later migrate does not bring them back"
         assert distribute() == ["Nothing to do: the jobs are distributed."]
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -382,3 +383,14 @@ def test_after_any_writes_the_sums_are_those_of_the_jobs(as_of, written):
         rollups.settle()
         check_against_the_jobs()
         transaction.set_rollback(True)
+
+
+def test_what_a_flush_leaves_behind_is_forgotten():
+    make_job()
+    rollups.settle()
+    GpuDay.objects.all().delete()
+    Job.objects.all().delete()
+    assert unsettled() == 1
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+    assert unsettled() == 0
+    check_against_the_jobs()

@@ -39,10 +39,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
     hours = gpu_time.hours(job_time.gpu_microseconds(asked.scope, asked.names))
     if request.GET.get("jump") and sort.lstrip("-") not in DATED:
         sort = joblist.NEWEST
-    sort, order, refused = order_in_force(sort, jobs, span)
+    number = job_time.count(asked.scope, asked.names)
+    sort, order, refused = order_in_force(sort, number, span)
     listed, measured_at, misread = one_page(asked, jobs, sort, order)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
-    count = ui.count(job_time.count(asked.scope, asked.names))
+    count = ui.count(number)
     context = asked.context(
         table=table,
         pages=links(asked, listed),
@@ -76,9 +77,9 @@ def formula(hours: Decimal) -> str:
     return f"Σ of the jobs’ running time within the range × GPUs = {ui.hours(hours)}"
 
 
-def order_in_force(sort: str, jobs: Any, span: Span | None) -> tuple[str, Order, str]:
+def order_in_force(sort: str, number: int, span: Span | None) -> tuple[str, Order, str]:
     """The sort that is asked for, or newest first and why."""
-    if order := joblist.order_of(sort, jobs, span):
+    if order := joblist.order_of(sort, number, span):
         return sort, order, ""
     title = JobTable.base_columns[sort.lstrip("-")].verbose_name
     words = (
