@@ -42,14 +42,16 @@ SHOWN = ("team__name", *(column for name, column in COLUMNS.items() if name != "
 SORTED = 100_000  # more jobs than these come only in an order that an index has
 
 
-def order_of(sort: str, number: int, span: Span | None) -> Order | None:
-    """None where so many jobs match that they cannot be sorted by that."""
+def order_of(sort: str, jobs: QuerySet[Job], number: int, span: Span | None) -> Order | None:
+    """None where the number of the jobs is such that they cannot be sorted by that."""
     name, descending = sort.lstrip("-"), sort.startswith("-")
     if name == "start":
         return Order(descending, nullable=span is None)
-    if number <= SORTED:
-        return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
-    return Order(descending) if name == "end" else None
+    if name == "end" and (number > SORTED or not jobs.query.where):
+        return Order(descending)
+    if number > SORTED:
+        return None
+    return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
 
 
 def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:
@@ -57,9 +59,10 @@ def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at:
     return sorted_by(sort, jobs, names, span, at).select_related("team").only(*SHOWN)
 
 
-def newest(jobs: QuerySet[Job], most: int) -> list[Job]:
+def newest(jobs: QuerySet[Job], upto: int, first: int = 0) -> list[Job]:
     rows = jobs.annotate(sort_value=F("start_time"))
-    return loaded(rows.select_related("team"), first_keys(rows, Order(descending=True), most))
+    keys = first_keys(rows, Order(descending=True), upto)
+    return loaded(rows.select_related("team"), keys[first:])
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:

@@ -21,7 +21,7 @@ from django.db.models.lookups import Exact, In
 
 from .models import Team
 from .models.distinct import distinct
-from .models.overlap import AnyOf, RanLonger
+from .models.overlap import AnyOf, RanLonger, Rare
 
 # An index begins with each of these, and one with all four of CELL; start and id follow.
 CELL = ("team_id", "provider", "gpu_type", "status")
@@ -40,6 +40,7 @@ class Part:
     rows: QuerySet[Any]
     columns: tuple[str, ...] = ()
     stretches: Stretches | None = None
+    rare: bool = False
 
 
 def first(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
@@ -90,9 +91,8 @@ def union(selects: Iterable[SQL]) -> SQL:
 
 def in_order(part: Part, descending: bool, most: int) -> SQL:
     """The part's first rows; each of its stretches is read by itself."""
-    way = "DESC" if descending else "ASC"
-    order = f" ORDER BY 1 {way}, 2 {way} LIMIT {most}"
-    rows = part.rows
+    way, rows = "DESC" if descending else "ASC", part.rows
+    order = f" LIMIT {NO_LIMIT}" if part.rare else f" ORDER BY 1 {way}, 2 {way} LIMIT {most}"
     if part.stretches is not None:
         on = " AND ".join(f'"jobs"."{column}" = stretch.{column}' for column in part.columns)
         rows = rows.filter(RawSQL(on, [], output_field=BooleanField()))
@@ -141,9 +141,13 @@ def parts(rows: QuerySet[Any]) -> Iterator[Part]:
         yield part_of(rows, conditions)
 
 
+def is_rare(condition: Any) -> bool:
+    return isinstance(condition, Exact) and isinstance(condition.lhs, Rare)
+
+
 def alternatives(condition: Any) -> list[list[Any]]:
     """What each condition of an `AnyOf` is made of; nothing where it is none."""
-    if not (isinstance(condition, Exact) and isinstance(condition.lhs, AnyOf)):
+    if not (isinstance(condition, Exact) and isinstance(condition.lhs, AnyOf)) or is_rare(condition):
         return []
     return [pieces(one) for one in condition.lhs.get_source_expressions()]
 
@@ -154,6 +158,8 @@ def pieces(condition: Any) -> list[Any]:
 
 
 def part_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> Part:
+    if any(is_rare(one) for one in conditions):
+        return Part(narrowed(rows, conditions), rare=True)
     columns, stretches = stretches_of(rows, conditions)
     if stretches is not None:
         conditions = [one for one in conditions if column_of(one) not in columns]

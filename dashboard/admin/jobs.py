@@ -6,29 +6,34 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count, F, Max, Min, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from .. import gpu_time, rollups
+from .. import gpu_time, rollups, stretches
 from ..ingest.reapply import reapply
-from ..models import Job
+from ..joblist import SORTED, newest
+from ..models import Job, Team
 from ..models.entities import KNOWN_STATUSES, JobQuerySet
 from ..scope import Span, buckets
 from ..templatetags.ui import hours
 from . import history
-from .base import HelioxAdmin
+from .base import MOST_WORDS, CarefulChangeList, HelioxAdmin, words_of
 from .fields import suggest
 from .filters import (
     EndFilter,
@@ -42,15 +47,61 @@ from .filters import (
 from .forms import FINISHED, JobForm, StatusForm
 
 MOST_AT_ONCE = 10_000
+MOST_LISTED = 1_000
 MAPPED = ("provider", "gpu_type", "gpu_count")
 LOGGED = ("external_id", "cluster", "partition", "account", "raw_gpu_type", "raw_gpu_count", "submitted_by")
+
+
+class AtLeast(int):
+    """A number that stands for itself and more; Django prints it in many places."""
+
+    def __str__(self) -> str:
+        return f"{int(self):,}+"
+
+
+class PagesOfJobs(Paginator):
+    """No more pages than can be turned quickly: filters and the days above the list lead to the others."""
+
+    @cached_property
+    def count(self) -> int:
+        number = stretches.count(self.object_list, MOST_LISTED)  # type: ignore[arg-type]
+        return number if number <= MOST_LISTED else AtLeast(MOST_LISTED)
+
+
+class ListOfJobs(CarefulChangeList):
+    """Newest first, or sorted by a column where the jobs are not too many for that."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        whole = not self.multi_page or (self.show_all and self.can_show_all)
+        first = 0 if whole else (self.page_num - 1) * self.list_per_page
+        upto = self.result_count if whole else first + self.list_per_page
+        if ORDER_VAR not in self.params:
+            self.result_list = newest(self.queryset, upto, first)
+        elif stretches.count(self.queryset, SORTED) <= SORTED:
+            self.result_list = self.queryset[first:upto]
+        else:
+            words = f"More than {SORTED:,} jobs are too many to sort by a column: the newest come first."
+            self.model_admin.message_user(request, words, messages.WARNING)
+            self.result_list = newest(self.queryset, upto, first)
 
 
 class JobsByEdges(JobQuerySet):
     """Offers every year, month or day between the first and the last, without a look at each job."""
 
+    def edges(self) -> dict[str, datetime | None]:
+        started = self.annotate(sort_value=F("start_time")).filter(sort_value__isnull=False)
+        ends = [stretches.first(started, newest_first, 1) for newest_first in (False, True)]
+        when = dict(Job.objects.filter(pk__in=chain(*ends)).values_list("pk", "start_time"))
+        first, last = (when[keys[0]] if keys else None for keys in ends)
+        return {"first": first, "last": last}
+
+    def aggregate(self, *args: Any, **asked: Any) -> dict[str, Any]:
+        """The list of days asks for the first and the last start."""
+        return self.edges() if asked.keys() == {"first", "last"} else super().aggregate(*args, **asked)
+
     def datetimes(self, field_name: str, kind: str, order: str = "ASC", tzinfo: Any = None) -> Any:
-        edges = self.order_by().aggregate(first=Min(field_name), last=Max(field_name))
+        edges = self.edges()
         if edges["first"] is None:
             return []
         first, last = (timezone.localtime(edges[edge]).date() for edge in ("first", "last"))
@@ -75,8 +126,8 @@ class JobAdmin(HelioxAdmin):
     ]
     list_filter = [StatusFilter, ProviderFilter, GpuTypeFilter, EndFilter, QualityFilter, TeamFilter]
     list_select_related = ["team"]
-    search_fields = ["model_name", "external_id", "team__name"]
-    search_help_text = "Model, team, the scheduler's id, or a whole job id."
+    search_fields = ["model_name"]  # opens the box; what it finds is below
+    search_help_text = "Model, team, user, the scheduler's id, or a whole job id."
     date_hierarchy = "start_time"
     ordering = [F("start_time").desc(nulls_last=True), "-pk"]
     show_full_result_count = False
@@ -92,13 +143,24 @@ class JobAdmin(HelioxAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return JobsByEdges(self.model)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ListOfJobs
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any) -> Paginator:
+        """Of the list, or of the history of one job."""
+        pages = PagesOfJobs if queryset.model is Job else Paginator
+        return pages(queryset, per_page, *args)
+
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
-        try:
-            return queryset.filter(pk=UUID(search_term.strip())), False
-        except ValueError:
+        words = words_of(search_term)
+        if len(words) > MOST_WORDS:
             return super().get_search_results(request, queryset, search_term)
+        for word in words:
+            teams = list(Team.objects.filter(name__icontains=word).values_list("pk", flat=True))
+            queryset = queryset.found_by(word, *([Q(team__in=teams)] if teams else []))
+        return queryset, False
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> list[Any]:
         times = f"Times in {settings.TIME_ZONE}. Empty where the job has not started, or has not ended."
@@ -177,9 +239,9 @@ class JobAdmin(HelioxAdmin):
 
     @admin.action(description="Change the status of the selected jobs", permissions=["change"])
     def change_status(self, request: HttpRequest, jobs: QuerySet) -> HttpResponse | None:
-        number = jobs.count()
+        number = stretches.count(jobs, MOST_AT_ONCE)
         if number > MOST_AT_ONCE:
-            words = f"{number:,} jobs are selected. Change at most {MOST_AT_ONCE:,} at once."
+            words = f"More than {MOST_AT_ONCE:,} jobs are selected: that is the most to change at once."
             self.message_user(request, words, messages.ERROR)
             return None
         form = StatusForm(request.POST if "confirm" in request.POST else None, jobs=jobs.order_by())

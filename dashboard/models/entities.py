@@ -165,10 +165,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         jobs = self.unusual().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
         return jobs.filter(start_time__lt=latest).filter(start_time__lt=ends, until__gt=starts)
 
-    def found_by(self, text: str) -> JobQuerySet:
-        """Jobs whose model's name holds the text, or whose scheduler's id, user or own id it is."""
+    def found_by(self, text: str, *others: Q) -> JobQuerySet:
+        """Jobs whose model's name holds the text, whose scheduler's id, user or own id it is, or others."""
         models, ways = self.meant_by(text)
-        ways = [*([Q(model_name__in=models)] if models else []), *ways]
+        ways = [*([Q(model_name__in=models)] if models else []), *ways, *others]
         if not ways:
             return self.filter(pk=NO_JOB)
         return self.filter(AnyOf(*apart(ways)) if len(ways) > 1 else ways[0])

@@ -45,6 +45,10 @@ class AnyOf(Func):
     output_field = BooleanField()
 
 
+class Rare(AnyOf):
+    """Conditions that few rows meet, and a small index has them all: found and sorted, not waited for."""
+
+
 def overlap(starts_at: datetime, ends_at: datetime) -> list[Q]:
     """start < ends_at and (end > starts_at or none), as conditions for `AnyOf`."""
     day_before, week_before, day_after = starts_at - DAY, starts_at - WEEK, ends_at + DAY

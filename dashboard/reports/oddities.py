@@ -15,6 +15,7 @@ from .. import rollups
 from ..clock import now
 from ..models import Job
 from ..models.entities import KNOWN_STATUSES, MANY_GPUS, NO_JOB, UNUSUAL, JobQuerySet
+from ..models.overlap import Rare
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
@@ -142,7 +143,7 @@ def odd(jobs: Any, keys: Iterable[str]) -> Any:
     picked = Q(pk=NO_JOB)
     for key in known:
         picked |= among(key) & BY_KEY[key].condition()
-    return jobs.filter(picked)
+    return jobs.filter(picked if FOUND_BY_COMPARING in known else Rare(picked))
 
 
 def among(key: str) -> Q:

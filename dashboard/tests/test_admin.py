@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from dashboard.admin import jobs as admin_jobs
 from dashboard.models import (
     AccountMapping,
     BillDay,
@@ -391,6 +392,66 @@ def test_a_whole_id_finds_its_job(admin_client):
     job, _ = make_job(model_name="one"), make_job(model_name="two")
     page = admin_client.get(f"{JOBS}?q={job.pk}").content.decode()
     assert "one" in page and "two" not in page
+
+
+@pytest.fixture
+def sixty(db):
+    """Two hours apart, the last ten without a start."""
+    teams = [make_team("vision"), make_team("speech")]
+    Job.objects.bulk_create(
+        Job(
+            team=teams[n % 2],
+            model_name=("alpha", "beta", "gamma")[n % 3],
+            provider="AWS",
+            gpu_type="T4",
+            status="completed" if n < 50 else "pending",
+            start_time=at("2025-03-01 00:00") + timedelta(hours=2 * n) if n < 50 else None,
+            external_id=str(n),
+        )
+        for n in range(60)
+    )
+
+
+def ids_on(response) -> list[str]:
+    return [job.external_id for job in response.context["cl"].result_list]
+
+
+def test_the_list_of_jobs_begins_with_the_newest_and_ends_with_those_without_a_start(admin_client, sixty):
+    first, second = admin_client.get(JOBS), admin_client.get(f"{JOBS}?p=2")
+    assert ids_on(first) == [str(n) for n in range(49, -1, -1)]
+    assert set(ids_on(second)) == {str(n) for n in range(50, 60)}
+    assert set(ids_on(admin_client.get(f"{JOBS}?all="))) == {str(n) for n in range(60)}
+
+
+def test_the_list_of_jobs_counts_to_a_cap_and_has_no_page_beyond(admin_client, sixty, monkeypatch):
+    monkeypatch.setattr(admin_jobs, "MOST_LISTED", 55)
+    page = admin_client.get(JOBS)
+    assert "55+ jobs" in " ".join(page.content.decode().split())
+    assert admin_client.get(f"{JOBS}?p=3").url == f"{JOBS}?e=1"
+    assert "10 jobs" in " ".join(admin_client.get(f"{JOBS}?status=pending").content.decode().split())
+
+
+def test_too_many_jobs_are_not_sorted_by_a_column(admin_client, sixty, monkeypatch):
+    by_model = f"{JOBS}?o=1"
+    assert admin_client.get(by_model).context["cl"].result_list[0].model_name == "alpha"
+    monkeypatch.setattr(admin_jobs, "SORTED", 59)
+    page = admin_client.get(by_model)
+    assert "More than 59 jobs are too many to sort by a column" in page.content.decode()
+    assert ids_on(page)[0] == "49"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("alpha", 20), ("ALPHA visi", 10), ("speech", 30), ("17", 1), ("alpha 17", 0), ('"alpha"', 20)],
+)
+def test_a_search_finds_jobs_by_model_team_and_id(admin_client, sixty, words, found):
+    assert admin_client.get(JOBS, {"q": words}).context["cl"].result_count == found
+
+
+def test_the_days_above_the_list_reach_from_the_first_job_to_the_last(admin_client, sixty):
+    page = admin_client.get(f"{JOBS}?start_time__year=2025&start_time__month=3").content.decode()
+    days = [day for day in range(1, 32) if f"start_time__day={day}&" in page.replace("&amp;", "&")]
+    assert days == [1, 2, 3, 4, 5]
 
 
 def test_lists_lead_to_the_file_with_their_filters(admin_client):

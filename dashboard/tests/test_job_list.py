@@ -30,7 +30,7 @@ STATUSES = ("completed", "failed", "running", "pending", "odd")
 def page(sort, place, size=7, jobs=None, span=None):
     jobs = Job.objects.all() if jobs is None else jobs
     rows = joblist.rows_by(sort, jobs, Names.load(), span, place.moment)
-    return keyset_page(rows, joblist.order_of(sort, jobs.count(), span), size, place)
+    return keyset_page(rows, joblist.order_of(sort, jobs, jobs.count(), span), size, place)
 
 
 def walk(sort, **narrowed):
@@ -279,6 +279,15 @@ def test_too_many_jobs_are_not_sorted_without_an_index(listed, monkeypatch):
     assert "too many to sort" not in few.content.decode()
     assert "too many to sort" not in listed(sort="end").content.decode()
     assert set(keys_of(listed(sort="end", per_page=200))) == set(keys_of(listed(per_page=200)))
+
+
+@pytest.mark.parametrize("sort", ["team", "-end", "-start"])
+def test_the_file_has_the_order_of_the_page(listed, sort, monkeypatch):
+    for most in (100_000, 59):  # the second is less than there are
+        monkeypatch.setattr(joblist, "SORTED", most)
+        file = b"".join(listed(sort=sort, _export="csv").streaming_content).decode("utf-8-sig")
+        ids = [line.partition(",")[0] for line in file.splitlines()[1:]]
+        assert ids == [str(key) for key in keys_of(listed(sort=sort, per_page=200))]
 
 
 def test_the_pages_of_a_refused_sort_go_on(client, listed, monkeypatch):

@@ -33,14 +33,14 @@ def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="all", about_jobs=True)
     sort = request.GET.get("sort", joblist.NEWEST)
     sort = sort if sort.lstrip("-") in joblist.SORTS and not sort.startswith("--") else joblist.NEWEST
-    jobs, span = asked.filter.qs, asked.scope.span
-    if request.GET.get("_export") and (file := file_of(asked, sort, jobs)):
-        return file
-    hours = gpu_time.hours(job_time.gpu_microseconds(asked.scope, asked.names))
     if request.GET.get("jump") and sort.lstrip("-") not in DATED:
         sort = joblist.NEWEST
+    jobs, span = asked.filter.qs, asked.scope.span
     number = job_time.count(asked.scope, asked.names)
-    sort, order, refused = order_in_force(sort, number, span)
+    sort, order, refused = order_in_force(sort, jobs, number, span)
+    if request.GET.get("_export") and (file := file_of(asked, sort, order, jobs)):
+        return file
+    hours = gpu_time.hours(job_time.gpu_microseconds(asked.scope, asked.names))
     listed, measured_at, misread = one_page(asked, jobs, sort, order)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
     count = ui.count(number)
@@ -58,9 +58,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "dashboard/jobs.html", context)
 
 
-def file_of(asked: Asked, sort: str, jobs: Any) -> HttpResponseBase | None:
+def file_of(asked: Asked, sort: str, order: Order, jobs: Any) -> HttpResponseBase | None:
     names, span, at = asked.names, asked.scope.span, now()
-    sort, order, _ = order_in_force(sort, jobs, span)
     rows = joblist.sorted_by(sort, jobs, names, span, at)
     way = "-" if order.descending else ""
     parts = [part.order_by(f"{way}sort_value", f"{way}pk") for part in paging.segments(rows, order)]
@@ -77,9 +76,9 @@ def formula(hours: Decimal) -> str:
     return f"Σ of the jobs’ running time within the range × GPUs = {ui.hours(hours)}"
 
 
-def order_in_force(sort: str, number: int, span: Span | None) -> tuple[str, Order, str]:
-    """The sort that is asked for, or newest first and why."""
-    if order := joblist.order_of(sort, number, span):
+def order_in_force(sort: str, jobs: Any, number: int, span: Span | None) -> tuple[str, Order, str]:
+    """The sort that is asked for, or newest first and why. number: of the jobs."""
+    if order := joblist.order_of(sort, jobs, number, span):
         return sort, order, ""
     title = JobTable.base_columns[sort.lstrip("-")].verbose_name
     words = (
@@ -91,7 +90,6 @@ def order_in_force(sort: str, number: int, span: Span | None) -> tuple[str, Orde
 
 def one_page(asked: Asked, jobs: Any, sort: str, order: Order) -> tuple[Page, datetime, str]:
     """The page that the address asks for; the first one, with words, where it cannot be read."""
-
     given = asked.request.GET
 
     def page(place: Place) -> tuple[Page, datetime]:
