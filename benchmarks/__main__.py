@@ -124,7 +124,7 @@ def place(variable: str = "") -> Iterator[Path]:
     """The folder that the variable names, which stays, or one for as long as the block runs."""
     named = os.environ.get(variable, "") if variable else ""
     if named:
-        folder = Path(named).resolve()
+        folder = Path(named).expanduser().resolve()
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return
