@@ -85,7 +85,7 @@ def values(jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -
         shown_provider=shown("provider", names.cut_by, names.provider),
         began=AsText("start_time"),
         ended=AsText("end_time"),
-        ran=elapsed(F("start_time"), end_of_run(at, Value(at)), at),
+        ran=elapsed(F("start_time"), end_of_run(at), at),
         counted=counted_time(names, span, at) if span else Value(0),
     ).values_list(
         "id",
@@ -130,12 +130,16 @@ def counted_time(names: Names, span: Span, at: datetime) -> Case:
     return elapsed(Greatest("start_time", edge(span, names, "start")), end_of_run(at, until), at)
 
 
-def end_of_run(at: datetime, until: Any) -> Case:
-    """gpu_time.end_of_run, cut at `until`: in each branch, since LEAST and GREATEST skip a null."""
+def end_of_run(at: datetime, cut: Any = None) -> Case:
+    """gpu_time.end_of_run, at most `cut`: in each branch, since LEAST and GREATEST skip a null.
+
+    Nearly all jobs meet the first condition.
+    """
+    ended = Q(end_time__gte=F("start_time")) & ~Q(status="pending")
     return Case(
-        When(Q(start_time__isnull=True) | Q(start_time__gt=at) | Q(status="pending"), then=None),
-        When(end_time__gte=F("start_time"), then=Least("end_time", until)),
-        When(end_time__isnull=True, status="running", then=until),
+        When(ended & Q(end_time__lte=at), then=Least("end_time", cut) if cut else F("end_time")),
+        When(ended & Q(start_time__lte=at), then=cut or Value(at)),
+        When(start_time__lte=at, end_time__isnull=True, status="running", then=cut or Value(at)),
         output_field=DateTimeField(),
     )
 
