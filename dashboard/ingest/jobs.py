@@ -19,6 +19,7 @@ from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing, unplaced
+from ..rollups import noting
 from ..scope import Span, shift_month
 from . import settling
 from .groups import Group, groups_of_staged, log_spans
@@ -224,17 +225,22 @@ class JobPlan:
             return
         if self.jobs("updated"):
             remember(run, Job, "t.id IN (SELECT id FROM staged_jobs WHERE fate = 'updated')")
-        merge(run)
+        with noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'"):
+            merge(run)
         LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups))
 
 
 def merge(run: ImportRun) -> None:
-    """One statement, in the order of the keys, so that two imports never wait for each other in a ring."""
+    """One statement, in the order of the file: mostly that of time, as the indexes are.
+
+    Nobody waits for us in a ring: imports come one after the other by the lock of their transaction, and
+    what is to be updated is held already, in the order of the keys.
+    """
     own = ("created_at", "updated_at", "imported_by_id")
     execute(
         f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
         f"SELECT s.id, %s, %s, %s, {quoted(SAID, 's')} FROM staged_jobs s WHERE s.fate <> 'unchanged' "
-        f"ORDER BY s.id ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
+        f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
         [stamp(run.written_at), stamp(run.written_at), run.pk],
     )
 

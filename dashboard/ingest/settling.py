@@ -10,9 +10,11 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count
 
+from .. import workers
 from ..models import Job
 from ..models.names import name_key
 from ..naming import Names
+from ..rollups import noting
 from .records import Refused
 from .rows import execute, pieces, query, quoted
 from .staging import SAID, SETTLED, TABLE, StagedJob, create, differs, drop
@@ -73,8 +75,10 @@ def decide_fates(unsaid: dict[int, frozenset[str]], names: Names, lock: bool) ->
     """Settles what each job is to be, and whether that is inserted, updated or unchanged."""
     if connection.vendor == "postgresql":
         execute(f"ANALYZE {TABLE}")
+    if not query(f"SELECT 1 FROM {TABLE} s JOIN jobs j ON j.id = s.id LIMIT 1"):
+        return  # all are new, which is what they are staged as
     settle(unsaid)
-    if lock and held():
+    if lock and hold_updated():
         settle(unsaid)
     if keep_spellings(names):
         settle(unsaid)
@@ -110,19 +114,24 @@ def kept(column: str, silent: list[int], of: int) -> str:
     return f'CASE WHEN s.file IN ({", ".join(map(str, silent))}) THEN {value} ELSE s."{column}" END'
 
 
-def held() -> int:
-    """Keeps others from the rows that are to be updated, in the order of their keys; how many there are."""
+def hold_updated() -> bool:
+    """Keeps others from the rows that are to be updated, in the order of their keys; whether there is one."""
     if connection.vendor != "postgresql":
-        return 0
+        return False
+    if workers.hold_jobs(connection):
+        noting.alone(connection)
+        return StagedJob.objects.filter(fate="updated").exists()
     rows = (
         f"SELECT 1 FROM jobs j JOIN {TABLE} s ON s.id = j.id WHERE s.fate = 'updated' "
         "ORDER BY j.id FOR UPDATE OF j"
     )
-    return query(f"SELECT COUNT(*) FROM ({rows}) AS held")[0][0]
+    return bool(query(f"SELECT COUNT(*) FROM ({rows}) AS held")[0][0])
 
 
 def keep_spellings(names: Names) -> bool:
     """Another spelling of the same name is no change. Whether there was one."""
+    if not StagedJob.objects.filter(fate="updated").exists():
+        return False
     return any(
         [
             keep_spelling("provider", lambda name: name_key(names.provider(name))),

@@ -72,3 +72,15 @@ def test_a_killed_import_leaves_nothing_or_all_and_can_be_run_again(log: Path) -
     assert again.returncode == 0, err
     assert json.loads(out)["read"] == JOBS
     assert (Job.objects.count(), ImportRun.objects.count()) == (JOBS, 1)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
+def test_new_jobs_in_opposite_order_make_nobody_wait_in_a_ring(log: Path) -> None:
+    """Neither holds the jobs that the other still has to write."""
+    header, *rows = log.read_text().splitlines(keepends=True)
+    backwards = log.with_name("backwards.csv")
+    backwards.write_text(header + "".join(reversed(rows)))
+    running = [start(path) for path in (log, backwards, log, backwards)]
+    said = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0, 0], said
+    assert sorted(json.loads(out)["inserted"] for out, _ in said) == [0, 0, 0, JOBS]
