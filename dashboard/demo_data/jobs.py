@@ -12,9 +12,8 @@ from itertools import accumulate
 from math import ceil
 from random import Random
 from typing import NamedTuple
-from uuid import UUID
 
-from ..ingest.jobs import job_id
+from ..ingest.jobs import digits_of_id
 from ..models.calendar import day_bounds
 from .company import FLEETS, PROVIDERS, TEAMS, Fleet, Route, TeamPlan
 from .plan import Plan
@@ -37,9 +36,9 @@ IMPOSSIBLE = {
 
 
 class PlannedJob(NamedTuple):
-    """Times in whole seconds since 1970."""
+    """Times in whole seconds since 1970; the id as hexadecimal digits."""
 
-    id: UUID
+    id: str
     team: str
     model_name: str
     gpu_type: str
@@ -296,7 +295,7 @@ class JobLog:
         by_slurm = route.cluster is not None
         cluster = route.cluster or fleet.provider
         return PlannedJob(
-            job_id(cluster, external_id),
+            digits_of_id(cluster, external_id),
             team.name,
             run.model,
             route.gpu_type or fleet.gpu_type,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import connection, models, transaction
 
-from .. import rollups
+from .. import rollups, workers
 from ..ingest.deliveries import Draft
 from ..ingest.derive import Sum, figures
 from ..ingest.figures import add_lines
@@ -19,6 +18,7 @@ from ..ingest.jobs import NAMESPACE, SEPARATOR
 from ..ingest.records import BillRow
 from ..ingest.snapshots import AMOUNT, Cell, Figure
 from ..ingest.summary import Tally
+from ..late_indexes import indexes_made_afterwards
 from ..models import (
     AccountMapping,
     BillDay,
@@ -39,11 +39,13 @@ from ..models import (
 )
 from ..models.names import name_key
 from ..money import to_cents
+from ..rollups import noting
 from .bills import Bills, PlainDay
 from .company import ALIASES, CLUSTER, DIRECT_SPEND, MAPPED_TEAMS, PARTITIONS, PROVIDERS, TEAMS
 from .invoices import TypedIn, invoices
-from .jobs import JobLog
+from .jobs import JobLog, PlannedJob
 from .plan import Plan
+from .storing import STAMPS, insert, store_jobs
 
 FORMAT = "demo"
 FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
@@ -59,28 +61,7 @@ FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
     Commitment,
     Invoice,
 )
-STAMPS = ("created_at", "updated_at", "imported_by_id")
-JOB_COLUMNS = (
-    *STAMPS,
-    "team_set_by_hand",
-    "id",
-    "team_id",
-    "model_name",
-    "gpu_type",
-    "provider",
-    "start_time",
-    "end_time",
-    "status",
-    "gpu_count",
-    "submit_time",
-    "external_id",
-    "cluster",
-    "account",
-    "partition",
-    "raw_gpu_type",
-    "raw_gpu_count",
-    "submitted_by",
-)
+MANY = 100_000  # jobs, from which on their indexes are made afterwards
 COMMITTED = {"provider": "AWS", "gpu_type": "H100-80GB"}
 Progress = Callable[[int], None]
 
@@ -186,26 +167,22 @@ def write_invoices(run: ImportRun, totals: Iterable[TypedIn]) -> None:
 def write_jobs(run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Progress) -> None:
     begun: dict[str, int] = {}
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        stamps = (run.written_at, run.written_at, run.pk, False)
+    def batches() -> Iterator[list[PlannedJob]]:
         for batch in log.batches():
             for job in batch:
-                pk, team, model, gpu_type, provider, start, end, status, gpus, submit, *raw = job
-                named = (pk, teams[team], model, gpu_type, provider)
-                yield (*stamps, *named, moment(start), moment(end), status, gpus, moment(submit), *raw)
-                if submit < begun.setdefault(job.cluster, submit):
-                    begun[job.cluster] = submit
+                if job.submit < begun.setdefault(job.cluster, job.submit):
+                    begun[job.cluster] = job.submit
+            yield batch
             progress(log.written)
 
-    insert(Job, JOB_COLUMNS, rows())
+    brought = noting.noted_as_new(connection, "SELECT id FROM jobs WHERE imported_by_id = %s", [run.pk])
+    sorted_later = log.plan.jobs >= MANY and not workers.hold_jobs(connection)
+    with brought, indexes_made_afterwards("jobs") if sorted_later else nullcontext():
+        store_jobs(run, {name: pk.hex for name, pk in teams.items()}, batches())
     LogSpan.objects.bulk_create(
         LogSpan(run=run, cluster=cluster, first=datetime.fromtimestamp(first, UTC), last=run.written_at)
         for cluster, first in sorted(begun.items())
     )
-
-
-def moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def drafted(rows: Iterable[BillRow]) -> list[Draft]:
@@ -262,49 +239,3 @@ def remember_created(run: ImportRun, model: type[models.Model], ids: Iterable[UU
     """So that the demo can be undone like any import."""
     rows = ((run.pk, model._meta.db_table, pk, None) for pk in ids)
     insert(ImportChange, ("run_id", "table", "row_id", "before"), rows)
-
-
-def insert(model: type[models.Model], columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows at the database's own speed: past the ORM, by COPY where there is one."""
-    table, names = model._meta.db_table, ", ".join(f'"{name}"' for name in columns)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for lines in pieces(rows):
-                    copy.write("".join(lines))
-            return
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
-        cursor.cursor.connection.executemany(statement, (tuple(map(as_sqlite, row)) for row in rows))
-
-
-def pieces(rows: Iterable[tuple[Any, ...]], size: int = 1000) -> Iterator[list[str]]:
-    """Rows as lines of COPY's text format; psycopg's own write_row costs three times as much."""
-    lines = ("\t".join(map(as_copied, row)) + "\n" for row in rows)
-    while piece := list(islice(lines, size)):
-        yield piece
-
-
-ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def as_copied(value: Any) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(ESCAPED) if "\\" in value or not value.isprintable() else value
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-AS_SQLITE: dict[type, Callable[[Any], Any]] = {
-    datetime: lambda value: value.strftime("%Y-%m-%d %H:%M:%S"),
-    date: date.isoformat,
-    Decimal: lambda value: format(value, "f"),
-    UUID: lambda value: value.hex,
-}
-
-
-def as_sqlite(value: Any) -> Any:
-    """As Django's SQLite backend stores it; the raw cursor knows no adapters. Times: UTC, whole seconds."""
-    convert = AS_SQLITE.get(type(value))
-    return convert(value) if convert else value

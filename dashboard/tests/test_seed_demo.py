@@ -16,7 +16,8 @@ from dashboard import gpu_time
 from dashboard.demo_data import prices
 from dashboard.demo_data.company import FLEETS
 from dashboard.demo_data.plan import Plan
-from dashboard.demo_data.write import as_copied, occupied_by
+from dashboard.demo_data.write import occupied_by
+from dashboard.ingest.copying import as_copied
 from dashboard.ingest.jobs import job_id
 from dashboard.ingest.undo import undo
 from dashboard.models import (

@@ -1,0 +1,69 @@
+"""Indexes that are made after the rows: the same ones, whatever happens in between."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from dashboard.late_indexes import STORED, indexes_made_afterwards, rows
+from dashboard.models import Job
+
+from .conftest import make_job
+
+
+def indexes() -> list[tuple[str, str]]:
+    """Name and statement of each, but for the casts, which PostgreSQL spells another way each time."""
+    found = rows(STORED[connection.vendor], ["jobs"])
+    return [(name, re.sub(r"::(character varying|text)|[\[\]() ]", "", sql)) for name, sql in found]
+
+
+def test_they_are_the_same_before_and_after(db):
+    before = indexes()
+    with indexes_made_afterwards("jobs"):
+        assert indexes() == []
+        job = make_job()
+    assert len(before) > 10 and indexes() == before
+    assert list(Job.objects.newest_first()) == [job]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL compares conditions by itself")
+def test_conditions_of_indexes_are_still_understood(db):
+    with indexes_made_afterwards("jobs"):
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "jobs_unusual_idx" in Job.objects.unusual().values("status", "start_time").explain()
+
+
+def test_a_failure_halfway_loses_none(db):
+    before = indexes()
+    with pytest.raises(KeyboardInterrupt), transaction.atomic(), indexes_made_afterwards("jobs"):
+        make_job()
+        raise KeyboardInterrupt
+    assert indexes() == before and not Job.objects.exists()
+
+
+def test_a_table_that_has_rows_keeps_them_meanwhile(db):
+    make_job()
+    before = indexes()
+    with indexes_made_afterwards("jobs"):
+        assert indexes() == before
+    assert indexes() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_none_is_dropped_outside_a_transaction():
+    before = indexes()
+    with pytest.raises(TransactionManagementError), indexes_made_afterwards("jobs"):
+        pass
+    assert indexes() == before
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite looks them up at the end")
+def test_rows_that_break_a_foreign_key_are_refused(db):
+    with pytest.raises(Exception, match="foreign key"), transaction.atomic(), indexes_made_afterwards("jobs"):
+        Job.objects.filter(pk=make_job().pk).update(team="6f1f9b7e-5d0c-5b62-9a55-0c8f3f2a7d11")
+    assert len(indexes()) > 10
