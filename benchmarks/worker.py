@@ -14,6 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import django
+
+
+OURS = "heliox_site.settings"
+
 
 def backend_cpu(pid: int) -> float:
     """Seconds that a PostgreSQL backend has spent on a CPU; to the nanosecond, unlike its ticks."""
@@ -22,10 +27,10 @@ def backend_cpu(pid: int) -> float:
 
 class Worker:
     def __init__(self) -> None:
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
-        import django
-
-        django.setup()
+        if os.environ.setdefault("DJANGO_SETTINGS_MODULE", OURS) == OURS:
+            importlib.import_module("heliox_site.wsgi")  # with what it sets for web processes
+        else:
+            django.setup()
         from django.apps import apps
         from django.conf import settings
         from django.db import connection

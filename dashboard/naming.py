@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
-from .models.distinct import distinct
+from .models.distinct import distinct, found
 from .models.names import name_key
 
 DEFAULT_CLOCK = "UTC"
@@ -29,13 +30,46 @@ FROM (
 """
 
 
-def written_pairs() -> set[tuple[str, str]]:
-    """Every (provider, GPU type) that a snapshot or a contract carries, as stored."""
-    written, *others = (
-        model.objects.order_by().values_list("provider", "gpu_type")
-        for model in (CostSnapshot, UsageSnapshot, PeriodEntry, Rate, Commitment)
-    )
-    return set(written.union(*others))
+class Written(NamedTuple):
+    """The first and last day (included) with rows of a provider's GPU type, or of what was typed in for it.
+
+    gpu_type may be empty; last is None for a rate without an end.
+    """
+
+    provider: str
+    gpu_type: str
+    first: date
+    last: date | None
+    source: str
+
+
+def written() -> list[Written]:
+    """What is stored but for jobs, names as stored."""
+    billed = [of_snapshots(model._meta.db_table) for model in (CostSnapshot, UsageSnapshot)]
+    typed_in = [
+        f"SELECT provider, gpu_type, first_day, last_day, '{source}' FROM {model._meta.db_table}"
+        for source, model in (("entry", PeriodEntry), ("rate", Rate), ("commitment", Commitment))
+    ]
+    with reading().cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(billed + typed_in))
+        return [Written(p, g, as_day(first), last and as_day(last), s) for p, g, first, last, s in cursor]
+
+
+def of_snapshots(table: str) -> str:
+    """The index of cells is probed once for each, however many days it has."""
+    cell = "s.provider = found.provider AND s.gpu_type = found.gpu_type"
+    first, last = (f"(SELECT {edge}(s.date) FROM {table} s WHERE {cell})" for edge in ("MIN", "MAX"))
+    return f"""
+        SELECT * FROM (
+            WITH RECURSIVE {found(table, ["provider", "gpu_type"])}
+            SELECT provider, gpu_type, {first} AS first_day, {last} AS last_day, 'bill' AS source
+            FROM found WHERE gpu_type IS NOT NULL
+        ) AS {table}_days"""
+
+
+def as_day(value: Any) -> date:
+    """SQLite has days as text."""
+    return value if isinstance(value, date) else date.fromisoformat(value)
 
 
 def job_pairs() -> list[tuple[str, str, str]]:
@@ -64,23 +98,24 @@ class Names:
     clocks: dict[str, str] = field(default_factory=dict)
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
+    written: tuple[Written, ...] = ()
     # What the roll-ups answered while these names were in use: for as long as one request.
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, of_jobs: Callable[[], list[tuple[str, str, str]]] = job_pairs) -> Names:
-        return cls.of(of_jobs(), written_pairs(), Provider.objects.all(), NameAlias.objects.all())
+        return cls.of(of_jobs(), written(), Provider.objects.all(), NameAlias.objects.all())
 
     @classmethod
     def of(
         cls,
         of_jobs: list[tuple[str, str, str]],
-        written: set[tuple[str, str]],
+        written: Iterable[Written],
         known: Iterable[Provider],
         aliases: Iterable[NameAlias],
     ) -> Names:
-        known, aliases = list(known), list(aliases)
-        pairs = written | {(provider, gpu_type) for provider, gpu_type, _ in of_jobs}
+        known, aliases, written = list(known), list(aliases), tuple(written)
+        pairs = {(p, g) for p, g, *_ in written} | {(p, g) for p, g, _ in of_jobs}
         return cls(
             shown_names((p for p, _ in pairs), [p.name for p in known], aliases, "provider"),
             shown_names((g for _, g in pairs), [], aliases, "gpu_type"),
@@ -88,6 +123,7 @@ class Names:
             {p.key: p.bill_clock for p in known},
             {p.key: p.lag_days for p in known},
             {provider: clock for provider, _, clock in of_jobs},
+            written,
         )
 
     def provider(self, stored: str) -> str:

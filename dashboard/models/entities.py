@@ -96,6 +96,13 @@ UNUSUAL = (
     | Q(gpu_count__gt=MANY_GPUS)
     | ~Q(status__in=KNOWN_STATUSES)
 )
+# Of these, the few that never become usual.
+IMPOSSIBLE = (
+    Q(end_time__lt=F("start_time"))
+    | Q(start_time=F("end_time"))
+    | Q(gpu_count__gt=MANY_GPUS)
+    | ~Q(status__in=KNOWN_STATUSES)
+)
 
 
 def apart(conditions: list[Q]) -> list[Q]:
@@ -302,6 +309,7 @@ class Job(Stamped):
             models.Index(fields=["start_time"], condition=long_or_open(DAY), name="jobs_over_a_day_idx"),
             models.Index(fields=["start_time"], condition=long_or_open(WEEK), name="jobs_over_a_week_idx"),
             models.Index(fields=["status", "start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
+            models.Index(fields=["start_time"], condition=IMPOSSIBLE, name="jobs_impossible_idx"),
         ]
         constraints = [models.CheckConstraint(condition=Q(gpu_count__gt=0), name="jobs_gpu_count_positive")]
 
@@ -400,7 +408,10 @@ class CostSnapshot(Snapshot):
     class Meta:
         db_table = "cost_snapshots"
         db_table_comment = "Cost per day, provider and GPU type"
-        indexes = [models.Index(fields=["date", "provider", "gpu_type"], name="cost_date_provider_gpu_idx")]
+        indexes = [
+            models.Index(fields=["date", "provider", "gpu_type"], name="cost_date_provider_gpu_idx"),
+            models.Index(fields=["provider", "gpu_type", "date"], name="cost_cells_idx"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["date", "provider", "gpu_type"], name="cost_snapshots_cell")
         ]
@@ -420,7 +431,10 @@ class UsageSnapshot(Snapshot):
     class Meta:
         db_table = "usage_snapshots"
         db_table_comment = "Metered GPU-hours per day, provider and GPU type"
-        indexes = [models.Index(fields=["date", "provider", "gpu_type"], name="usage_date_provider_gpu_idx")]
+        indexes = [
+            models.Index(fields=["date", "provider", "gpu_type"], name="usage_date_provider_gpu_idx"),
+            models.Index(fields=["provider", "gpu_type", "date"], name="usage_cells_idx"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["date", "provider", "gpu_type"], name="usage_snapshots_cell")
         ]

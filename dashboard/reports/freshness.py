@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Max, Min, Value
+from django.db.models import Max, Min
 
 from ..clock import today
-from ..models import CostSnapshot, Job, LogSpan, PeriodEntry, Rate, UsageSnapshot
+from ..models import Job, LogSpan
 from ..naming import Names
 from ..scope import ONE_DAY, Span
 
@@ -79,22 +79,22 @@ def jobs_through() -> date | None:
 
 def day_ranges(names: Names) -> dict[str, Days]:
     ranges: dict[str, Days] = {}
-    for model in (CostSnapshot, UsageSnapshot):
-        rows = model.objects.order_by().values_list("provider").annotate(Min("date"), Max("date"))
-        for stored, first, last in rows:
-            known = ranges.get(shown := names.provider(stored), (first, last))
-            ranges[shown] = (min(first, known[0]), max(last, known[1]))
+    for row in names.written:
+        if row.source == "bill" and row.last is not None:
+            known = ranges.get(shown := names.provider(row.provider), (row.first, row.last))
+            ranges[shown] = (min(row.first, known[0]), max(row.last, known[1]))
     return ranges
 
 
 def typed_in_ranges(names: Names) -> defaultdict[str, list[Days]]:
     """First and last day of each period entry, and of each rate through today."""
-    days = "provider", "first_day", "last_day"
-    entries = PeriodEntry.objects.order_by().values_list(*days, Value(False))
-    rates = Rate.objects.order_by().values_list(*days, Value(True)).filter(first_day__lte=today())
     ranges: defaultdict[str, list[Days]] = defaultdict(list)
-    for provider, first, last, is_rate in entries.union(rates):
-        ranges[names.provider(provider)].append((first, min(last or today(), today()) if is_rate else last))
+    for row in names.written:
+        shown = names.provider(row.provider)
+        if row.source == "entry" and row.last is not None:
+            ranges[shown].append((row.first, row.last))
+        elif row.source == "rate" and row.first <= today():
+            ranges[shown].append((row.first, min(row.last or today(), today())))
     return ranges
 
 

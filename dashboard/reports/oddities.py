@@ -14,7 +14,7 @@ from django.db.models.lookups import IsNull
 from .. import rollups
 from ..clock import now
 from ..models import Job
-from ..models.entities import KNOWN_STATUSES, MANY_GPUS, NO_JOB, UNUSUAL, JobQuerySet
+from ..models.entities import IMPOSSIBLE, KNOWN_STATUSES, MANY_GPUS, NO_JOB, UNUSUAL, JobQuerySet
 from ..models.overlap import Rare
 
 FINISHED = ("completed", "failed", "cancelled")
@@ -133,8 +133,9 @@ ODDITIES = (
 BY_KEY = {oddity.key: oddity for oddity in ODDITIES}
 
 
-# The others are found in the index of unusual jobs.
+# The others are found in the indexes of unusual and of impossible jobs.
 FOUND_BY_START, FOUND_BY_COMPARING = "future", "duplicates"
+NEVER_USUAL = ("ends-before-start", "zero-length", "many-gpus", "unknown-status")
 
 
 def odd(jobs: Any, keys: Iterable[str]) -> Any:
@@ -150,6 +151,8 @@ def among(key: str) -> Q:
     """The few jobs that can have the oddity; says nothing new, but saves looking at all of them."""
     if key == FOUND_BY_COMPARING:
         return of_two_logs()
+    if key in NEVER_USUAL:
+        return IMPOSSIBLE
     return Q() if key == FOUND_BY_START else UNUSUAL
 
 

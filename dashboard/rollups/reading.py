@@ -15,13 +15,14 @@ from operator import add
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 
 from .. import gpu_time
 from ..clock import now
 from ..databases import reading
 from ..models import Job
-from ..models.entities import TIMELESS, UNUSUAL, JobQuerySet
+from ..models.entities import AFTER_ALL, TIMELESS, UNUSUAL, JobQuerySet
 from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..scope import ONE_DAY, Span, shift_month
@@ -327,13 +328,14 @@ def each(keys: Sequence[str], jobs: JobQuerySet) -> Sql:
     return Sql(f"SELECT {listed(keys)}1 AS jobs FROM ({sql}) AS j", list(params))
 
 
-RUNNING = Q(status="running", end_time=None, start_time__isnull=False)
+# Said so that only the index of unusual jobs fits: an index on ends holds all that have none.
+RUNNING = UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnull=False)
 
 
 def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | None) -> Sql:
     """What running jobs add as of now; less what those whose end lies ahead will have added by then."""
     at = now()
-    jobs = jobs.filter(UNUSUAL & RUNNING | Q(end_time__gt=at))
+    jobs = jobs.alias(until=Coalesce("end_time", Value(AFTER_ALL))).filter(RUNNING | Q(end_time__gt=at))
     fields = ("start_time", "end_time", "gpu_count", *OF_JOBS)
     sql, params = gpu_time.begun(jobs).order_by().values(*fields).query.sql_with_params()
     vendor = reading().vendor
@@ -359,6 +361,6 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
                 {later}(q.start_time, {sooner}(COALESCE(q.end_time, {{at}}), {{at}})) AS upto,
                 {later}(q.start_time, COALESCE(q.end_time, {{at}})) AS ended
             FROM ({{jobs}}) AS q) AS j
-        CROSS JOIN {gpu_time.JOINED[vendor].format(days=gpu_time.days_of_job(clock, vendor))}
+        {gpu_time.with_days(clock, vendor)}
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time){within}"""
     return Sql(text.format(at="%s", jobs=sql), [moment] * 4 + list(params) + clock_params + days)
