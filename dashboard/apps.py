@@ -23,12 +23,13 @@ def keep_roll_ups(using: str, **kwargs: Any) -> None:
     """
     from django.db import connections
 
+    from . import workers
     from .rollups import triggers
-    from .sharding import is_distributed
 
     connection = connections[using]
     if "gpu_time_changes" not in connection.introspection.table_names():
         return
-    if not triggers.are_there(connection) and not is_distributed(connection):
+    workers.ask_again(connection)
+    if not triggers.are_there(connection) and not workers.hold_jobs(connection):
         triggers.install(connection)
     triggers.forget_what_no_job_says(connection)

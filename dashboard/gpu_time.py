@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.db.models.functions import Floor, Least
 
+from . import workers
 from .clock import now
 from .databases import reading
 from .models import Job
@@ -46,8 +47,9 @@ SINCE = {"postgresql": "j.start_time - interval '26 hours'", "sqlite": "datetime
 # From each job to its few days, never the other way: left to itself, PostgreSQL sorts and merges the whole
 # calendar with all jobs, and SQLite scans it.
 JOINED = {
-    "postgresql": "LATERAL (SELECT * FROM bill_days d WHERE {days} OFFSET 0) d",
-    "sqlite": "bill_days d ON {days}",
+    "postgresql": "CROSS JOIN LATERAL (SELECT * FROM bill_days d WHERE {days} OFFSET 0) d",
+    "sqlite": "CROSS JOIN bill_days d ON {days}",
+    "citus": "JOIN bill_days d ON {days}",  # which refuses an offset in what is lateral
 }
 LATEST = {"postgresql": "GREATEST", "sqlite": "MAX"}
 EARLIEST = {"postgresql": "LEAST", "sqlite": "MIN"}
@@ -141,7 +143,7 @@ def measured(
         WITH j AS ({picked})
         SELECT {listed(keys)} SUM({piece(later, sooner)}),
             {number("j.ended > d.starts_at")}, {number("j.start_time >= d.starts_at")}
-        FROM j CROSS JOIN {JOINED[vendor].format(days=days_of_job(clock, vendor))}
+        FROM j {with_days(clock, vendor)}
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {grouped(keys)}
     """
@@ -197,6 +199,11 @@ def rows_of(sql: str, params: Sequence[Any], keys: Sequence[str]) -> list[tuple[
             (*map(plain, keys, row), *(int(amount or 0) for amount in row[width:]))
             for row in cursor.fetchall()
         ]
+
+
+def with_days(clock: str, vendor: str) -> str:
+    """SQL: beside each job j its days d."""
+    return JOINED[workers.dialect(reading())].format(days=days_of_job(clock, vendor))
 
 
 def days_of_job(clock: str, vendor: str) -> str:

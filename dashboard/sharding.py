@@ -26,7 +26,6 @@ REFERENCE = (
 SETTINGS = {"citus.multi_shard_modify_mode": "sequential", "citus.enable_repartition_joins": "on"}
 
 EXTENSION = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"
-CATALOGUE = "SELECT to_regclass('pg_dist_partition') IS NOT NULL"
 NODES = "SELECT groupid = 0, shouldhaveshards FROM pg_dist_node WHERE isactive AND noderole = 'primary'"
 KEPT = """
 SELECT logicalrelid::text,
@@ -54,13 +53,6 @@ class State:
     kept: dict[str, str] = field(default_factory=dict)
     settings: frozenset[str] = frozenset()
     triggers: tuple[str, ...] = ()
-
-
-def is_distributed(connection: Any) -> bool:
-    """Whether `jobs` is spread over workers; then nothing can hang on its rows, no trigger either."""
-    if connection.vendor != "postgresql" or not first(connection, CATALOGUE):
-        return False
-    return TABLE in dict(rows(connection, KEPT))
 
 
 def still_to_run(connection: Any) -> list[list[str]]:

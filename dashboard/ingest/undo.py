@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -23,6 +23,7 @@ from ..models import (
     UsageSnapshot,
 )
 from ..naming import Names
+from ..rollups import noting
 from .derive import Group, line_sums
 from .figures import Deriving
 from .reapply import reapply
@@ -153,12 +154,16 @@ def delete_created(run: ImportRun, model: Any) -> None:
 
 
 def take_back_jobs(run: ImportRun) -> None:
-    execute(
-        "DELETE FROM jobs WHERE imported_by_id = %s AND NOT EXISTS (SELECT 1 FROM import_changes c "
-        "WHERE c.run_id = %s AND c.\"table\" = 'jobs' AND c.row_id = jobs.id)",
-        [run.pk, run.pk],
+    brought = (
+        "imported_by_id = %s AND NOT EXISTS (SELECT 1 FROM import_changes c "
+        "WHERE c.run_id = %s AND c.\"table\" = 'jobs' AND c.row_id = jobs.id)"
     )
-    if put_back(run, Job):
+    with noting.noted(connection, f"SELECT id FROM jobs WHERE {brought}", [run.pk, run.pk]):
+        execute(f"DELETE FROM jobs WHERE {brought}", [run.pk, run.pk])
+    changed = "SELECT row_id AS id FROM import_changes WHERE run_id = %s AND \"table\" = 'jobs'"
+    with noting.noted(connection, changed, [run.pk]):
+        number = put_back(run, Job)
+    if number:
         reapply(Job.objects.filter(pk__in=changes(run, Job).values("row_id")))
 
 

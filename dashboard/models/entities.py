@@ -22,6 +22,7 @@ from .. import model_names
 from ..scope import Span
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
+from .noted import Noted, NotedQuerySet
 from .overlap import DAY, WEEK, AnyOf, long_or_open, overlap
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
@@ -120,7 +121,7 @@ def first_instant(day: date, providers_by_clock: dict[str, list[str]]) -> Case:
     return Case(*whens, default=Value(midnight(day, "UTC")), output_field=models.DateTimeField())
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(NotedQuerySet["Job"]):
     def of_team(self, *teams: Any) -> JobQuerySet:
         return self.filter(team__in=teams)
 
@@ -201,7 +202,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.order_by(F("start_time").desc(nulls_last=True), "-pk")
 
 
-class Job(Stamped):
+class Job(Noted, Stamped):
     team = models.ForeignKey(
         Team, on_delete=models.CASCADE, related_name="jobs", db_comment="Team that ran the job"
     )
@@ -272,7 +273,7 @@ class Job(Stamped):
         db_comment="Import that wrote the row last",
     )
 
-    objects = JobQuerySet.as_manager()
+    objects = JobQuerySet.as_manager()  # type: ignore[misc]  # notes like that of Noted
 
     class Meta:
         db_table = "jobs"

@@ -9,9 +9,11 @@ from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from .. import workers
 from ..models import NameAlias, Provider, ProviderClock
 from ..naming import DEFAULT_CLOCK, Names
 from .cutting import changes, columns
+from .noting import alone
 from .statements import execute
 from .triggers import ROLLED_UP
 
@@ -56,7 +58,9 @@ def adopt_clocks(names: Names) -> set[str]:
 
 def hold_jobs_still() -> None:
     """No writer between the reading of the jobs and our commit; readers go on."""
-    if connection.vendor == "postgresql":
+    if workers.hold_jobs(connection):
+        alone(connection)
+    elif connection.vendor == "postgresql":
         execute("LOCK TABLE jobs IN SHARE MODE")
 
 
@@ -67,5 +71,5 @@ def roll_up_again(providers: list[str]) -> None:
     chosen = "(SELECT * FROM jobs WHERE provider IN (SELECT provider FROM recut))"
     execute("CREATE TEMPORARY TABLE recut (provider varchar(100))")
     execute(f"INSERT INTO recut VALUES {', '.join(['(%s)'] * len(providers))}", providers)
-    execute(f"INSERT INTO gpu_time_changes ({columns()}) {changes(connection.vendor, (chosen, 1))}")
+    execute(f"INSERT INTO gpu_time_changes ({columns()}) {changes(workers.dialect(connection), (chosen, 1))}")
     execute("DROP TABLE recut")

@@ -107,4 +107,44 @@ def on_sqlite(source: str, sign: int) -> str:
     WHERE {known} AND (d.starts_at < j.end_time OR j.end_time = j.start_time)"""
 
 
-PIECES = {"postgresql": on_postgresql, "sqlite": on_sqlite}
+def on_citus(source: str, sign: int) -> str:
+    """Plain joins with tables that each worker holds, summed there: nothing of it looks back at the job."""
+    known = held("j", "postgresql")
+    first_day, last_day = (f"(j.{edge}_time AT TIME ZONE 'UTC')::date" for edge in ("start", "end"))
+    jobs = f"{source} j LEFT JOIN provider_clocks c ON c.provider = j.provider"
+    within = f"{known} AND c.clock IS NULL AND {first_day} = {last_day}"
+    spent = gpu_microseconds("j.start_time", "j.end_time")
+    piece = gpu_microseconds("GREATEST(j.start_time, d.starts_at)", "LEAST(j.end_time, d.ends_at)")
+    days = (
+        f"{jobs} JOIN bill_days d ON d.clock = COALESCE(c.clock, 'UTC') "
+        "AND d.starts_at > j.start_time - interval '26 hours' AND d.starts_at <= j.end_time "
+        "AND d.ends_at > j.start_time AND (d.starts_at < j.end_time OR j.end_time = j.start_time)"
+    )
+    return " UNION ALL ".join(
+        [
+            summed(sign, f"DATE '{NO_DAY}'", ("0", "0", "1"), f"{source} j", f"{known} IS NOT TRUE"),
+            summed(
+                sign,
+                first_day,
+                (spent, f"(j.end_time > {first_day}::timestamp AT TIME ZONE 'UTC')::int", "1"),
+                jobs,
+                within,
+            ),
+            summed(
+                sign,
+                "d.day",
+                (piece, "(j.end_time > d.starts_at)::int", "(j.start_time >= d.starts_at)::int"),
+                days,
+                f"{known} AND (c.clock IS NOT NULL OR {first_day} <> {last_day})",
+            ),
+        ]
+    )
+
+
+def summed(sign: int, day: str, measures: tuple[str, ...], source: str, where: str) -> str:
+    sums = ", ".join(f"{sign} * SUM({sql}) AS {name}" for name, sql in zip(MEASURES, measures, strict=True))
+    places = ", ".join(str(place + 1) for place in range(len(SUBJECTS) + 1))
+    return f'SELECT {day} AS "day", {subjects("j")}, {sums} FROM {source} WHERE {where} GROUP BY {places}'
+
+
+PIECES = {"postgresql": on_postgresql, "sqlite": on_sqlite, "citus": on_citus}

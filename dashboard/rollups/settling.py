@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from .. import workers
 from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
@@ -205,6 +206,6 @@ def counted_afresh() -> Iterator[str]:
         for setting in RECOUNTING:
             execute(f"SET LOCAL {setting}")
     execute(f"DROP TABLE IF EXISTS {table}")
-    execute(f"CREATE TEMPORARY TABLE {table} AS {changes(connection.vendor, ('jobs', 1))}")
+    execute(f"CREATE TEMPORARY TABLE {table} AS {changes(workers.dialect(connection), ('jobs', 1))}")
     yield table
     execute(f"DROP TABLE {table}")

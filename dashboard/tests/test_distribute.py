@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from .. import sharding
+from .. import sharding, workers
 from ..apps import keep_roll_ups
 from ..rollups import triggers
 from ..sharding import CannotDistribute, State, steps
@@ -88,7 +88,7 @@ def test_without_citus_it_refuses_and_says_what_is_missing():
     missing = "This database has no Citus" if connection.vendor == "postgresql" else "is no PostgreSQL"
     assert missing in str(refused.value)
     assert triggers.are_there(connection)
-    assert not sharding.is_distributed(connection)
+    assert not workers.hold_jobs(connection)
 
 
 if connection.vendor == "postgresql":
@@ -121,14 +121,14 @@ if connection.vendor == "postgresql":
 
     def test_the_second_time_there_is_nothing_to_do(catalogue):
         assert "SELECT create_distributed_table('jobs', 'id');" in distribute()
-        assert sharding.is_distributed(connection)
+        assert workers.hold_jobs(connection)
         keep_roll_ups(using="default")
         assert not triggers.are_there(connection), "a later migrate does not bring them back"
         assert distribute() == ["Nothing to do: the jobs are distributed."]
 
     def test_a_dry_run_prints_the_same_and_changes_nothing(catalogue):
         printed = distribute(dry_run=True)
-        assert not sharding.is_distributed(connection)
+        assert not workers.hold_jobs(connection)
         assert triggers.are_there(connection)
         assert printed == distribute()
         assert printed[-2:] == ["SELECT create_distributed_table('jobs', 'id');", "COMMIT;"]

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection, transaction
 
+from dashboard import workers
 from dashboard.sharding import CannotDistribute, still_to_run
 
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(in_words(group)))
             if not dry_run:
                 run(group)
+        workers.ask_again(connection)
         if not found:
             self.stdout.write("Nothing to do: the jobs are distributed.")
 

@@ -1,0 +1,78 @@
+"""Who writes jobs notes what the write changes, where `jobs` is spread over workers and can have no triggers.
+
+It is the triggers' own SQL, in the transaction of the write. Two temporary tables stand for what a trigger
+sees: the jobs as they were, and as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+
+from .. import workers
+from . import triggers
+from .cutting import WATCHED, columns
+
+WRITING = 0x4E0B5  # advisory lock: one writes jobs at a time
+WRITTEN = f"SELECT id, {columns(WATCHED)} FROM jobs WHERE id IN (SELECT id FROM written_jobs)"
+
+
+def alone(connection: Any) -> None:
+    """Nobody else writes jobs until the transaction ends.
+
+    Citus locks rows of one shard only. Without a lock two writers would both take away the same old row.
+    """
+    if connection.vendor == "postgresql":
+        execute(connection, "SELECT pg_advisory_xact_lock(%s)", [WRITING])
+
+
+@contextmanager
+def noted(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[None]:
+    """Around a write of the jobs with these keys: SQL of one column `id`, asked before the write."""
+    if not workers.hold_jobs(connection):
+        yield
+        return
+    with transaction.atomic(using=connection.alias):
+        alone(connection)
+        keep(connection, "written_jobs", keys, params)
+        keep(connection, "old_jobs", WRITTEN)
+        yield
+        keep(connection, "new_jobs", WRITTEN)
+        note(connection, ("new_jobs", 1), ("old_jobs", -1))
+        drop(connection, "written_jobs", "old_jobs", "new_jobs")
+
+
+@contextmanager
+def noted_as_new(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[None]:
+    """Around a write of new jobs only, whose keys are asked after it."""
+    if not workers.hold_jobs(connection):
+        yield
+        return
+    with transaction.atomic(using=connection.alias):
+        alone(connection)
+        yield
+        keep(connection, "written_jobs", keys, params)
+        keep(connection, "new_jobs", WRITTEN)
+        note(connection, ("new_jobs", 1))
+        drop(connection, "written_jobs", "new_jobs")
+
+
+def keep(connection: Any, table: str, select: str, params: Sequence[Any] = ()) -> None:
+    execute(connection, f"CREATE TEMPORARY TABLE {table} AS {select}", params)
+
+
+def note(connection: Any, *signed: tuple[str, int]) -> None:
+    execute(connection, triggers.noted(connection.vendor, *signed))
+
+
+def drop(connection: Any, *tables: str) -> None:
+    for table in tables:
+        execute(connection, f"DROP TABLE {table}")
+
+
+def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)
