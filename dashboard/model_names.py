@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import workers
 from .databases import reading
 
 # In the order of the names; those of jobs that no settling has seen yet are few. A name may outlive its jobs.
@@ -10,21 +11,27 @@ KNOWN = """
         SELECT name, folded FROM model_names
         UNION SELECT model_name, NULL FROM gpu_time_changes
     ) AS known
-    WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.model_name = known.name)
+    WHERE EXISTS (SELECT 1 FROM {jobs} AS jobs WHERE jobs.model_name = known.name)
 """
+# Citus asks no question about the jobs of each name; the sums on the coordinator know as well.
+SUMS = "(SELECT model_name FROM gpu_days_of_models UNION ALL SELECT model_name FROM gpu_time_changes)"
 HOLDS = {"postgresql": "strpos(known.folded, %s) > 0", "sqlite": "instr(known.folded, %s) > 0"}
 
 
 def first(most: int) -> list[str]:
-    return asked(f"{KNOWN} ORDER BY known.name LIMIT %s", [most])
+    return asked(f"{known()} ORDER BY known.name LIMIT %s", [most])
 
 
 def holding(text: str, most: int) -> list[str]:
     """Names that hold the text, whatever its case; SQLite would fold the case of ASCII letters only."""
     folded = text.casefold()
     condition = f"({HOLDS[reading().vendor]} OR known.folded IS NULL)"
-    found = asked(f"{KNOWN} AND {condition} ORDER BY known.name LIMIT %s", [folded, most])
+    found = asked(f"{known()} AND {condition} ORDER BY known.name LIMIT %s", [folded, most])
     return [name for name in found if folded in name.casefold()]
+
+
+def known() -> str:
+    return KNOWN.format(jobs=SUMS if workers.hold_jobs(reading()) else "jobs")
 
 
 def asked(sql: str, params: list[object]) -> list[str]:

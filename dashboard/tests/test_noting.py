@@ -18,7 +18,7 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import rollups, workers
+from dashboard import model_names, rollups, workers
 from dashboard.ingest.undo import undo
 from dashboard.models import GpuTimeChange, ImportRun, Job, ProviderClock, Team
 from dashboard.models.distinct import distinct
@@ -44,6 +44,18 @@ def noted() -> list[tuple[int, int]]:
     """Hours and jobs of what is noted and not yet settled."""
     rows = GpuTimeChange.objects.order_by("pk").values_list("microseconds", "jobs")
     return [(spent // HOUR, jobs) for spent, jobs in rows]
+
+
+def test_elsewhere_a_connection_is_asked_once_and_sqlite_never(db, monkeypatch, django_assert_num_queries):
+    asked = []
+    monkeypatch.setattr(workers, "are_asked", lambda connection: bool(asked.append(connection.alias)))
+    workers.ask_again(connection)
+    job = make_job()
+    with django_assert_num_queries(3):
+        Job.objects.update(gpu_count=2)
+        job.save()
+        Job.objects.filter(pk=job.pk).delete()
+    assert asked == (["default"] if connection.vendor == "postgresql" else [])
 
 
 def test_each_way_of_django_to_write_a_job_is_noted(distributed):
@@ -179,6 +191,28 @@ def test_the_distinct_values_of_jobs_are_the_same(distributed):
     ]
 
 
+def test_names_of_models_are_found_while_there_are_jobs_of_them(distributed):
+    job = make_job(model_name="llama-3-8b")
+    make_job(model_name="bert")
+    assert model_names.holding("LLAMA", 10) == ["llama-3-8b"]
+    job.delete()
+    rollups.settle()
+    assert model_names.first(10) == ["bert"]
+    assert model_names.holding("llama", 10) == []
+
+
+def test_jobs_are_listed_and_filtered_as_ever(distributed, client, admin, company):
+    client.force_login(admin)
+    for query in ("", "?team=&provider=AWS&provider=GCP&status=completed&status=failed", "?q=llama"):
+        pages = [client.get(reverse("jobs") + query).content]
+        with pytest.MonkeyPatch.context() as elsewhere:
+            elsewhere.setattr(workers, "hold_jobs", lambda connection: False)
+            pages.append(client.get(reverse("jobs") + query).content)
+        rows = [re.findall(rb"/jobs/[0-9a-f-]{36}/", page) for page in pages]
+        assert rows[0]
+        assert rows[0] == rows[1]
+
+
 if connection.vendor == "postgresql":
 
     @FEW
@@ -200,7 +234,8 @@ if connection.vendor == "postgresql":
     def emptied(transactional_db: None, distributed: None) -> Any:
         """A database that other connections see, with its triggers again at the end."""
         yield
-        triggers.install(connection)
+        if not workers.are_asked(connection):
+            triggers.install(connection)
 
     def at_once(*writers: Callable[[], Any]) -> None:
         """Each in a thread and with a connection of its own, and all of them begin together."""
