@@ -286,7 +286,7 @@ if connection.vendor == "postgresql":
 # In the code
 
 WRITES = re.compile(
-    r'\b(INSERT INTO|UPDATE|DELETE FROM|COPY|TRUNCATE|TRUNCATE TABLE) "?(jobs\b|\{)', re.IGNORECASE
+    r'\b(INSERT INTO|UPDATE|DELETE FROM|COPY|TRUNCATE|TRUNCATE TABLE) "?(jobs\b|\{(?!TABLE|SETTLED))'
 )
 # SQL that writes jobs, or any table it is given, and the function that notes what it does to jobs.
 NOTED_BY = {
@@ -296,12 +296,9 @@ NOTED_BY = {
     "demo_data/storing.py copy_into": "write_jobs",
     "demo_data/storing.py insert_into": "write_jobs",
 }
-# Roll-ups, staged rows, snapshots; what a migration or a move does to jobs is followed by a rebuild.
+# Roll-ups, snapshots; what a migration or a move does to jobs is followed by a rebuild.
 OTHERS = {
     "ingest/rows.py upsert",
-    "ingest/settling.py settle",
-    "ingest/settling.py keep_spelling",
-    "ingest/staging.py fill",
     "management/commands/merge_duplicates.py merge",
     "moving.py move",
     "rollups/clocks.py roll_up_again",
