@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .. import gpu_time
+from .. import gpu_time, rollups
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
@@ -181,6 +182,7 @@ class JobPlan:
     def __init__(self, rows: JobRows, teams: TeamBook, files: list[str], tally: Tally) -> None:
         self.rows, self.teams, self.files, self.tally = rows, teams, files, tally
         self.groups: list[Group] = []
+        self.new_providers: set[str] = set()
 
     def make(self, names: Names, lock: bool) -> None:
         if not StagedJob.objects.exists():
@@ -193,6 +195,7 @@ class JobPlan:
             self.tally.count(group.fate, group.jobs)
         touched = [group for group in self.groups if group.fate != "unchanged"]
         self.teams.want({group.team for group in touched})
+        self.new_providers = {group.provider for group in touched} - names.cut_by.keys()
         self.tally.table("jobs", created=self.jobs("inserted"), changed=self.jobs("updated"))
         if self.jobs("updated"):
             settling.show_examples(self.teams, self.tally)
@@ -225,6 +228,8 @@ class JobPlan:
             return
         if self.jobs("updated"):
             remember(run, Job, "t.id IN (SELECT id FROM staged_jobs WHERE fate = 'updated')")
+        if self.new_providers:
+            rollups.expect(self.new_providers)
         with noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'"):
             merge(run)
         LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups))
@@ -250,13 +255,18 @@ def stamp(moment: datetime) -> Any:
 
 
 def stored_by_month(names: Names, span: Span) -> Counter[date]:
-    return gpu_time_by_month(Job.objects.all(), names, span)
+    """Of all jobs, none of which is looked at."""
+    return by_month(rollups.spent_by(["day"], rollups.Picked(), names, span))
 
 
-def gpu_time_by_month(jobs: Any, names: Names, span: Span | None = None) -> Counter[date]:
+def gpu_time_by_month(jobs: Any, names: Names) -> Counter[date]:
+    return by_month((day, microseconds) for day, microseconds, _ in gpu_time.by(["day"], jobs, names))
+
+
+def by_month(days: Iterable[tuple[Any, ...]]) -> Counter[date]:
     """GPU microseconds by month of the providers' bill clocks."""
     months: Counter[date] = Counter()
-    for day, microseconds, _ in gpu_time.by(["day"], jobs, names, span):
+    for day, microseconds in days:
         months[day.replace(day=1)] += microseconds
     return months
 

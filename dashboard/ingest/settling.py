@@ -41,30 +41,35 @@ def use_stored_teams(found: dict[UUID, UUID]) -> None:
 
 def settle_repeats(files: list[str], tally: Tally) -> None:
     """Of the rows with one id, the last file's first row stays; what differs within a file is refused."""
-    repeated = (
-        StagedJob.objects.order_by().values_list("id").annotate(n=Count("line")).filter(n__gt=1)
-    ).values_list("id", flat=True)
-    for ids in pieces(list(repeated)):
-        rows = StagedJob.objects.filter(id__in=ids).order_by("id", "file", "line")
-        for _, same in groupby(rows, key=lambda row: row.id):
-            settle_one(list(same), files, tally)
+    if len(files) > 1 and (rows := leave_only("MAX", "file")):
+        tally.ignore("a job that a later file tells again", rows)
+    ids_of_rows = StagedJob.objects.order_by().values_list("id")
+    repeated = [pk for pk, _ in ids_of_rows.annotate(n=Count("line")).filter(n__gt=1)]
+    for ids in pieces(repeated):
+        rows_of_ids = StagedJob.objects.filter(id__in=ids).order_by("id", "line")
+        for _, same in groupby(rows_of_ids, key=lambda row: row.id):
+            settle_one(*same, files=files, tally=tally)
+    if repeated:
+        leave_only("MIN", "line")
 
 
-def settle_one(same: list[Any], files: list[str], tally: Tally) -> None:
-    kept = next(row for row in same if row.file == same[-1].file)
-    for row in same:
-        if row is kept:
-            continue
-        first = next(other for other in same if other.file == row.file)
-        if row.file != kept.file:
-            tally.ignore("a job that a later file tells again")
-        elif said(row) == said(first):
+def leave_only(which: str, column: str) -> int:
+    """Of the rows with one id, those with the first or the last of the column; how many go."""
+    kept = f"SELECT id, {which}({column}) AS kept FROM {TABLE} GROUP BY id HAVING COUNT(*) > 1"
+    return execute(
+        f"DELETE FROM {TABLE} WHERE (id, file, line) IN (SELECT s.id, s.file, s.line "
+        f"FROM {TABLE} s JOIN ({kept}) AS told ON told.id = s.id AND s.{column} <> told.kept)"
+    )
+
+
+def settle_one(kept: Any, *others: Any, files: list[str], tally: Tally) -> None:
+    for row in others:
+        if said(row) == said(kept):
             tally.ignore("a job that the file tells already")
         else:
             column, name = ("job_id", row.external_id) if row.external_id else ("id", str(row.id))
-            again = f"said once in the file: line {first.line} says it with other values"
+            again = f"said once in the file: line {kept.line} says it with other values"
             tally.refuse(files[row.file], Refused(row.line, column, name, again))
-        execute("DELETE FROM staged_jobs WHERE file = %s AND line = %s", [row.file, row.line])
 
 
 def said(row: Any) -> tuple[Any, ...]:

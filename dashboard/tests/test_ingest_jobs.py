@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Ignored, Options, Refused
-from dashboard.models import ImportRun, Job, LogSpan, NameAlias, Team
+from dashboard.models import GpuDay, ImportRun, Job, LogSpan, NameAlias, Provider, Team
 
 from .conftest import REAL, at, make_job
 from .loading import csv_job, job, load_files, load_rows
@@ -175,6 +177,35 @@ def test_of_two_files_the_later_one_tells_the_end() -> None:
     summary = load_files([job("7", status="running", end_time=None)], [job("7")])
     assert (summary.read, summary.inserted, summary.ignored) == (2, 1, 1)
     assert Job.objects.get().status == "completed"
+
+
+def test_files_that_tell_the_same_jobs_again_are_settled_in_one_go() -> None:
+    """The third file tells job 1 twice, the second tells jobs 1 and 2 of the first again."""
+    first = [job(str(n), line=n, status="running", end_time=None) for n in range(1, 4)]
+    second = [job(str(n), line=n, status="failed") for n in range(1, 3)]
+    third = [job("1", line=1), job("1", line=2)]
+    summary = load_files(first, second, third)
+    assert (summary.read, summary.inserted, summary.ignored) == (7, 3, 4)
+    assert summary.ignored_kinds == {
+        "a job that a later file tells again": 3,
+        "a job that the file tells already": 1,
+    }
+    assert dict(Job.objects.values_list("external_id", "status")) == {
+        "1": "completed",
+        "2": "failed",
+        "3": "running",
+    }
+
+
+def test_a_provider_spelled_in_a_new_way_is_cut_by_its_clock_at_once() -> None:
+    """3 am UTC on the 2nd is still the 1st in New York."""
+    Provider.objects.create(name="Empire", bill_clock="America/New_York")
+    with CaptureQueriesContext(connection) as asked:
+        load_rows(
+            csv_job(provider="EMPIRE", start_time=at("2025-03-02 03:00"), end_time=at("2025-03-02 04:00"))
+        )
+    assert not [query for query in asked if "recut" in query["sql"]]
+    assert GpuDay.objects.get(provider="EMPIRE").day == date(2025, 3, 1)
 
 
 def test_months_show_the_total_before_and_after() -> None:
