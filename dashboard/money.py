@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
+from math import lcm
 
 CENT = Decimal("0.01")
 WIDE = Context(prec=80, rounding=ROUND_HALF_UP)  # the usual 28 digits would round long sums
@@ -44,8 +45,8 @@ def share_out(total: int, weights: Sequence[int]) -> list[int]:
     Weights are not negative and not all nought. Where remainders are equal the earlier one gets the cent.
     """
     whole = sum(weights)
-    floors = [total * weight // whole for weight in weights]
-    remainders = [total * weight % whole for weight in weights]
+    exact = [divmod(total * weight, whole) for weight in weights]
+    floors, remainders = [floor for floor, _ in exact], [remainder for _, remainder in exact]
     return with_leftover(floors, remainders, total - sum(floors))
 
 
@@ -57,17 +58,25 @@ def settle(total: int, exact: Sequence[Decimal | Fraction]) -> list[int]:
     """
     if len(exact) == 1:
         return [total]
-    amounts = [Fraction(amount) * 100 for amount in exact]
-    floors = [amount.numerator // amount.denominator for amount in amounts]
-    remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]
+    parts_of_cent, amounts = on_one_scale(exact)
+    floors = [amount // parts_of_cent for amount in amounts]
     leftover = total - sum(floors)
     if 0 <= leftover <= len(floors):
-        return with_leftover(floors, remainders, leftover)
+        return with_leftover(floors, [amount % parts_of_cent for amount in amounts], leftover)
     largest = max(range(len(amounts)), key=lambda place: abs(amounts[place]))
     return [floor + (leftover if place == largest else 0) for place, floor in enumerate(floors)]
 
 
-def with_leftover(floors: list[int], remainders: Sequence[int | Fraction], leftover: int) -> list[int]:
+def on_one_scale(usd: Sequence[Decimal | Fraction]) -> tuple[int, list[int]]:
+    """The amounts as whole numbers of the largest part of a cent that measures all; how many make a cent."""
+    ratios = [amount.as_integer_ratio() for amount in usd]
+    scale = lcm(*(denominator for _, denominator in ratios))
+    return scale, [100 * numerator * (scale // denominator) for numerator, denominator in ratios]
+
+
+def with_leftover(floors: list[int], remainders: Sequence[int], leftover: int) -> list[int]:
+    if not leftover:
+        return floors
     by_remainder = sorted(range(len(floors)), key=lambda place: (-remainders[place], place))
     for place in by_remainder[:leftover]:
         floors[place] += 1

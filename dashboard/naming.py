@@ -99,6 +99,9 @@ class Names:
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
+    # Long charts ask for the same few names by the ten thousand.
+    looked_up: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    gpu_types_looked_up: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     # What the roll-ups answered while these names were in use: for as long as one request.
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -127,10 +130,16 @@ class Names:
         )
 
     def provider(self, stored: str) -> str:
-        return self.providers.get(name_key(stored), stored)
+        shown = self.looked_up.get(stored)
+        if shown is None:
+            shown = self.looked_up[stored] = self.providers.get(name_key(stored), stored)
+        return shown
 
     def gpu_type(self, stored: str) -> str:
-        return self.gpu_types.get(name_key(stored), stored)
+        shown = self.gpu_types_looked_up.get(stored)
+        if shown is None:
+            shown = self.gpu_types_looked_up[stored] = self.gpu_types.get(name_key(stored), stored)
+        return shown
 
     def clock(self, provider: str) -> str:
         return self.clocks.get(name_key(self.provider(provider)), DEFAULT_CLOCK)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 from .. import gpu_time
@@ -35,13 +36,22 @@ NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line i
 OVER_REPORTED = gpu_time.HOUR / 100
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A part of one day, provider and GPU type.
+class Line(NamedTuple):
+    """A part of one cell.
 
     line: by which rule it falls to the team. team: None where it is nobody's. model: empty unless asked
     for. microseconds: job GPU time; only on the lines use and unbilled. cents: None where nothing is billed.
     """
+
+    team: UUID | None
+    line: str
+    microseconds: int = 0
+    cents: int | None = None
+    model: str = ""
+
+
+class Share(NamedTuple):
+    """A part of one day, provider and GPU type: a cell and a Line of it."""
 
     day: date
     provider: str
@@ -59,6 +69,9 @@ class Use:
 
     teams: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     models: defaultdict[UUID, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+
+
+NO_USE = Use()
 
 
 @dataclass(frozen=True)
@@ -151,27 +164,55 @@ def parts_of(shares: Iterable[Share]) -> dict[str, int]:
 def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
     """Shares first and narrows to teams and models after, so that a team's figure is its share."""
     by_model = by_model or bool(scope.models)
+    found, pools, lines = sharing(scope, names, by_model)
+    shares = [Share._make(cell + line) for cell, line in lines]
+    bill = sum(cents(row.usd) for row in found)
+    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), pools)
+
+
+def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
+    """The same shares added up by team and line, of no day and hardware: years of them in half the time."""
+    _, _, lines = sharing(scope, names, bool(scope.models))
+    sums: dict[tuple[UUID | None, str], tuple[int, int | None]] = {}
+    for _, line in lines:
+        if wanted(line, scope):
+            microseconds, amount = sums.get((line.team, line.line), (0, None))
+            amount = line.cents if amount is None else amount + (line.cents or 0)
+            sums[line.team, line.line] = microseconds + line.microseconds, amount
+    return [Share(date.min, "", "", *key, *measures) for key, measures in sums.items()]
+
+
+def sharing(
+    scope: Scope, names: Names, by_model: bool
+) -> tuple[list[spend.Row], list[CellPool], Iterator[tuple[Cell, Line]]]:
+    """The bill's rows, its cells as they are shared, and to whom."""
     found, posted = spend.rows_and_posted(scope, names)
     use, month_use = used(scope, names, by_model)
     pools = pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
-    idle = Spreading(scope.idle, month_use)
-    shares = [one for pool in pools for one in shares_of(pool, use.get(pool.cell, Use()), idle, by_model)]
-    billed = {pool.cell for pool in pools}
-    shares += unbilled((item for item in use.items() if item[0] not in billed), by_model)
-    bill = sum(cents(row.usd) for row in found)
-    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), pools)
+    spreading = Spreading(scope.idle, month_use)
+
+    def lines() -> Iterator[tuple[Cell, Line]]:
+        for pool in pools:
+            for line in lines_of(pool, use.get(pool.cell, NO_USE), spreading, by_model):
+                yield pool.cell, line
+        billed = {pool.cell for pool in pools}
+        for cell, of_cell in use.items():
+            if cell not in billed:
+                yield from ((cell, line) for line in unbilled(of_cell, by_model))
+
+    return found, pools, lines()
 
 
 def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
     """USD of each team that a bill speaks of."""
     cents: defaultdict[UUID, int] = defaultdict(int)
-    for one in allocate(scope, names).shares:
+    for one in allocate_in_sum(scope, names):
         if one.team is not None and one.cents is not None:
             cents[one.team] += one.cents
     return {team: usd(amount) for team, amount in cents.items()}
 
 
-def wanted(one: Share, scope: Scope) -> bool:
+def wanted(one: Share | Line, scope: Scope) -> bool:
     of_team = not scope.teams or one.team in scope.teams
     return of_team and (not scope.models or one.model in scope.models)
 
@@ -230,13 +271,13 @@ def pools_of(
     found: Iterable[Charge], hours: Iterable[usage.Hours], use: dict[Cell, Use], names: Names
 ) -> list[CellPool]:
     """Every cell with a cost: what is taken out before sharing, and the rest beside its hours."""
-    metered = {(h.day, h.provider, h.gpu_type): h.metered for h in hours}
+    metered = {hour[:3]: hour.metered for hour in hours}
     coverage = Coverage.load(names)
     cells: defaultdict[Cell, list[Charge]] = defaultdict(list)
     for charge in found:
-        cells[charge.day, charge.provider, charge.gpu_type].append(charge)
+        cells[charge[:3]].append(charge)
     return [
-        pool_of(cell, cells[cell], metered.get(cell), use.get(cell, Use()).teams, coverage)
+        pool_of(cell, cells[cell], metered.get(cell), use.get(cell, NO_USE).teams, coverage)
         for cell in sorted(cells)
     ]
 
@@ -281,40 +322,39 @@ class Spreading:
         if self.view == "apart" or not idle:
             return {}
         month = cell[0].replace(day=1), *cell[1:]
-        users = teams if any(teams.values()) else self.month_use.get(month, Use()).teams
+        users = teams if any(teams.values()) else self.month_use.get(month, NO_USE).teams
         return spread(idle, users, self.view, cell[0].toordinal())
 
 
-def shares_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Share]:
+def lines_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Line]:
     shared = share(pool.pool)
     upon = spreading.of(pool.cell, shared.idle, use.teams)
     for team, amount in pool.direct.items():
-        yield Share(*pool.cell, team, DIRECT, 0, amount, NO_MODEL[DIRECT] if by_model else "")
+        yield Line(team, DIRECT, 0, amount, NO_MODEL[DIRECT] if by_model else "")
     for line, owners in ((USE, shared.owners), (IDLE, upon)):
         for team, amount in owners.items():
             if by_model:
                 yield from by_models(pool.cell, team, line, amount, use.models.get(team, {}))
             else:
-                yield Share(*pool.cell, team, line, use.teams[team] if line == USE else 0, amount)
+                yield Line(team, line, use.teams[team] if line == USE else 0, amount)
     left = {IDLE: 0 if upon else shared.idle, UNUSED: pool.unused, UNALLOCATED: shared.unallocated}
     for line, amount in left.items():
         if amount:
-            yield Share(*pool.cell, None, line, 0, amount, NO_MODEL[line] if by_model else "")
+            yield Line(None, line, 0, amount, NO_MODEL[line] if by_model else "")
 
 
-def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Share]:
+def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Line]:
     """A team's share of a cell upon its models, by their hours; the cents add up to the team's."""
     parts = spread(cents, models, "by_use", cell[0].toordinal())
     if not parts:
-        yield Share(*cell, team, line, 0, cents, NO_MODEL[line])
+        yield Line(team, line, 0, cents, NO_MODEL[line])
     for model, amount in parts.items():
-        yield Share(*cell, team, line, models[model] if line == USE else 0, amount, model)
+        yield Line(team, line, models[model] if line == USE else 0, amount, model)
 
 
-def unbilled(cells: Iterable[tuple[Cell, Use]], by_model: bool) -> Iterator[Share]:
+def unbilled(use: Use, by_model: bool) -> Iterator[Line]:
     """Hours that jobs used and nobody has billed (yet)."""
-    for cell, use in cells:
-        for team, microseconds in use.teams.items():
-            models = use.models[team] if by_model else {"": microseconds}
-            for model, part in models.items():
-                yield Share(*cell, team, UNBILLED, part, None, model)
+    for team, microseconds in use.teams.items():
+        models = use.models[team] if by_model else {"": microseconds}
+        for model, part in models.items():
+            yield Line(team, UNBILLED, part, None, model)

@@ -8,13 +8,14 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from fractions import Fraction
+from functools import reduce
+from typing import NamedTuple
 from uuid import UUID
 
 from ..credits import CREDIT, spread_credits
 from ..models import BillLine, SpendMapping
 from ..models.exact import PreciseSum
-from ..money import cents, settle
+from ..money import WIDE, cents, settle
 from ..naming import Names
 from ..placing import Placing
 from ..scope import Scope
@@ -25,8 +26,7 @@ Cell = tuple[date, str, str]  # day, provider, GPU type
 Part = tuple[str, UUID | None]  # kind, and the team that pays for it directly
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """A part of a cell, under display names; the parts of a cell add up to its cost to the cent.
 
     kind: a BillLine.Kind, or the source of a figure that no bill line brought. team: who pays for it
@@ -81,7 +81,7 @@ def settled(total: Decimal, lines: dict[Part, Sums]) -> Iterator[tuple[Part, int
     for part in sorted(lines, key=lambda part: (part[0], str(part[1] or ""))):
         kinds[part[0]].append(part)
     exact = {kind: [lines[part].usd for part in parts] for kind, parts in kinds.items()}
-    sums = [sum(map(Fraction, amounts), Fraction()) for amounts in exact.values()]
+    sums = [reduce(WIDE.add, amounts) for amounts in exact.values()]
     for kind, amount in zip(kinds, settle(cents(total), sums), strict=True):
         yield from zip(kinds[kind], settle(amount, exact[kind]), strict=True)
 

@@ -8,7 +8,7 @@ from ..models import Job, Team
 from ..naming import Names
 from ..scope import Scope
 from . import teams, usage
-from .allocation import allocate
+from .allocation import allocate_in_sum
 from .breakdown import Breakdown, broken_down
 from .changes import Changes
 from .compare import Sides
@@ -29,7 +29,7 @@ class Overview:
 
 def shares(scope: Scope, names: Names) -> Breakdown:
     """The cost of each team, and what is nobody's."""
-    found = [one for one in allocate(scope, names).shares if one.cents is not None]
+    found = [one for one in allocate_in_sum(scope, names) if one.cents is not None]
     return broken_down(found, "team", "", dict(Team.objects.values_list("pk", "name")))
 
 

@@ -52,11 +52,11 @@ class Shares:
 
 def share(pool: Pool) -> Shares:
     """Each owner by its part of the base; the rest is idle, or unallocated where nobody can tell."""
+    idle = pool.idle
     if not pool.used_in_all:
-        known_idle = pool.covered and pool.idle > 0
-        return Shares({}, pool.cents, 0) if known_idle else Shares({}, 0, pool.cents)
+        return Shares({}, pool.cents, 0) if pool.covered and idle > 0 else Shares({}, 0, pool.cents)
     owners = in_order(pool.used, pool.turn)
-    *parts, idle = share_out(pool.cents, [*(pool.used[owner] for owner in owners), pool.idle])
+    *parts, idle = share_out(pool.cents, [*(pool.used[owner] for owner in owners), idle])
     return Shares(dict(zip(owners, parts, strict=True)), idle)
 
 

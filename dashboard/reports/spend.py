@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -37,8 +37,7 @@ class Cost:
     sources: frozenset[str] = field(default=frozenset(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A cell's cost in cents from one source, under the names it is stored with.
 
     source: "lines" (the sum of bill lines), "entered" (by hand, by CSV, by plain SQL), "period" (spread

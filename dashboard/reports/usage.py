@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from .. import gpu_time, posted
 from ..models import UsageSnapshot
 from ..naming import Names
 from ..scope import Scope
 from .job_time import time_by
-from .spend import cells_of, narrowed, posted_alone, rows_and_posted
+from .spend import cell_of, narrowed, posted_alone, rows_and_posted
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
+class Hours(NamedTuple):
     """One day, provider and GPU type: metered GPU-hours and cost (None: no row), job GPU microseconds."""
 
     day: date
@@ -39,6 +39,12 @@ def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> l
 
     found: what is posted, where it is known already.
     """
+    return [Hours(*cell, amount) for cell, amount in sorted(metered_by_cell(scope, names, found).items())]
+
+
+def metered_by_cell(
+    scope: Scope, names: Names, found: posted.Posted | None = None
+) -> dict[posted.Cell, Decimal]:
     rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
     cells: defaultdict[posted.Cell, Decimal] = defaultdict(lambda: ZERO)
     for day, provider, gpu_type, amount in rows.values_list("date", "provider", "gpu_type", "gpu_hours"):
@@ -47,28 +53,33 @@ def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> l
     for posting in (found or posted_alone(scope, names)).postings:
         if posting.gpu_hours is not None and posting.cell not in stored:
             cells[posting.cell] += posting.gpu_hours
-    return [Hours(*cell, metered=amount) for cell, amount in sorted(cells.items())]
+    return cells
 
 
 def job_hours(scope: Scope, names: Names) -> list[Hours]:
-    cells: defaultdict[tuple[date, str, str], int] = defaultdict(int)
+    return [Hours(*cell, None, us) for cell, us in sorted(jobs_by_cell(scope, names).items())]
+
+
+def jobs_by_cell(scope: Scope, names: Names) -> dict[posted.Cell, int]:
+    """GPU microseconds."""
+    cells: defaultdict[posted.Cell, int] = defaultdict(int)
     rows = time_by(["day", "provider", "gpu_type"], scope, names, scope.span)
     for day, provider, gpu_type, microseconds, *_ in rows:
         cells[day, names.provider(provider), names.gpu_type(gpu_type)] += microseconds
-    return [Hours(*cell, job_microseconds=us) for cell, us in sorted(cells.items()) if us]
+    return {cell: microseconds for cell, microseconds in cells.items() if microseconds}
 
 
 def cells(scope: Scope, names: Names) -> list[Hours]:
     """Every cell with cost, metered or job hours, oldest first."""
     rows, found = rows_and_posted(scope, names)
-    joined = {(h.day, h.provider, h.gpu_type): h for h in metered(scope, names, found)}
-    for h in job_hours(scope, names):
-        cell = (h.day, h.provider, h.gpu_type)
-        joined[cell] = replace(joined.get(cell, Hours(*cell)), job_microseconds=h.job_microseconds)
-    for c in cells_of(rows, names):
-        cell = (c.day, c.provider, c.gpu_type)
-        joined[cell] = replace(joined.get(cell, Hours(*cell)), usd=c.usd)
-    return [joined[cell] for cell in sorted(joined)]
+    hours = metered_by_cell(scope, names, found)
+    jobs = jobs_by_cell(scope, names)
+    usd: dict[posted.Cell, Decimal] = {}
+    for row in rows:
+        cell = cell_of(row, names)
+        usd[cell] = usd[cell] + row.usd if cell in usd else row.usd
+    every = sorted(hours.keys() | jobs.keys() | usd.keys())
+    return [Hours(*cell, hours.get(cell), jobs.get(cell, 0), usd.get(cell)) for cell in every]
 
 
 @dataclass(frozen=True, slots=True)
