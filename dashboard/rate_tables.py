@@ -8,6 +8,7 @@ from typing import Any
 import django_tables2 as tables
 from django.utils.html import format_html
 
+from .table_rows import FigureTable
 from .tables import NUMBER, CellTable
 from .templatetags import ui
 
@@ -68,7 +69,7 @@ class KindTable(RateColumns):
     effective_rate = rate("Effective rate")
 
 
-class BridgeTable(tables.Table):
+class BridgeTable(FigureTable):
     """One row per provider, GPU type and kind, as in the file of the page; the largest change first.
 
     Where rates cannot be compared, all of the change is new, gone or without a rate.

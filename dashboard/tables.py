@@ -21,6 +21,7 @@ from .gpu_time import job_gpu_hours
 from .joblist import duration
 from .naming import Names
 from .scope import Span
+from .table_rows import FigureTable
 from .templatetags import ui
 
 NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}}
@@ -30,7 +31,7 @@ EMPTY = "—"
 TAGS = {"period": "spread", "rate": "rate"}  # of a cell's cost, by its source
 
 
-class SortedElsewhere(tables.Table):
+class SortedElsewhere(FigureTable):
     """Shows the sort order that the database applied; tables2 would sort the page once more, unstably."""
 
     @property
@@ -117,7 +118,7 @@ def two_places(hours: Decimal) -> str:
     return ui._figure(hours, 2)
 
 
-class CellTable(tables.Table):
+class CellTable(FigureTable):
     """One row per bucket, provider and GPU type: what the file of the page holds."""
 
     day = tables.Column(verbose_name="Day")
@@ -197,7 +198,7 @@ class ShareTable(CellTable):
         return self.flags.get((record.day, record.provider, record.gpu_type), "")
 
 
-class RunningTable(tables.Table):
+class RunningTable(FigureTable):
     model = tables.Column(accessor="job__model_name", verbose_name="Model")
     team = tables.Column(accessor="job__team__name", verbose_name="Team")
     provider = tables.Column(accessor="job__provider", verbose_name="Provider")
@@ -247,7 +248,7 @@ class RunningTable(tables.Table):
     render_estimated = render_usd
 
 
-class TeamTable(tables.Table):
+class TeamTable(FigureTable):
     team = tables.Column(accessor="name", verbose_name="Team")
     usd = tables.Column(verbose_name="Cost", attrs=NUMBER)
     usd_change = tables.Column(verbose_name="Change of cost", attrs=CHANGE, order_by="usd_change_by")
@@ -287,7 +288,7 @@ class TeamTable(tables.Table):
         return format_html('<a href="{}">{}</a>', record.jobs_url, ui.count(value))
 
 
-class FindingTable(tables.Table):
+class FindingTable(FigureTable):
     """Where a check of data quality found how many."""
 
     where = tables.Column(verbose_name="Where")
