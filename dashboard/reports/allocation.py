@@ -230,25 +230,26 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
     keys = ["day", "provider", "gpu_type", "team", *(["model"] if by_model else [])]
     spreads = scope.idle != "apart"
     span = whole_months(scope.span) if spreads else scope.span
+    rows = time_by(keys, everybody(scope), names, span)
+    hardware = {
+        pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in rows}
+    }
     cells: defaultdict[Cell, Use] = defaultdict(Use)
     months: defaultdict[Cell, Use] = defaultdict(Use)
-    for day, provider, gpu_type, team, *model, microseconds, _, _ in time_by(
-        keys, everybody(scope), names, span
-    ):
+    first, end = (scope.span.start, scope.span.end) if scope.span else (date.min, date.max)
+    for row in rows:
+        day, team, microseconds = row[0], row[3], row[-3]
         if not microseconds:
             continue
-        hardware = names.provider(provider), names.gpu_type(gpu_type)
-        if scope.span is None or day in scope.span:
-            add(cells[day, *hardware], team, model, microseconds)
+        shown = hardware[row[1:3]]
+        if first <= day < end:
+            use = cells[day, *shown]
+            use.teams[team] += microseconds
+            if by_model:
+                use.models[team][row[4]] = use.models[team].get(row[4], 0) + microseconds
         if spreads:
-            add(months[day.replace(day=1), *hardware], team, [], microseconds)
+            months[day.replace(day=1), *shown].teams[team] += microseconds
     return dict(cells), dict(months)
-
-
-def add(use: Use, team: UUID, model: list[str], microseconds: int) -> None:
-    use.teams[team] += microseconds
-    for name in model:
-        use.models[team][name] = use.models[team].get(name, 0) + microseconds
 
 
 def whole_months(span: Span | None) -> Span | None:

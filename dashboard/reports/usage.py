@@ -118,17 +118,15 @@ class Sum:
 
 
 def total(cells: Iterable[Hours]) -> Sum:
-    metered = usd = None
-    microseconds = unmetered = 0
-    for cell in cells:
-        if cell.metered is None:
-            unmetered += cell.job_microseconds
-        else:
-            metered = (metered or ZERO) + cell.metered
-        if cell.usd is not None:
-            usd = (usd or Decimal("0.00")) + cell.usd
-        microseconds += cell.job_microseconds
-    return Sum(metered, microseconds, usd, unmetered)
+    cells = list(cells)
+    metered = [cell.metered for cell in cells if cell.metered is not None]
+    usd = [cell.usd for cell in cells if cell.usd is not None]
+    return Sum(
+        sum(metered, ZERO) if metered else None,
+        sum(cell.job_microseconds for cell in cells),
+        sum(usd, Decimal("0.00")) if usd else None,
+        sum(cell.job_microseconds for cell in cells if cell.metered is None),
+    )
 
 
 def idle_hours(cells: Iterable[Hours]) -> Decimal:
