@@ -1,23 +1,27 @@
-"""The indexes of a table that is filled from empty are made afterwards: all rows at once, sorted."""
+"""A table that is filled from empty gets its indexes and foreign keys afterwards: for all rows at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
-# Those that no constraint stands on, with the statement that makes each.
+# How each is dropped and made; the keys of rows stay, for what is unique is looked up row by row.
 STORED = {
     "postgresql": (
-        "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i "
-        "WHERE i.indrelid = %s::regclass AND NOT i.indisunique ORDER BY 1"
+        "SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname), "
+        "format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', conrelid::regclass, conname, "
+        "pg_get_constraintdef(oid)) "
+        "FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f' "
+        "UNION ALL SELECT format('DROP INDEX %%s', indexrelid::regclass), pg_get_indexdef(indexrelid) "
+        "FROM pg_index WHERE indrelid = %s::regclass AND NOT indisunique ORDER BY 1"
     ),
     "sqlite": (
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = %s "
-        "AND sql LIKE 'CREATE INDEX%%' ORDER BY 1"
+        "SELECT 'DROP INDEX ' || name, sql FROM sqlite_master WHERE type = 'index' "
+        "AND %s = tbl_name AND %s = tbl_name AND sql LIKE 'CREATE INDEX%%' ORDER BY 1"
     ),
 }
 
@@ -30,32 +34,29 @@ def indexes_made_afterwards(table: str) -> Iterator[None]:
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("Indexes are dropped in a transaction only.")
-    indexes = [] if rows(f"SELECT 1 FROM {table} LIMIT 1") else rows(STORED[connection.vendor], [table])
-    for name, _ in indexes:
-        execute(f"DROP INDEX {name}")
+    stored = [] if rows(f"SELECT 1 FROM {table} LIMIT 1") else those_of(table)
+    change(drop for drop, _ in stored)
     yield
-    with rows_checked():
-        for _, statement in indexes:
-            execute(statement)
+    change(make for _, make in stored)
 
 
-@contextmanager
-def rows_checked() -> Iterator[None]:
-    """PostgreSQL makes no index while foreign keys of rows are still to be looked up."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    execute("SET CONSTRAINTS ALL IMMEDIATE")
-    yield
-    execute("SET CONSTRAINTS ALL DEFERRED")
+def those_of(table: str) -> list[tuple[str, str]]:
+    return rows(STORED[connection.vendor], [table, table])
+
+
+def change(statements: Iterable[str]) -> None:
+    """PostgreSQL changes no table of which rows are still to be looked up by a foreign key."""
+    deferring = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        if deferring:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for statement in statements:
+            cursor.execute(statement)
+        if deferring:
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def rows(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall()
-
-
-def execute(sql: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
