@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 ONE_DAY = timedelta(days=1)
@@ -80,6 +81,7 @@ class Scope:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=20_000)
 def bucket_start(day: date, bucket: str, fiscal_month: int = 1) -> date:
     """First day of the bucket that holds `day`; weeks start on Monday, quarters follow the fiscal year."""
     if bucket == "week":

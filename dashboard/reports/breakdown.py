@@ -191,9 +191,12 @@ def cells(shares: Iterable[Share], teams: Mapping[UUID, str], bucket: Callable[[
     hours: defaultdict[Key, int] = defaultdict(int)
     money: dict[Key, int] = {}
     owners: dict[Key, UUID | None] = {}
+    labels: dict[tuple[UUID | None, str, str], tuple[str, str]] = {}
     for one in shares:
-        team, model = label(one, "team", "", teams), label(one, "model", "", teams)
-        key = bucket(one.day), team, model, one.provider, one.gpu_type
+        whose = one.team, one.line, one.model
+        if whose not in labels:
+            labels[whose] = label(one, "team", "", teams), label(one, "model", "", teams)
+        key = (bucket(one.day), *labels[whose], one.provider, one.gpu_type)
         hours[key] += one.microseconds
         owners[key] = one.team
         if one.cents is not None:

@@ -26,10 +26,10 @@ class Pool:
     used: Mapping[Owner, int] = field(default_factory=dict)  # type: ignore[valid-type]
     covered: bool = False
     turn: int = 0
+    used_in_all: int = field(init=False)
 
-    @property
-    def used_in_all(self) -> int:
-        return sum(self.used.values())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "used_in_all", sum(self.used.values()))
 
     @property
     def idle(self) -> int:
