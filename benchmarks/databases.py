@@ -186,9 +186,9 @@ class Databases:
     # Who works beside them
 
     def settings(self, database: Database) -> dict[str, str]:
-        """Those of production, but for the clock, which stands still, and plain HTTP."""
+        """Those of production, but for the clock, which stands still, plain HTTP, and no limit of time."""
         demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of}
-        return {"DATABASE_URL": database.url} | demo | SERIAL
+        return {"DATABASE_URL": database.url} | demo | {"PGOPTIONS": f"{SERIAL['PGOPTIONS']} -c jit=off"}
 
     def worker(self, database: Database) -> Beside:
         if database.name not in self.workers:

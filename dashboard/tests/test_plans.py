@@ -31,9 +31,12 @@ MORE_PAGES = [
     "/jobs/?sort=-end",
     "/jobs/?preset=free&start=2025-03-01&end=2025-03-02",
     "/jobs/?quality=no-end",
+    "/jobs/?quality=ends-before-start",
     "/teams/{team}/",
     "/allocation/?by=model",
     "/data-quality/",
+    "/admin/dashboard/job/",
+    "/admin/dashboard/job/?status=failed",
 ]
 
 
