@@ -67,7 +67,7 @@ class NotedQuerySet(models.QuerySet[M]):
         if fields is not None and not {field.column for field in fields} & set(cutting.WATCHED):
             return nullcontext()
         try:
-            keys = self.order_by().values("pk").query.get_compiler(connection=connection).as_sql()
+            keys = self.order_by().values("id").query.get_compiler(connection=connection).as_sql()
         except EmptyResultSet:
             return nullcontext()
         return noting.noted(connection, *keys)

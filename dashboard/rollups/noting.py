@@ -17,7 +17,7 @@ from . import triggers
 from .cutting import WATCHED, columns
 
 WRITING = 0x4E0B5  # advisory lock: one writes jobs at a time
-WRITTEN = f"SELECT id, {columns(WATCHED)} FROM jobs WHERE id IN (SELECT id FROM written_jobs)"
+WRITTEN = f"SELECT id, {columns(WATCHED)} FROM jobs WHERE id IN (SELECT w.id FROM written_jobs w)"
 
 
 def alone(connection: Any) -> None:
@@ -37,7 +37,7 @@ def noted(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[No
         return
     with transaction.atomic(using=connection.alias):
         alone(connection)
-        keep(connection, "written_jobs", keys, params)
+        pick(connection, keys, params)
         keep(connection, "old_jobs", WRITTEN)
         yield
         keep(connection, "new_jobs", WRITTEN)
@@ -54,10 +54,17 @@ def noted_as_new(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iter
     with transaction.atomic(using=connection.alias):
         alone(connection)
         yield
-        keep(connection, "written_jobs", keys, params)
+        pick(connection, keys, params)
         keep(connection, "new_jobs", WRITTEN)
         note(connection, ("new_jobs", 1))
         drop(connection, "written_jobs", "new_jobs")
+
+
+def pick(connection: Any, keys: str, params: Sequence[Any]) -> None:
+    """Without ANALYZE the planner expects thousands of keys, and looks through all jobs for them."""
+    keep(connection, "written_jobs", keys, params)
+    if connection.vendor == "postgresql":
+        execute(connection, "ANALYZE written_jobs")
 
 
 def keep(connection: Any, table: str, select: str, params: Sequence[Any] = ()) -> None:
@@ -65,7 +72,18 @@ def keep(connection: Any, table: str, select: str, params: Sequence[Any] = ()) -
 
 
 def note(connection: Any, *signed: tuple[str, int]) -> None:
-    execute(connection, triggers.noted(connection.vendor, *signed))
+    with planned_as_in_a_trigger(connection):
+        execute(connection, triggers.noted(connection.vendor, *signed))
+
+
+@contextmanager
+def planned_as_in_a_trigger(connection: Any) -> Iterator[None]:
+    settings = triggers.PLANNED if connection.vendor == "postgresql" else ()
+    for name in settings:
+        execute(connection, f"SET LOCAL {name} = off")
+    yield
+    for name in settings:
+        execute(connection, f"SET LOCAL {name} TO DEFAULT")
 
 
 def drop(connection: Any, *tables: str) -> None:

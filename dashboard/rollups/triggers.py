@@ -12,6 +12,7 @@ from .cutting import COLUMNS, WATCHED, changes, columns
 NAME = "jobs_roll_up"
 EVENTS = ("insert", "update", "delete")
 ROLLED_UP = ("gpu_time_changes", "gpu_days", "gpu_days_of_models", "gpu_months", "logged_gpu_time")
+PLANNED = ("jit", "enable_sort")  # are off while changes are noted
 SEEN = {"insert": (("new", 1),), "update": (("new", 1), ("old", -1)), "delete": (("old", -1),)}
 
 
@@ -61,9 +62,10 @@ def on_postgresql() -> list[str]:
         f"IF TG_OP = '{event.upper()}' THEN {noted('postgresql', *tables(event))};" for event in EVENTS
     )
     said = "LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
+    planned = " ".join(f"SET {name} = off" for name in PLANNED)
     emptied = " ".join(f"DELETE FROM {table};" for table in ROLLED_UP)
     return [
-        f"CREATE FUNCTION {NAME}() RETURNS trigger {said} SET jit = off SET enable_sort = off "
+        f"CREATE FUNCTION {NAME}() RETURNS trigger {said} {planned} "
         f"AS $$ BEGIN {branches} END IF; RETURN NULL; END $$",
         f"CREATE FUNCTION {NAME}_truncate() RETURNS trigger {said} AS $$ BEGIN {emptied} RETURN NULL; END $$",
         *(statement_trigger(event) for event in EVENTS),

@@ -85,6 +85,24 @@ def as_given(job: Job) -> dict[str, Any]:
     return {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
 
 
+def test_only_the_jobs_that_are_written_are_read(distributed, monkeypatch):
+    read = []
+
+    def note(connection: Any, *signed: tuple[str, int]) -> None:
+        with connection.cursor() as cursor:
+            for table, _ in signed:
+                cursor.execute(f"SELECT COUNT(*) FROM {table}")
+                read.append(cursor.fetchone()[0])
+
+    first, second, third = (make_job() for _ in range(3))
+    monkeypatch.setattr(noting, "note", note)
+    first.save()
+    Job.objects.exclude(pk=first.pk).update(gpu_count=2)
+    third.delete()
+    Job.objects.filter(pk=second.pk).delete()
+    assert read == [1, 1, 2, 2, 0, 1, 0, 1], "after and before each write"
+
+
 def test_an_upsert_takes_away_what_was_there(distributed):
     job = make_job("2025-03-01 00:00", "2025-03-01 02:00")
     job.gpu_count = Decimal(4)
