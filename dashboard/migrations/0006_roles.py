@@ -39,9 +39,9 @@ def make_permissions(apps, alias):
     """Django makes them only after the last migration, which is too late to grant them here."""
     for label in ("auth", "dashboard"):
         config = apps.get_app_config(label)
-        config.models_module = True
+        module, config.models_module = getattr(config, "models_module", None), True
         create_permissions(config, apps=apps, using=alias, verbosity=0)
-        config.models_module = None
+        config.models_module = module
 
 
 def remove_roles(apps, schema_editor):

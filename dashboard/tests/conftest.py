@@ -17,7 +17,13 @@ SAMPLES = Path(__file__).parent / "samples"
 REAL = PROJECT.parent / "shared" / "data"
 numbers = count(1)
 # What only PostgreSQL has is no test that SQLite skips.
-ONLY_POSTGRESQL = ["test_plans.py", "test_replica.py", "test_two_processes.py"]
+ONLY_POSTGRESQL = [
+    "test_import_plans.py",
+    "test_late_indexes_postgresql.py",
+    "test_plans.py",
+    "test_replica.py",
+    "test_two_processes.py",
+]
 collect_ignore = [] if connection.vendor == "postgresql" else ONLY_POSTGRESQL
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import pytest
 from django.db import connection
 
 from dashboard.demo_data.plan import Plan
@@ -16,8 +15,6 @@ from dashboard.ingest.records import JobRow
 from .conftest import at
 from .loading import csv_job, load_rows
 from .test_plans import FEW, JOBS
-
-pytestmark = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL counts what it reads")
 
 # Of this transaction, those that triggers look at included.
 READ = """SELECT seq_tup_read, coalesce(idx_tup_fetch, 0)

@@ -74,7 +74,6 @@ def test_a_killed_import_leaves_nothing_or_all_and_can_be_run_again(log: Path) -
     assert (Job.objects.count(), ImportRun.objects.count()) == (JOBS, 1)
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
 def test_new_jobs_in_opposite_order_make_nobody_wait_in_a_ring(log: Path) -> None:
     """Neither holds the jobs that the other still has to write."""
     header, *rows = log.read_text().splitlines(keepends=True)

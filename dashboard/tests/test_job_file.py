@@ -23,7 +23,6 @@ from dashboard.scope import Span
 from .conftest import at
 
 NOW = at("2029-06-01 12:00")
-on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL's own way")
 
 
 def the_file(span: Span | None = None, order: str = "pk") -> JobFile:
