@@ -16,7 +16,6 @@ from typing import Any
 
 import django
 
-
 OURS = "heliox_site.settings"
 
 
