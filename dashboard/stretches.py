@@ -15,14 +15,14 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
-from django.db.models import BooleanField, Case, F, IntegerField, QuerySet, Value, When
+from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In, IsNull
 
 from . import workers
 from .models import Team
 from .models.distinct import distinct
-from .models.overlap import AnyOf, RanLonger, Rare
+from .models.overlap import AnyOf, RanLonger, Rare, looked_at
 
 # An index begins with each of these, and one with all four of CELL; start and id follow.
 CELL = ("team_id", "provider", "gpu_type", "status")
@@ -160,19 +160,13 @@ def pieces(condition: Any) -> list[Any]:
 
 def part_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> Part:
     if any(is_rare(one) for one in conditions):
-        return Part(narrowed(rows, [looked_at(one) for one in conditions]), rare=True)
+        # Jobs without a start are many, too.
+        said = [looked_at(one) if isinstance(one, IsNull) else one for one in conditions]
+        return Part(narrowed(rows, said), rare=True)
     columns, stretches = stretches_of(rows, conditions)
     if stretches is not None:
         conditions = [one for one in conditions if column_of(one) not in columns]
     return Part(narrowed(rows, conditions), columns, stretches)
-
-
-def looked_at(condition: Any) -> Any:
-    """Said so that no index answers it, where jobs without a start are many and the rare ones few."""
-    if not isinstance(condition, IsNull):
-        return condition
-    met = Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
-    return Exact(met, 1)
 
 
 def narrowed(rows: QuerySet[Any], conditions: Sequence[Any]) -> QuerySet[Any]:
@@ -193,7 +187,7 @@ def stretches_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> tuple[tuple[
         column = (alone or of_cell)[0]
         stretches = tuple((value,) for value in given[column])
         return ((column,), stretches) if 1 < len(stretches) <= MOST else ((), None)
-    stretches = tuple(cells(rows, given))
+    stretches = tuple(cells(rows, given, excluded(rows, conditions)))
     return (CELL, stretches) if len(stretches) <= MOST else ((), None)
 
 
@@ -207,6 +201,14 @@ def values_given(rows: QuerySet[Any], conditions: Iterable[Any]) -> dict[str, li
             known = [field.get_db_prep_value(value, connection, prepared=False) for value in values]
             given[column] = [one for one in dict.fromkeys(known) if one in given.get(column, known)]
     return given
+
+
+def excluded(rows: QuerySet[Any], conditions: Iterable[Any]) -> dict[str, list[Any]]:
+    """The values that a column shall not have: whole stretches of them would be read to find none."""
+    denied = (
+        one.children[0] for one in conditions if getattr(one, "negated", False) and len(one.children) == 1
+    )
+    return values_given(rows, denied)
 
 
 def column_of(condition: Any) -> str | None:
@@ -225,7 +227,9 @@ def is_about_length(condition: Any) -> bool:
     return any(is_about_length(one) for one in getattr(condition, "get_source_expressions", list)())
 
 
-def cells(rows: QuerySet[Any], given: dict[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
+def cells(
+    rows: QuerySet[Any], given: dict[str, list[Any]], denied: dict[str, list[Any]]
+) -> Iterator[tuple[Any, ...]]:
     """Every team, provider, GPU type and status that there may be jobs of."""
     connection = connections[rows.db]
     teams = given.get("team_id") or key_values(Team.objects.using(rows.db), connection)
@@ -235,6 +239,7 @@ def cells(rows: QuerySet[Any], given: dict[str, list[Any]]) -> Iterator[tuple[An
         (provider, gpu_type)
         for provider, gpu_type in pairs
         if provider in given.get("provider", [provider]) and gpu_type in given.get("gpu_type", [gpu_type])
+        if provider not in denied.get("provider", [])
     ]
     for team, pair, status in product(teams, fitting, statuses):
         yield (team, *pair, status)

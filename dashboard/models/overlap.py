@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, Func, Q
+from django.db.models import BooleanField, Case, Func, IntegerField, Q, Value, When
+from django.db.models.lookups import Exact
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -47,6 +48,12 @@ class AnyOf(Func):
 
 class Rare(AnyOf):
     """Conditions that few rows meet, and a small index has them all: found and sorted, not waited for."""
+
+
+def looked_at(condition: Any) -> Exact:
+    """The same condition, said so that no index answers it: one that does may hold millions of rows."""
+    met = Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
+    return Exact(met, 1)
 
 
 def overlap(starts_at: datetime, ends_at: datetime) -> list[Q]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from .. import gpu_time
@@ -18,7 +18,7 @@ from ..scope import Scope, Span, shift_month
 from . import spend, usage
 from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
 from .coverage import Coverage
-from .job_time import time_by
+from .job_time import pieces
 from .sharing import Pool, share, spread
 
 USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
@@ -164,43 +164,61 @@ def parts_of(shares: Iterable[Share]) -> dict[str, int]:
 def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
     """Shares first and narrows to teams and models after, so that a team's figure is its share."""
     by_model = by_model or bool(scope.models)
-    found, pools, lines = sharing(scope, names, by_model)
-    shares = [Share._make(cell + line) for cell, line in lines]
-    bill = sum(cents(row.usd) for row in found)
-    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), pools)
+    to_be = ToBeShared.of(scope, names, by_model)
+    shares = list(to_be.lines(by_model))
+    bill = sum(cents(row.usd) for row in to_be.rows)
+    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), to_be.pools)
 
 
 def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
-    """The same shares added up by team and line, of no day and hardware: years of them in half the time."""
-    _, _, lines = sharing(scope, names, bool(scope.models))
-    sums: dict[tuple[UUID | None, str], tuple[int, int | None]] = {}
-    for _, line in lines:
-        if wanted(line, scope):
-            microseconds, amount = sums.get((line.team, line.line), (0, None))
-            amount = line.cents if amount is None else amount + (line.cents or 0)
-            sums[line.team, line.line] = microseconds + line.microseconds, amount
-    return [Share(date.min, "", "", *key, *measures) for key, measures in sums.items()]
+    """The cents of the same shares, added up by team and line: years of them in half the time.
+
+    Of no day and hardware, and without microseconds; but where the scope names models, as they are.
+    """
+    if scope.models:
+        return allocate(scope, names).shares
+    to_be = ToBeShared.of(scope, names, by_model=False)
+    sums: defaultdict[str, dict[UUID | None, int]] = defaultdict(dict)
+    for pool, use in to_be.billed():
+        for line, owners in parts_of_cell(pool, use, to_be.spreading):
+            total = sums[line]
+            for team, amount in owners.items():
+                total[team] = total.get(team, 0) + amount
+    shares = [
+        Share(date.min, "", "", team, line, 0, amount)
+        for line, owners in sums.items()
+        for team, amount in owners.items()
+    ]
+    return [one for one in shares if wanted(one, scope)]
 
 
-def sharing(
-    scope: Scope, names: Names, by_model: bool
-) -> tuple[list[spend.Row], list[CellPool], Iterator[tuple[Cell, Line]]]:
-    """The bill's rows, its cells as they are shared, and to whom."""
-    found, posted = spend.rows_and_posted(scope, names)
-    use, month_use = used(scope, names, by_model)
-    pools = pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
-    spreading = Spreading(scope.idle, month_use)
+@dataclass(frozen=True)
+class ToBeShared:
+    """rows: of the bill. pools: its cells. use: job time of these and of other cells."""
 
-    def lines() -> Iterator[tuple[Cell, Line]]:
-        for pool in pools:
-            for line in lines_of(pool, use.get(pool.cell, NO_USE), spreading, by_model):
-                yield pool.cell, line
-        billed = {pool.cell for pool in pools}
-        for cell, of_cell in use.items():
+    rows: list[spend.Row]
+    pools: list[CellPool]
+    use: dict[Cell, Use]
+    spreading: Spreading
+
+    @classmethod
+    def of(cls, scope: Scope, names: Names, by_model: bool) -> ToBeShared:
+        found, posted = spend.rows_and_posted(scope, names)
+        use, month_use = used(scope, names, by_model)
+        pools = pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
+        return cls(found, pools, use, Spreading(scope.idle, month_use))
+
+    def billed(self) -> Iterator[tuple[CellPool, Use]]:
+        return ((pool, self.use.get(pool.cell, NO_USE)) for pool in self.pools)
+
+    def lines(self, by_model: bool) -> Iterator[Share]:
+        for pool, use in self.billed():
+            for line in lines_of(pool, use, self.spreading, by_model):
+                yield Share._make(pool.cell + line)
+        billed = {pool.cell for pool in self.pools}
+        for cell, use in self.use.items():
             if cell not in billed:
-                yield from ((cell, line) for line in unbilled(of_cell, by_model))
-
-    return found, pools, lines()
+                yield from (Share._make(cell + line) for line in unbilled(use, by_model))
 
 
 def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
@@ -212,7 +230,7 @@ def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
     return {team: usd(amount) for team, amount in cents.items()}
 
 
-def wanted(one: Share | Line, scope: Scope) -> bool:
+def wanted(one: Share, scope: Scope) -> bool:
     of_team = not scope.teams or one.team in scope.teams
     return of_team and (not scope.models or one.model in scope.models)
 
@@ -230,7 +248,7 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
     keys = ["day", "provider", "gpu_type", "team", *(["model"] if by_model else [])]
     spreads = scope.idle != "apart"
     span = whole_months(scope.span) if spreads else scope.span
-    rows = time_by(keys, everybody(scope), names, span)
+    rows = pieces(keys, everybody(scope), names, span)
     hardware = {
         pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in rows}
     }
@@ -238,7 +256,7 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
     months: defaultdict[Cell, Use] = defaultdict(Use)
     first, end = (scope.span.start, scope.span.end) if scope.span else (date.min, date.max)
     for row in rows:
-        day, team, microseconds = row[0], row[3], row[-3]
+        day, team, microseconds = row[0], row[3], row[-1]
         if not microseconds:
             continue
         shown = hardware[row[1:3]]
@@ -249,7 +267,18 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
                 use.models[team][row[4]] = use.models[team].get(row[4], 0) + microseconds
         if spreads:
             months[day.replace(day=1), *shown].teams[team] += microseconds
-    return dict(cells), dict(months)
+    return with_time(cells), with_time(months)
+
+
+def with_time(cells: dict[Cell, Use]) -> dict[Cell, Use]:
+    """Without teams and models whose time was noted and taken away again."""
+    for use in cells.values():
+        if 0 in use.teams.values():
+            use.teams = defaultdict(int, {team: spent for team, spent in use.teams.items() if spent})
+        for team, models in use.models.items():
+            if 0 in models.values():
+                use.models[team] = {model: spent for model, spent in models.items() if spent}
+    return {cell: use for cell, use in cells.items() if use.teams}
 
 
 def whole_months(span: Span | None) -> Span | None:
@@ -327,21 +356,25 @@ class Spreading:
         return spread(idle, users, self.view, cell[0].toordinal())
 
 
-def lines_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Line]:
+def parts_of_cell(pool: CellPool, use: Use, spreading: Spreading) -> Iterator[tuple[str, Mapping[Any, int]]]:
+    """(line, cents by team); what is nobody's is that of None."""
     shared = share(pool.pool)
     upon = spreading.of(pool.cell, shared.idle, use.teams)
-    for team, amount in pool.direct.items():
-        yield Line(team, DIRECT, 0, amount, NO_MODEL[DIRECT] if by_model else "")
-    for line, owners in ((USE, shared.owners), (IDLE, upon)):
+    yield DIRECT, pool.direct
+    yield USE, shared.owners
+    yield IDLE, upon
+    left = {IDLE: 0 if upon else shared.idle, UNUSED: pool.unused, UNALLOCATED: shared.unallocated}
+    yield from ((line, {None: amount}) for line, amount in left.items() if amount)
+
+
+def lines_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Line]:
+    for line, owners in parts_of_cell(pool, use, spreading):
         for team, amount in owners.items():
-            if by_model:
+            if by_model and team is not None and line != DIRECT:
                 yield from by_models(pool.cell, team, line, amount, use.models.get(team, {}))
             else:
-                yield Line(team, line, use.teams[team] if line == USE else 0, amount)
-    left = {IDLE: 0 if upon else shared.idle, UNUSED: pool.unused, UNALLOCATED: shared.unallocated}
-    for line, amount in left.items():
-        if amount:
-            yield Line(None, line, 0, amount, NO_MODEL[line] if by_model else "")
+                worked = use.teams[team] if line == USE else 0
+                yield Line(team, line, worked, amount, NO_MODEL[line] if by_model else "")
 
 
 def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Line]:

@@ -55,6 +55,17 @@ def time_by(
     return known if jobs is None else rollups.added(keys, known, gpu_time.measured(keys, jobs, names, span))
 
 
+def pieces(
+    keys: Sequence[str], scope: Scope, names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds) in rows that are yet to be added up."""
+    summed, jobs = told_apart(scope, names)
+    known = rollups.pieces(keys, summed, names, span) if summed else []
+    if jobs is None:
+        return known
+    return known + [row[: len(keys) + 1] for row in gpu_time.measured(keys, jobs, names, span)]
+
+
 def told_apart(scope: Scope, names: Names) -> tuple[Picked | None, JobQuerySet | None]:
     """The scope's jobs of which the roll-ups tell, and those that must be looked at one by one."""
     if scope.quality:

@@ -1,7 +1,18 @@
 """GPU time and jobs per day, summed ahead: kept exact by triggers, settled in batches, read by every page."""
 
 from .clocks import expect
-from .reading import Picked, added, by, by_log, count, count_by, in_several_logs, models_by_team, spent_by
+from .reading import (
+    Picked,
+    added,
+    by,
+    by_log,
+    count,
+    count_by,
+    in_several_logs,
+    models_by_team,
+    pieces,
+    spent_by,
+)
 from .settling import rebuild, settle, settle_if_worth_it, verify
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "expect",
     "in_several_logs",
     "models_by_team",
+    "pieces",
     "rebuild",
     "settle",
     "settle_if_worth_it",

@@ -23,6 +23,7 @@ from ..clock import now
 from ..databases import reading
 from ..models import Job
 from ..models.entities import AFTER_ALL, TIMELESS, UNUSUAL, JobQuerySet
+from ..models.overlap import looked_at
 from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..scope import ONE_DAY, Span, shift_month
@@ -64,6 +65,18 @@ class Picked:
         jobs = jobs.with_status(*self.statuses) if self.statuses else jobs
         return jobs.filter(model_name__in=self.models) if self.models else jobs
 
+    def among_few(self) -> JobQuerySet:
+        """The same of the unusual jobs, said so that only their own index fits: any other holds millions."""
+        chosen = {
+            "provider": self.providers,
+            "gpu_type": self.gpu_types,
+            "team": self.teams,
+            "model_name": self.models,
+        }
+        conditions = {f"{name}__in": values for name, values in chosen.items() if values}
+        jobs = Job.objects.with_status(*self.statuses) if self.statuses else Job.objects.all()
+        return jobs.filter(looked_at(Q(**conditions))) if conditions else jobs
+
     def as_key(self) -> tuple[tuple[Any, ...], ...]:
         return tuple(tuple(values) for values in astuple(self))
 
@@ -99,6 +112,16 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
     return asked_once(summed_by, keys, picked, names, span)
 
 
+def pieces(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
+) -> list[tuple[Any, ...]]:
+    """(one value per key …, GPU microseconds) in rows that are yet to be added up.
+
+    For keys so fine that the database would sort the rows of years only to add up next to none.
+    """
+    return asked_once(read_pieces, keys, picked, names, span)
+
+
 def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Any:
     """A page asks the same for several of its figures."""
     asked = question, tuple(keys), picked.as_key(), span
@@ -110,11 +133,27 @@ def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names,
 def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     ended = parts(keys, picked, span, stale, ", ".join(MEASURES), summing_parts(keys, picked, span))
-    live = going_on(keys, picked.jobs().exclude(provider__in=stale), names, span)
+    live = going_on(keys, picked.among_few().exclude(provider__in=stale), names, span)
     known = rows_of(keys, ended + live, MEASURES)
     if not stale:
         return known
     return added(keys, known, gpu_time.measured(keys, picked.jobs().filter(provider__in=stale), names, span))
+
+
+def read_pieces(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None
+) -> list[tuple[Any, ...]]:
+    stale = names.stale_clocks()
+    ended = parts(keys, picked, span, stale, "microseconds", summing_parts(keys, picked, span))
+    live = going_on(keys, picked.among_few().exclude(provider__in=stale), names, span)
+    columns = ", ".join([*(KEYS[key] for key in keys), "microseconds"])
+    live.text = f"SELECT {columns} FROM ({live.text}) AS live"
+    source = ended + live
+    known = fetched(keys, source.text, source.params)
+    if not stale:
+        return known
+    jobs = picked.jobs().filter(provider__in=stale)
+    return known + [row[: len(keys) + 1] for row in gpu_time.measured(keys, jobs, names, span)]
 
 
 def added(keys: Sequence[str], *parts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -200,16 +239,20 @@ def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | Non
     counted = parts(keys, picked, span, stale, COUNTED if span else "jobs", tables)
     if span is None:
         return counted
-    jobs, clocks = picked.jobs().order_by(), names.spellings_by_clock()
-    timeless = jobs.unusual_within(span, clocks).filter(TIMELESS)
+    clocks = names.spellings_by_clock()
+    timeless = picked.among_few().order_by().unusual_within(span, clocks).filter(TIMELESS)
     counted += each(keys, timeless.exclude(provider__in=stale))
-    of_stale = jobs.within(span, clocks).filter(provider__in=stale)
+    of_stale = picked.jobs().order_by().within(span, clocks).filter(provider__in=stale)
     return counted + each(keys, of_stale) if stale else counted
 
 
 def rows_of(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> list[tuple[Any, ...]]:
+    return fetched(keys, *summed(keys, source, measures))
+
+
+def fetched(keys: Sequence[str], sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
     with reading().cursor() as cursor:
-        cursor.execute(*summed(keys, source, measures))
+        cursor.execute(sql, params)
         found = cursor.fetchall()
     if reading().vendor == "postgresql":
         return found

@@ -84,6 +84,11 @@ def check_against_the_jobs() -> None:
             lives = gpu_time.measured(keys, Job.objects.all(), names, span)
             known = sorted(row for row in lives if any(row[len(keys) :]))
             assert sorted(rollups.by(keys, Picked(), names, span)) == known, (keys, span)
+            spent = Counter()
+            for *values, microseconds in rollups.pieces(keys, Picked(), names, span):
+                spent[tuple(values)] += microseconds
+            of_keys = {row[: len(keys)]: row[len(keys)] for row in known if row[len(keys)]}
+            assert {key: us for key, us in spent.items() if us} == of_keys, (keys, span)
         within = Job.objects.within(span, names.spellings_by_clock())
         assert rollups.count(Picked(), names, span) == within.count(), span
         by_team = {team: n for team, n in rollups.count_by(["team"], Picked(), names, span) if n}
