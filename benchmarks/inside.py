@@ -287,6 +287,7 @@ def hours_by_team_and_day(worker: Worker, from_jobs: bool, days: int = 90) -> No
     from dashboard.naming import Names
 
     keys, names = ["day", "team"], kept(worker, "names", Names.load)
+    names.answers.clear()
     if from_jobs:
         rows = gpu_time.measured(keys, Job.objects.all(), names, span_of(days))
     else:
@@ -301,6 +302,7 @@ def dollars(worker: Worker, from_jobs: bool, days: int = 90) -> None:
     from dashboard.scope import Scope
 
     scope, names = Scope(span=span_of(days)), kept(worker, "names", Names.load)
+    names.answers.clear()
     with measured_hours() if from_jobs else unchanged():
         shared = allocation.allocate(scope, names)
     worker.found = [
@@ -315,13 +317,14 @@ def measured_hours() -> Iterator[None]:
     from dashboard.reports import allocation, job_time
 
     def from_the_jobs(keys: Sequence[str], scope: Any, names: Any, span: Any = None) -> list[Any]:
-        return gpu_time.measured(keys, job_time.jobs_of(scope, names), names, span)
+        rows = gpu_time.measured(keys, job_time.jobs_of(scope, names), names, span)
+        return [row[: len(keys) + 1] for row in rows]
 
-    usual, allocation.time_by = allocation.time_by, from_the_jobs
+    usual, allocation.pieces = allocation.pieces, from_the_jobs
     try:
         yield
     finally:
-        allocation.time_by = usual
+        allocation.pieces = usual
 
 
 @contextmanager

@@ -79,8 +79,8 @@ class Goal:
 
     @property
     def share(self) -> float | None:
-        """Of what is allowed: 1 is just met, more is missed."""
-        if self.value is None:
+        """Of what is allowed: 1 is just met, more is missed. None where nothing at all is allowed."""
+        if self.value is None or not self.limit:
             return None
         used = self.limit / self.value if self.at_least and self.value else self.value / self.limit
         return max(used, 1e-6)
