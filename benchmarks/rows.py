@@ -41,7 +41,7 @@ ROWS = (
         "≤ 1.3, and ≤ 15 ms of CPU",
         joblist.first_page,
         elsewhere="46 → 519 ms",
-        limit="A whole page is measured. Of 50 ms, 11 are the frame of every page (`/help/` has little else), "
+        limit="A whole page is measured. Of 50 ms, 11 are the frame of every page (`/help/` has no more), "
         "10 the form with its eight menus, 7 the table with its heading, 3 the menu; the rest is a dozen "
         "small questions: who is signed in, which names and days there are, how many jobs and hours. To find "
         "and read the fifty jobs takes the database 2 ms. 15 ms would take another way to make HTML than "
