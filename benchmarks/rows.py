@@ -111,6 +111,10 @@ ROWS = (
         "≤ 2",
         pages.three_years,
         elsewhere="Superset 3.7",
+        limit="Costs and hours are sums. But a bill is shared to the cent within each day, provider and GPU "
+        "type, by the law of allocation: three years of fifty teams are a hundred thousand shares, each the "
+        "work of some microseconds, of which Overview makes all once and Teams twice, for the comparison. To "
+        "keep closed months shared would end that; nothing keeps them yet.",
     ),
     Row(13, "admin", "The admin's list of jobs against 10 k", "≤ 3", pages.admin_list, elsewhere="45"),
     Row(
