@@ -133,8 +133,8 @@ ROWS = (
         "Three years of 50 teams for 30 viewers at once, while 1 M jobs are imported",
         "no error; p99 ≤ 5 × the quiet p99",
         serving.under_load,
-        limit="Such a page takes 2.5 s of a core (row 12), so thirty viewers of two cores wait for each other "
-        "for most of a minute, longer than they or the server wait. Thirty quiet seconds bring too few answers "
-        "to tell a percentile by: the ratio says little until the page is quicker.",
+        limit="Such a page takes 2.5 s of a core (row 12), so thirty viewers of two cores wait for each "
+        "other for most of a minute, longer than they or the server wait. Thirty quiet seconds bring too "
+        "few answers to tell a percentile by: the ratio says little until the page is quicker.",
     ),
 )
