@@ -87,7 +87,8 @@ def pairs_in_jobs() -> list[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class Names:
-    """display names by key, per kind; the spellings that are stored; clock and lag by provider key.
+    """display names by key and by stored spelling, per kind; the spellings that are stored; clock and lag
+    by provider key.
 
     cut_by: the clock that the roll-ups cut the jobs of a stored provider by.
     """
@@ -99,9 +100,6 @@ class Names:
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
-    # Long charts ask for the same few names by the ten thousand.
-    looked_up: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
-    gpu_types_looked_up: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     # What the roll-ups answered while these names were in use: for as long as one request.
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -130,16 +128,10 @@ class Names:
         )
 
     def provider(self, stored: str) -> str:
-        shown = self.looked_up.get(stored)
-        if shown is None:
-            shown = self.looked_up[stored] = self.providers.get(name_key(stored), stored)
-        return shown
+        return self.providers.get(stored) or self.providers.get(name_key(stored), stored)
 
     def gpu_type(self, stored: str) -> str:
-        shown = self.gpu_types_looked_up.get(stored)
-        if shown is None:
-            shown = self.gpu_types_looked_up[stored] = self.gpu_types.get(name_key(stored), stored)
-        return shown
+        return self.gpu_types.get(stored) or self.gpu_types.get(name_key(stored), stored)
 
     def clock(self, provider: str) -> str:
         return self.clocks.get(name_key(self.provider(provider)), DEFAULT_CLOCK)
@@ -181,11 +173,13 @@ def shown_names(
     of_kind = [alias for alias in aliases if alias.kind == kind]
     for alias in of_kind:
         shown.setdefault(name_key(alias.name), alias.name)
-    for name in sorted(set(stored)):
+    stored = sorted(set(stored))
+    for name in stored:
         shown.setdefault(name_key(name), " ".join(name.split()))
     for alias in of_kind:
         shown[alias.alias_key] = shown[name_key(alias.name)]
-    return shown
+    # Long charts ask for the same few by the ten thousand.
+    return shown | {name: shown[name_key(name)] for name in stored}
 
 
 def spellings(shown: Iterable[str], stored: set[str], display: Callable[[str], str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import signature
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 import django_tables2 as tables
@@ -24,42 +24,32 @@ class FigureTable(tables.Table):
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
 
     def cell_of(self, column: Any) -> Cell:
-        opens, default = f"<td {column.attrs['td'].as_html()}>", conditional_escape(column.default)
-        resolve, render = value_of(column.accessor), rendered_by(self, column)
-        empty = column.column.empty_values
+        opens, render = f"<td {column.attrs['td'].as_html()}>", getattr(self, f"render_{column.name}", shown)
+        wants = signature(render).parameters.keys() & {"record", "value"}
+        empty, default = column.column.empty_values, conditional_escape(column.default)
+        resolve = value_of(column.accessor) if empty or "value" in wants else unasked
 
         def cell(record: Any) -> str:
-            value = resolve(record)
-            return f"{opens}{default if value in empty else as_html(render(record, value))}</td>"
+            told = {"record": record, "value": resolve(record)}
+            if told["value"] in empty:
+                return f"{opens}{default}</td>"
+            return f"{opens}{as_html(render(**{name: told[name] for name in wants}))}</td>"
 
         return cell
 
 
+def shown(value: Any) -> Any:
+    return value
+
+
+def unasked(record: Any) -> None:
+    """The value of a column that is made of the whole record."""
+
+
 def value_of(accessor: Any) -> Callable[[Any], Any]:
-    """None where a record has no such value."""
     path = accessor.bits
-    from_key, from_attribute = itemgetter(path[0]), attrgetter(".".join(path))
-
-    def resolve(record: Any) -> Any:
-        try:
-            value = from_key(record) if isinstance(record, dict) else from_attribute(record)
-        except (AttributeError, KeyError):
-            return None
-        return value() if callable(value) else value
-
-    return resolve
-
-
-def rendered_by(table: tables.Table, column: Any) -> Callable[[Any, Any], Any]:
-    render = getattr(table, f"render_{column.name}", None)
-    if render is None:
-        return lambda record, value: value
-    wants = [name for name in signature(render).parameters if name in ("record", "value")]
-    if wants == ["value"]:
-        return lambda record, value: render(value)
-    if wants == ["record"]:
-        return lambda record, value: render(record)
-    return lambda record, value: render(record=record, value=value)
+    from_attribute = attrgetter(".".join(path))
+    return lambda record: record.get(path[0]) if isinstance(record, dict) else from_attribute(record)
 
 
 def as_html(cell: Any) -> str:

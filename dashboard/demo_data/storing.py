@@ -13,32 +13,13 @@ from django.db import connection, models
 
 from ..ingest.copying import NAME, NULL, UTC_OFFSET, as_copied, second
 from ..ingest.rows import quoted
+from ..ingest.staging import SAID
 from ..models import ImportRun
 from .jobs import PlannedJob
 
 DAYS = 30  # of jobs in one statement: what PostgreSQL keeps of it until its end stays small
 STAMPS = ("created_at", "updated_at", "imported_by_id")
-JOB_COLUMNS = (
-    *STAMPS,
-    "team_set_by_hand",
-    "id",
-    "team_id",
-    "model_name",
-    "gpu_type",
-    "provider",
-    "start_time",
-    "end_time",
-    "status",
-    "gpu_count",
-    "submit_time",
-    "external_id",
-    "cluster",
-    "account",
-    "partition",
-    "raw_gpu_type",
-    "raw_gpu_count",
-    "submitted_by",
-)
+JOB_COLUMNS = (*STAMPS, "team_set_by_hand", "id", *SAID)
 
 
 def insert(model: type[models.Model], columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -15,8 +15,6 @@ from ..naming import Names
 from ..scope import Scope
 from .job_time import count_by, jobs_of, models_by_team, spent_by, time_by
 
-ENDED = ("completed", "failed", "cancelled")
-
 
 @dataclass
 class TeamUse:

@@ -45,7 +45,6 @@ KEYS = {
 OF_JOBS = tuple(column for key, column in KEYS.items() if key != "day")
 SAID = ("cluster", "partition", "raw_gpu_type", "account")  # by the log, or empty
 OF_LOGS = (*SAID, "team", "provider", "gpu_type", "team_set_by_hand")
-OF_LOGS_STORED = [KEYS[key] for key in OF_LOGS]
 OF_MODELS, DAYS, MONTHS, LOGGED = "gpu_days_of_models", "gpu_days", "gpu_months", "logged_gpu_time"
 
 

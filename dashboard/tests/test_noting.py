@@ -27,7 +27,7 @@ from dashboard.rollups import cutting, noting, triggers
 from .conftest import at, make_job, make_team
 from .loading import job as logged_job
 from .loading import load_rows
-from .test_rollups import HOUR, LA, check_against_the_jobs, facts, hours_by, perform, unsettled, writes
+from .test_rollups import HOUR, LA, check_after, check_against_the_jobs, facts, hours_by, unsettled, writes
 from .test_structure import APP
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -190,13 +190,7 @@ def test_a_rebuild_brings_no_triggers_back_and_misses_none(distributed, capsys):
 @given(st.lists(writes, min_size=1, max_size=10))
 def test_after_any_writes_what_is_noted_agrees_with_the_jobs(distributed, as_of, written):
     as_of("2025-02-28 20:00")
-    with transaction.atomic():
-        for write in written:
-            perform(write)
-        check_against_the_jobs()
-        rollups.settle()
-        check_against_the_jobs()
-        transaction.set_rollback(True)
+    check_after(written)
 
 
 def test_the_distinct_values_of_jobs_are_the_same(distributed):

@@ -30,6 +30,7 @@ MORE_PAGES = [
     "/jobs/?sort=start",
     "/jobs/?sort=-end",
     "/jobs/?preset=free&start=2025-03-01&end=2025-03-02",
+    "/jobs/?team={team}&status=completed&start=2025-03-01&end=2025-05-29",
     "/jobs/?quality=no-end",
     "/jobs/?quality=ends-before-start",
     "/teams/{team}/",

@@ -381,6 +381,10 @@ def take_back_the_last_import() -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_any_writes_the_sums_are_those_of_the_jobs(as_of, written):
     as_of("2025-02-28 20:00")
+    check_after(written)
+
+
+def check_after(written) -> None:
     with transaction.atomic():
         for write in written:
             perform(write)

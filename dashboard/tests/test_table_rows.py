@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections import namedtuple
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import django_tables2 as tables
+import pytest
+from django.utils.html import conditional_escape, format_html
+
+from dashboard.table_rows import FigureTable
+
+Team = namedtuple("Team", "name head")
+
+
+class Costs(FigureTable):
+    day = tables.Column()
+    team = tables.Column(accessor="team__name", attrs={"td": {"class": "num"}})
+    usd = tables.Column(default="none")
+    rate = tables.Column(empty_values=())
+    note = tables.Column(empty_values=())
+
+    def render_day(self, record, value):
+        return format_html('<a href="?{}">{}</a>', value, record.day)
+
+    def render_usd(self, value):
+        return f"${value:,.2f}"
+
+    def render_rate(self, value):
+        return "n/a" if value is None else f"{value}/h"
+
+    def render_note(self, record):
+        return "dear & <big>" if record.usd and record.usd > 1000 else ""
+
+
+Row = namedtuple("Row", "day team usd rate")
+ROWS = [
+    Row("2025-03-01", Team("vision", None), Decimal("1234.5"), Decimal("2.10")),
+    Row("<script>", Team("a & b", None), None, None),
+    Row("", Team("", None), Decimal(0), Decimal(0)),
+]
+
+
+def by_tables2(table) -> list[str]:
+    return [str(conditional_escape(cell)) for row in table.paginated_rows for _, cell in row.items()]
+
+
+class Cells(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        if tag == "td":
+            self.found.append("")
+        elif tag != "tr":
+            self.found[-1] += self.get_starttag_text()
+
+    def handle_endtag(self, tag) -> None:
+        if tag not in ("td", "tr"):
+            self.found[-1] += f"</{tag}>"
+
+    def handle_data(self, data) -> None:
+        if self.found and data != "\n":
+            self.found[-1] += data
+
+    def handle_entityref(self, name) -> None:
+        self.found[-1] += f"&{name};"
+
+    def handle_charref(self, name) -> None:
+        self.found[-1] += f"&#{name};"
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_cells_are_those_of_tables2(page):
+    table = Costs(ROWS)
+    table.paginate(page=page, per_page=2)
+    cells = Cells()
+    cells.feed(table.html_rows())
+    assert cells.found == by_tables2(table)
+    assert len(cells.found) == 5 * (2 if page == 1 else 1)
+
+
+def test_names_and_notes_cannot_be_markup():
+    html = Costs(ROWS).html_rows()
+    assert "<script>" not in html and "&lt;script&gt;" in html
+    assert "dear &amp; &lt;big&gt;" in html
+    assert html.count('<td class="num">') == 3
+
+
+def test_what_a_record_lacks_is_an_error_and_no_dash():
+    with pytest.raises(AttributeError):
+        Costs([Team("vision", None)]).html_rows()
+
+
+def test_no_rows_are_no_html():
+    assert Costs([]).html_rows() == ""
