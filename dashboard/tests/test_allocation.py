@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -24,7 +24,7 @@ from dashboard.models import (
 )
 from dashboard.models.names import name_key
 from dashboard.naming import Names
-from dashboard.reports.allocation import NOBODY, allocate
+from dashboard.reports.allocation import NOBODY, allocate, allocate_in_sum
 from dashboard.scope import Scope, Span
 
 from .conftest import make_cost, make_job, make_team, make_usage
@@ -301,9 +301,17 @@ def test_the_parts_of_any_bill_add_up_to_it(db, entered, billed, metered, jobs, 
             for share in found.shares:
                 if share.cents is not None and share.line in ("use", "idle", "unallocated"):
                     by_cell[share.day, share.provider, share.gpu_type].append(share.cents)
+            assert in_sum(allocate_in_sum(Scope(None, idle=idle), names)) == in_sum(found.shares)
             for pool in found.pools:
                 assert sum(by_cell[pool.cell]) == pool.pool.cents
                 assert all(part * pool.pool.cents >= 0 for part in by_cell[pool.cell])
+
+
+def in_sum(shares) -> dict[tuple, int]:
+    sums: Counter[tuple] = Counter()
+    for share in shares:
+        sums[share.team, share.line] += share.cents or 0
+    return {key: cents for key, cents in sums.items() if cents}
 
 
 def forget_everything() -> None:
