@@ -27,7 +27,7 @@ def keep_roll_ups(using: str, **kwargs: Any) -> None:
     from .rollups import triggers
 
     connection = connections[using]
-    if "gpu_time_changes" not in connection.introspection.table_names():
+    if triggers.STAMPS not in connection.introspection.table_names():
         return
     workers.ask_again(connection)
     if not triggers.are_there(connection) and not workers.hold_jobs(connection):

@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from . import gpu_time, rollups
 from .databases import reading_from
-from .models import BillDay, Job, ModelName, Provider, ProviderClock
+from .models import BillDay, Job, ModelName, Provider, ProviderClock, SettledMonth
 from .models.exact import FullPrecisionField
 from .models.rollups import Measures
 from .rollups import triggers
@@ -148,7 +148,7 @@ def tables(sessions: bool) -> list[Model]:
 
 def is_left_behind(model: Model, sessions: bool) -> bool:
     """What can be derived, and who is signed in."""
-    derived = issubclass(model, Measures) or model in (ModelName, BillDay, ProviderClock)
+    derived = issubclass(model, Measures) or model in (ModelName, BillDay, ProviderClock, SettledMonth)
     return derived or (model is Session and not sessions)
 
 

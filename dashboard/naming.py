@@ -6,7 +6,7 @@ read, so an alias added later applies to what is stored, and one taken away leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -100,7 +100,7 @@ class Names:
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
-    # What the roll-ups answered while these names were in use: for as long as one request.
+    # What was answered while these names were in use: for as long as one request.
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -126,6 +126,12 @@ class Names:
             {provider: clock for provider, _, clock in of_jobs},
             written,
         )
+
+    def once(self, asked: Hashable, answer: Callable[[], Any]) -> Any:
+        """A page asks the same for several of its figures."""
+        if asked not in self.answers:
+            self.answers[asked] = answer()
+        return self.answers[asked]
 
     def provider(self, stored: str) -> str:
         return self.providers.get(stored) or self.providers.get(name_key(stored), stored)

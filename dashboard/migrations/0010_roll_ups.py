@@ -11,7 +11,7 @@ def fill(apps, schema_editor):
 
     triggers.install(schema_editor.connection)
     known = (apps.get_model("dashboard", name).objects.all() for name in ("Provider", "NameAlias"))
-    settling.rebuild(Names.of(pairs_in_jobs(), set(), *known))
+    settling.sum_up(Names.of(pairs_in_jobs(), set(), *known))
 
 
 def empty(apps, schema_editor):

@@ -7,7 +7,16 @@ from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
 from .ledger import BillLine, Delivery
 from .mappings import AccountMapping, ClusterMapping, SpendMapping
 from .names import NameAlias, Provider
-from .rollups import GpuDay, GpuDayOfModel, GpuMonth, GpuTimeChange, LoggedGpuTime, ModelName, ProviderClock
+from .rollups import (
+    GpuDay,
+    GpuDayOfModel,
+    GpuMonth,
+    GpuTimeChange,
+    LoggedGpuTime,
+    ModelName,
+    ProviderClock,
+    SettledMonth,
+)
 
 __all__ = [
     "AccountMapping",
@@ -33,6 +42,7 @@ __all__ = [
     "Provider",
     "ProviderClock",
     "Rate",
+    "SettledMonth",
     "SpendMapping",
     "Team",
     "Upload",

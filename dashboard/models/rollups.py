@@ -156,6 +156,21 @@ class LoggedGpuTime(Rollup):
         return f"{self.cluster} {self.account}"
 
 
+class SettledMonth(models.Model):
+    """By what the sums of a month are known; under NO_DAY, by what all of them are."""
+
+    day = models.DateField(primary_key=True, db_comment="First of the month; 0001-01-01 for all of them")
+    stamp = models.BigIntegerField(db_comment="Another after each change of the month's sums")
+
+    class Meta:
+        db_table = "settled_months"
+        default_permissions = ()
+        db_table_comment = "Stamps of months, which change whenever their summed GPU time does"
+
+    def __str__(self) -> str:
+        return f"{self.day:%Y-%m} {self.stamp}"
+
+
 class ModelName(models.Model):
     """Each name that jobs have had; a name may outlive its jobs."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,10 +15,12 @@ from .. import gpu_time
 from ..money import cents, usd
 from ..naming import Names
 from ..scope import Scope, Span, shift_month
-from . import spend, usage
+from . import shared_months, spend
+from .billed import Billed
 from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
 from .coverage import Coverage
 from .job_time import pieces
+from .shared_months import Sums
 from .sharing import Pool, share, spread
 
 USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
@@ -177,19 +179,31 @@ def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
     """
     if scope.models:
         return allocate(scope, names).shares
-    to_be = ToBeShared.of(scope, names, by_model=False)
-    sums: defaultdict[str, dict[UUID | None, int]] = defaultdict(dict)
-    for pool, use in to_be.billed():
-        for line, owners in parts_of_cell(pool, use, to_be.spreading):
-            total = sums[line]
-            for team, amount in owners.items():
-                total[team] = total.get(team, 0) + amount
+    sums: Sums = defaultdict(dict)
+    for month in shared_months.by_month(scope, names, partial(sums_by_month, names)):
+        for line, owners in month.items():
+            add(sums[line], owners)
     shares = [
         Share(date.min, "", "", team, line, 0, amount)
         for line, owners in sums.items()
         for team, amount in owners.items()
     ]
     return [one for one in shares if wanted(one, scope)]
+
+
+def sums_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Sums]:
+    to_be = ToBeShared.of(scope, names, by_model=False, billed=billed)
+    months: defaultdict[date, Sums] = defaultdict(lambda: defaultdict(dict))
+    for pool, use in to_be.billed():
+        sums = months[pool.cell[0].replace(day=1)]
+        for line, owners in parts_of_cell(pool, use, to_be.spreading):
+            add(sums[line], owners)
+    return months
+
+
+def add(total: dict[Any, int], owners: Mapping[Any, int]) -> None:
+    for owner, amount in owners.items():
+        total[owner] = total.get(owner, 0) + amount
 
 
 @dataclass(frozen=True)
@@ -202,11 +216,12 @@ class ToBeShared:
     spreading: Spreading
 
     @classmethod
-    def of(cls, scope: Scope, names: Names, by_model: bool) -> ToBeShared:
-        found, posted = spend.rows_and_posted(scope, names)
+    def of(cls, scope: Scope, names: Names, by_model: bool, billed: Billed | None = None) -> ToBeShared:
+        """billed: of the scope, where it is read already."""
+        billed = billed or Billed.read(scope, names)
         use, month_use = used(scope, names, by_model)
-        pools = pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
-        return cls(found, pools, use, Spreading(scope.idle, month_use))
+        pools = pools_of(billed, charges_in(billed.rows, scope, names), use)
+        return cls(billed.rows, pools, use, Spreading(scope.idle, month_use))
 
     def billed(self) -> Iterator[tuple[CellPool, Use]]:
         return ((pool, self.use.get(pool.cell, NO_USE)) for pool in self.pools)
@@ -292,22 +307,19 @@ def whole_months(span: Span | None) -> Span | None:
 
 def cell_pools(scope: Scope, names: Names) -> list[CellPool]:
     """Every cell with a cost, as it is shared."""
-    found, posted = spend.rows_and_posted(scope, names)
+    billed = Billed.read(scope, names)
     use, _ = used(scope.but(idle="apart"), names, by_model=False)
-    return pools_of(charges_in(found, scope, names), usage.metered(scope, names, posted), use, names)
+    return pools_of(billed, charges_in(billed.rows, scope, names), use)
 
 
-def pools_of(
-    found: Iterable[Charge], hours: Iterable[usage.Hours], use: dict[Cell, Use], names: Names
-) -> list[CellPool]:
+def pools_of(billed: Billed, found: Iterable[Charge], use: dict[Cell, Use]) -> list[CellPool]:
     """Every cell with a cost: what is taken out before sharing, and the rest beside its hours."""
-    metered = {hour[:3]: hour.metered for hour in hours}
-    coverage = Coverage.load(names)
+    metered = {hour[:3]: hour.metered for hour in billed.hours}
     cells: defaultdict[Cell, list[Charge]] = defaultdict(list)
     for charge in found:
         cells[charge[:3]].append(charge)
     return [
-        pool_of(cell, cells[cell], metered.get(cell), use.get(cell, NO_USE).teams, coverage)
+        pool_of(cell, cells[cell], metered.get(cell), use.get(cell, NO_USE).teams, billed.coverage)
         for cell in sorted(cells)
     ]
 

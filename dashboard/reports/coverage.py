@@ -22,7 +22,7 @@ class Coverage:
 
     @classmethod
     def load(cls, names: Names) -> Coverage:
-        return cls(covered(names))
+        return names.once("coverage", lambda: cls(covered(names)))
 
     def days(self, provider: str) -> list[Span]:
         return self.spans.get(provider, [])

@@ -42,6 +42,10 @@ class Known:
         return next(filter(None, reasons), "")
 
     def unknown(self, measure: str, provider: str) -> str:
+        asked = Known, self.scope, self.sides, measure, provider
+        return self.names.once(asked, lambda: self.in_words(measure, provider))
+
+    def in_words(self, measure: str, provider: str) -> str:
         known: Days = getattr(self, measure)
         if provider and (measure != "jobs" or provider in known):
             known = {provider: known.get(provider, set())}

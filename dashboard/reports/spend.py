@@ -77,6 +77,11 @@ def rows(scope: Scope, names: Names) -> list[Row]:
 
 def rows_and_posted(scope: Scope, names: Names) -> tuple[list[Row], posted.Posted]:
     """The rows, and the period entries and rates that are told among them."""
+    asked = rows_and_posted, scope.span, scope.providers, scope.gpu_types, scope.basis
+    return names.once(asked, lambda: read(scope, names))
+
+
+def read(scope: Scope, names: Names) -> tuple[list[Row], posted.Posted]:
     stored = stored_rows(scope, names)
     found = posted.post(scope, names, lambda: {cell_of(row, names) for row in stored})
     return stored + [as_row(posting) for posting in found.postings], found

@@ -87,6 +87,12 @@ def team_use(scope: Scope, names: Names) -> list[TeamUse]:
     return sorted(use.values(), key=lambda t: (-t.microseconds, t.name.casefold()))
 
 
+def hours_by_day(scope: Scope, names: Names) -> list[tuple[date, UUID, int]]:
+    """(day, team, GPU microseconds)."""
+    rows = time_by(["day", "team"], scope, names, scope.span)
+    return [(day, team, microseconds) for day, team, microseconds, *_ in rows if microseconds]
+
+
 @dataclass(frozen=True, slots=True)
 class TeamDay:
     day: date

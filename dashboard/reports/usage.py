@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -44,7 +44,12 @@ def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> l
 
 def metered_by_cell(
     scope: Scope, names: Names, found: posted.Posted | None = None
-) -> dict[posted.Cell, Decimal]:
+) -> Mapping[posted.Cell, Decimal]:
+    asked = metered_by_cell, scope.span, scope.providers, scope.gpu_types, scope.basis
+    return names.once(asked, lambda: read_metered(scope, names, found))
+
+
+def read_metered(scope: Scope, names: Names, found: posted.Posted | None) -> dict[posted.Cell, Decimal]:
     rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
     cells: defaultdict[posted.Cell, Decimal] = defaultdict(lambda: ZERO)
     for day, provider, gpu_type, amount in rows.values_list("date", "provider", "gpu_type", "gpu_hours"):

@@ -14,6 +14,7 @@ from .reading import (
     spent_by,
 )
 from .settling import rebuild, settle, settle_if_worth_it, verify
+from .stamps import known_by
 
 __all__ = [
     "Picked",
@@ -24,6 +25,7 @@ __all__ = [
     "count_by",
     "expect",
     "in_several_logs",
+    "known_by",
     "models_by_team",
     "pieces",
     "rebuild",

@@ -14,6 +14,7 @@ from ..models import NameAlias, Provider, ProviderClock
 from ..naming import DEFAULT_CLOCK, Names
 from .cutting import changes, columns
 from .noting import alone
+from .stamps import stamp_all
 from .statements import execute
 from .triggers import ROLLED_UP
 
@@ -66,6 +67,7 @@ def hold_jobs_still() -> None:
 
 def roll_up_again(providers: list[str]) -> None:
     marks = ", ".join(["%s"] * len(providers))
+    stamp_all()
     for table in ROLLED_UP:
         execute(f"DELETE FROM {table} WHERE provider IN ({marks})", providers)
     chosen = "(SELECT * FROM jobs WHERE provider IN (SELECT provider FROM recut))"

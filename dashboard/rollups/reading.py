@@ -122,11 +122,8 @@ def pieces(
 
 
 def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Any:
-    """A page asks the same for several of its figures."""
     asked = question, tuple(keys), picked.as_key(), span
-    if asked not in names.answers:
-        names.answers[asked] = question(keys, picked, names, span)
-    return names.answers[asked]
+    return names.once(asked, lambda: question(keys, picked, names, span))
 
 
 def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
+from .stamps import MONTH, stamp_all, stamping
 from .statements import execute, rows
 from .triggers import ROLLED_UP
 
@@ -50,7 +51,6 @@ class Sums:
 
 
 CELL = ("team_id", "provider", "gpu_type")
-MONTH = {"postgresql": "date_trunc('month', day)::date", "sqlite": "substr(day, 1, 8) || '01'"}
 LOGGED = ("cluster", "partition", "raw_gpu_type", "account")
 
 
@@ -109,6 +109,7 @@ NEW_NAMES = (
 def settle_on_postgresql() -> list[str]:
     """One statement, so that all sums take the same rows: those that this one removes."""
     steps = ", ".join(f"into_{one.table} AS ({one.merged('gone')})" for one in sums("postgresql"))
+    steps += f", stamped AS ({stamping('gone', 'postgresql')})"
     gone = f"gone AS (DELETE FROM gpu_time_changes RETURNING {columns(COLUMNS)})"
     return [name for (name,) in rows(f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}")]
 
@@ -116,6 +117,7 @@ def settle_on_postgresql() -> list[str]:
 def settle_on_sqlite() -> list[str]:
     for one in sums("sqlite"):
         execute(one.merged("gpu_time_changes"))
+    execute(stamping("gpu_time_changes", "sqlite"))
     names = [name for (name,) in rows(NEW_NAMES.format("gpu_time_changes"))]
     execute("DELETE FROM gpu_time_changes")
     return names
@@ -129,12 +131,20 @@ def remember_names(names: list[str]) -> None:
 # All of it
 
 
-def rebuild(names: Names | None = None) -> list[Difference]:
+def rebuild() -> list[Difference]:
     """The sums of all jobs, whatever stood there before; then where they still differ: nowhere."""
+    with transaction.atomic():
+        differences = sum_up(Names.load(pairs_in_jobs))
+        stamp_all()
+        return differences
+
+
+def sum_up(names: Names) -> list[Difference]:
+    """The same of names that are known, before there were stamps."""
     with transaction.atomic():
         hold_jobs_still()
         locked(wait=True)
-        adopt_clocks(names or Names.load(pairs_in_jobs))
+        adopt_clocks(names)
         for table in ROLLED_UP:
             execute(f"DELETE FROM {table}")
         with counted_afresh() as fresh:

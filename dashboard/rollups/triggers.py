@@ -5,6 +5,7 @@ They only append: a long import makes nobody wait for a row of the sums. Postgre
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from .cutting import COLUMNS, WATCHED, changes, columns
@@ -12,14 +13,16 @@ from .cutting import COLUMNS, WATCHED, changes, columns
 NAME = "jobs_roll_up"
 EVENTS = ("insert", "update", "delete")
 ROLLED_UP = ("gpu_time_changes", "gpu_days", "gpu_days_of_models", "gpu_months", "logged_gpu_time")
+STAMPS = "settled_months"
+EMPTIED = (*ROLLED_UP, STAMPS)
 PLANNED = ("jit", "enable_sort")  # are off while changes are noted
 SEEN = {"insert": (("new", 1),), "update": (("new", 1), ("old", -1)), "delete": (("old", -1),)}
 
 
-def install(connection: Any) -> None:
-    """Anew, where they are there already."""
+def install(connection: Any, emptied: Iterable[str] = EMPTIED) -> None:
+    """Anew, where they are there already. emptied: the tables that lose all when `jobs` is truncated."""
     drop(connection)
-    for statement in STATEMENTS[connection.vendor]():
+    for statement in STATEMENTS[connection.vendor](emptied):
         execute(connection, statement)
 
 
@@ -45,7 +48,7 @@ def forget_what_no_job_says(connection: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM jobs LIMIT 1")
         if cursor.fetchone() is None:
-            for table in ROLLED_UP:
+            for table in EMPTIED:
                 cursor.execute(f"DELETE FROM {table}")
 
 
@@ -54,7 +57,7 @@ def execute(connection: Any, statement: str) -> None:
         cursor.execute(statement)
 
 
-def on_postgresql() -> list[str]:
+def on_postgresql(emptied: Iterable[str]) -> list[str]:
     """Without `jit = off` a save after a large import takes a hundred times as long; a hash groups a
     million rows and one alike, whichever of them the plan was made for.
     """
@@ -63,11 +66,11 @@ def on_postgresql() -> list[str]:
     )
     said = "LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
     planned = " ".join(f"SET {name} = off" for name in PLANNED)
-    emptied = " ".join(f"DELETE FROM {table};" for table in ROLLED_UP)
+    deleted = " ".join(f"DELETE FROM {table};" for table in emptied)
     return [
         f"CREATE FUNCTION {NAME}() RETURNS trigger {said} {planned} "
         f"AS $$ BEGIN {branches} END IF; RETURN NULL; END $$",
-        f"CREATE FUNCTION {NAME}_truncate() RETURNS trigger {said} AS $$ BEGIN {emptied} RETURN NULL; END $$",
+        f"CREATE FUNCTION {NAME}_truncate() RETURNS trigger {said} AS $$ BEGIN {deleted} RETURN NULL; END $$",
         *(statement_trigger(event) for event in EVENTS),
         f"CREATE TRIGGER {NAME}_truncate AFTER TRUNCATE ON jobs EXECUTE FUNCTION {NAME}_truncate()",
     ]
@@ -85,7 +88,8 @@ def tables(event: str) -> list[tuple[str, int]]:
     return [(f"{side}_jobs", sign) for side, sign in SEEN[event]]
 
 
-def on_sqlite() -> list[str]:
+def on_sqlite(emptied: Iterable[str]) -> list[str]:
+    """SQLite knows no TRUNCATE."""
     return [row_trigger(event) for event in EVENTS]
 
 

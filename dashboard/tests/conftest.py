@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
+from dashboard.reports import shared_months
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(__file__).parent / "samples"
@@ -67,6 +68,12 @@ def make_user(name: str, group: str, **flags: Any) -> User:
     user = User.objects.create_user(name, password="correct horse", **flags)
     user.groups.add(Group.objects.get(name=group))
     return user
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """Tests that are rolled back give the same number to different bills."""
+    shared_months.KEPT.sums.clear()
 
 
 @pytest.fixture

@@ -287,6 +287,7 @@ def test_jobs_are_not_asked_for_where_no_hourly_rate_is(django_assert_num_querie
     with django_assert_num_queries(3):  # stored costs, period entries, rates
         spend.costs(Scope(), names)
     per_hour("1.00", "2025-03-03")
+    names = Names.load()
     with django_assert_num_queries(4):
         spend.costs(Scope(), names)
 
@@ -297,9 +298,10 @@ def test_commitments_and_metered_hours_are_asked_for_once_and_only_for_an_entry(
         spend.costs(Scope(), names)
     for n in range(5):
         make_entry("2025-03-01", "2025-03-05", "1", gpu_type=f"GPU {n}")
+    names = Names.load()
     with django_assert_num_queries(5):
         spend.costs(Scope(), names)
-    with django_assert_num_queries(7):  # the same, stored hours and jobs
+    with django_assert_num_queries(2):  # stored hours and jobs
         usage.cells(Scope(), names)
 
 

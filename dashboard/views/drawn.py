@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from .. import gpu_time
 from ..charts import Chart, Grid, Series
 from ..reports.allocation import NOBODY
 from ..reports.spend import Cost
@@ -38,16 +39,19 @@ class Axis:
 
     @classmethod
     def over(cls, asked: Asked, days: Iterable[date]) -> Axis:
-        found = list(days)
-        span = asked.scope.span or (Span.inclusive(min(found), max(found)) if found else None)
+        span = asked.scope.span or hull(days)
         return cls(asked, span, drawn_bucket(span, asked.filter.cleaned.get("bucket", "")))
 
     @cached_property
+    def fiscal_month(self) -> int:
+        return settings.HELIOX_FISCAL_MONTH
+
+    @cached_property
     def starts(self) -> list[date]:
-        return buckets(self.days, self.bucket, settings.HELIOX_FISCAL_MONTH) if self.days else []
+        return buckets(self.days, self.bucket, self.fiscal_month) if self.days else []
 
     def of(self, day: date) -> date:
-        return bucket_start(day, self.bucket, settings.HELIOX_FISCAL_MONTH)
+        return bucket_start(day, self.bucket, self.fiscal_month)
 
     def open(self) -> list[bool]:
         """Whether a bucket holds days that are not closed yet."""
@@ -60,6 +64,11 @@ class Axis:
     def link(self, page: str, start: date, **parameters: Any) -> str:
         """The rows behind a bar: another page, narrowed to the bucket."""
         return self.asked.link(page, **(self.asked.days_of(start, self.bucket) | parameters))
+
+
+def hull(days: Iterable[date]) -> Span | None:
+    found = list(days)
+    return Span.inclusive(min(found), max(found)) if found else None
 
 
 def drawn_bucket(span: Span | None, chosen: str) -> str:
@@ -164,11 +173,15 @@ PRICE_CAPTION = (
 )
 
 
-def team_hours(asked: Asked, days: Sequence[TeamDay], ids: dict[str, UUID]) -> Chart:
-    axis = Axis.over(asked, (cell.day for cell in days))
+def team_hours(asked: Asked, days: Sequence[tuple[date, UUID, int]], teams: dict[UUID, str]) -> Chart:
+    """days: GPU microseconds by day and team."""
+    axis = Axis.over(asked, (day for day, _, _ in days))
+    ids, spent = {name: team for team, name in teams.items()}, Counter[tuple[date, UUID]]()
+    for day, team, microseconds in days:
+        spent[axis.of(day), team] += microseconds
     grid = Grid(axis.starts)
-    for cell in days:
-        grid.add(axis.of(cell.day), cell.team, cell.gpu_hours)
+    for (start, team), microseconds in spent.items():
+        grid.add(start, teams[team], gpu_time.hours(microseconds))
     series = grid.stacked(
         "hours", lambda start, names: axis.link("jobs", start, team=[ids[name] for name in names])
     )

@@ -1,0 +1,85 @@
+"""By what the summed GPU time of a month is known: as long as its stamp stays, so does all that was summed.
+
+Settling stamps each month that it adds to. What replaces sums as a whole stamps them all, under NO_DAY.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Hashable
+from datetime import date
+from typing import Any
+
+from .. import gpu_time
+from ..databases import reading
+from ..models.rollups import NO_DAY
+from ..naming import Names
+from ..scope import Span
+from .reading import Picked, fetched, going_on
+from .statements import execute
+from .triggers import STAMPS
+
+MONTH = {"postgresql": "date_trunc('month', day)::date", "sqlite": "substr(day, 1, 8) || '01'"}
+
+
+def stamping(source: str, vendor: str) -> str:
+    """SQL that stamps the months of the source's days, with one that no month had before."""
+    months = f"SELECT DISTINCT {MONTH[vendor]}, {secrets.randbits(62)} FROM {source} WHERE day > '{NO_DAY}'"
+    return (
+        f"INSERT INTO {STAMPS} (day, stamp) {months} ON CONFLICT (day) DO UPDATE SET stamp = excluded.stamp"
+    )
+
+
+def stamp_all() -> None:
+    execute(f"DELETE FROM {STAMPS}")
+    execute(f"INSERT INTO {STAMPS} (day, stamp) VALUES ('{NO_DAY}', {secrets.randbits(62)})")
+
+
+def known_by(picked: Picked, names: Names, months: Span) -> dict[date, Hashable]:
+    """For each whole month of the span: a value that stays for as long as the GPU time of its jobs does.
+
+    A month is left out where it cannot be told: something of it is noted and not yet settled, or the
+    clock of a provider is not yet followed.
+    """
+    if names.stale_clocks():
+        return {}
+    stamps, unsettled = stamped(months)
+    live = live_by_month(picked, names, months)
+    return {
+        month: (stamps.get(NO_DAY), stamps.get(month), tuple(sorted(live[month], key=repr)))
+        for month in firsts(months)
+        if month not in unsettled
+    }
+
+
+def firsts(months: Span) -> list[date]:
+    return [day for day in months if day.day == 1]
+
+
+def stamped(months: Span) -> tuple[dict[date, int], set[date]]:
+    """Stamps by month, and the months of which something is unsettled: both of the same moment."""
+    days = [months.start.isoformat(), months.end.isoformat()]
+    within = "day >= %s AND day < %s"
+    with reading().cursor() as cursor:
+        cursor.execute(
+            f"SELECT day, stamp FROM {STAMPS} WHERE {within} OR day = '{NO_DAY}' "
+            f"UNION ALL SELECT {MONTH[reading().vendor]}, NULL FROM gpu_time_changes WHERE {within} "
+            "GROUP BY 1",
+            days * 2,
+        )
+        found = [(gpu_time.plain("day", day), stamp) for day, stamp in cursor.fetchall()]
+    return (
+        {day: stamp for day, stamp in found if stamp is not None},
+        {day for day, stamp in found if stamp is None},
+    )
+
+
+def live_by_month(picked: Picked, names: Names, months: Span) -> defaultdict[date, list[tuple[Any, ...]]]:
+    """What running jobs add to each month, as of now."""
+    keys = ["day", "team", "provider", "gpu_type"]
+    live = going_on(keys, picked.among_few(), names, months)
+    found: defaultdict[date, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in fetched(keys, live.text, live.params):
+        found[row[0].replace(day=1)].append(row)
+    return found

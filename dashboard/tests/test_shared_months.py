@@ -1,0 +1,412 @@
+"""Whole months are shared once and remembered; whatever changes under them is shared anew."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dashboard import rollups
+from dashboard.models import (
+    BillLine,
+    CostSnapshot,
+    Delivery,
+    Job,
+    NameAlias,
+    Provider,
+    SettledMonth,
+    SpendMapping,
+    Team,
+    UsageSnapshot,
+)
+from dashboard.models.names import name_key
+from dashboard.naming import Names
+from dashboard.reports import allocation, shared_months
+from dashboard.reports.allocation import allocate, allocate_in_sum
+from dashboard.scope import Scope, Span
+
+from .conftest import at, make_cost, make_job, make_team, make_usage
+from .contracts import make_entry, per_hour
+from .test_allocation import a_log_speaks_of, make_lines
+
+QUARTER = Span.inclusive(date(2025, 1, 1), date(2025, 3, 31))
+FEBRUARY = date(2025, 2, 1)
+ALL_OF_IT = Scope(QUARTER)
+
+
+@pytest.fixture(autouse=True)
+def in_april(db, as_of):
+    as_of("2025-04-10 12:00")
+
+
+@pytest.fixture
+def quarter():
+    """Each month one day of $100 for 10 metered hours, of which vision used 6 and speech 2."""
+    for month in ("01", "02", "03"):
+        make_cost(f"2025-{month}-10", "100.00")
+        make_usage(f"2025-{month}-10", "10.00")
+        make_job(f"2025-{month}-10 01:00", f"2025-{month}-10 07:00")
+        make_job(f"2025-{month}-10 01:00", f"2025-{month}-10 03:00", team="speech")
+    a_log_speaks_of("2025-01-01 00:00", "2025-03-31 00:00", "AWS")
+    rollups.settle()
+
+
+@pytest.fixture
+def shared(monkeypatch) -> list[Span]:
+    """The spans that had to be shared."""
+    spans: list[Span] = []
+    share = allocation.sums_by_month
+
+    def noted(names, scope, billed):
+        spans.append(scope.span)
+        return share(names, scope, billed)
+
+    monkeypatch.setattr(allocation, "sums_by_month", noted)
+    return spans
+
+
+def by_team(scope: Scope | None = None) -> dict[tuple[str, str], Decimal]:
+    teams = {None: "", **dict(Team.objects.values_list("pk", "name"))}
+    found = allocate_in_sum(scope or ALL_OF_IT, Names.load())
+    return {(teams[one.team], one.line): Decimal(one.cents) / 100 for one in found if one.cents}
+
+
+def month(first: date) -> Span:
+    return Span(first, shared_months.bucket_end(first, "month"))
+
+
+def test_a_quarter_is_shared_once_and_then_remembered(quarter, shared):
+    told = {("vision", "use"): 180, ("speech", "use"): 60, ("", "idle"): 60}
+    assert by_team() == told
+    assert shared == [QUARTER]
+    assert by_team() == told
+    assert shared == [QUARTER]
+
+
+def test_only_the_months_within_are_remembered_and_the_ends_shared_each_time(quarter, shared):
+    by_team()
+    shared.clear()
+    scope = Scope(Span.inclusive(date(2025, 1, 10), date(2025, 3, 10)))
+    assert by_team(scope)["vision", "use"] == 180
+    assert shared == [
+        Span.inclusive(date(2025, 1, 10), date(2025, 1, 31)),
+        Span.inclusive(date(2025, 3, 1), date(2025, 3, 10)),
+    ]
+
+
+def test_less_than_a_month_asks_for_nothing_that_a_month_is_known_by(quarter, django_assert_num_queries):
+    names = Names.load()
+    names.answers.clear()
+    with django_assert_num_queries(7):
+        allocate_in_sum(Scope(Span.inclusive(date(2025, 1, 5), date(2025, 1, 20))), names)
+
+
+def test_of_different_questions_each_has_its_own_answer(quarter):
+    assert by_team()["vision", "use"] == 180
+    assert by_team(Scope(QUARTER, idle="by_use"))["vision", "idle"] == 45
+    assert by_team(Scope(QUARTER, idle="evenly"))["vision", "idle"] == 30
+    assert by_team(Scope(QUARTER, providers=("GCP",))) == {}
+    assert by_team(Scope(QUARTER, teams=(make_team("speech").pk,))) == {("speech", "use"): 60}
+    assert by_team()["vision", "use"] == 180
+
+
+# Whatever changes
+
+
+def a_job_more():
+    make_job("2025-02-10 01:00", "2025-02-10 02:00", team="speech")
+
+
+def a_job_more_and_settled():
+    a_job_more()
+    rollups.settle()
+
+
+def a_job_on_another_day():
+    job = Job.objects.get(team__name="speech", start_time__month=2)
+    make_cost("2025-02-11", "50.00")
+    rollups.settle()
+    by_team()
+    job.start_time, job.end_time = at("2025-02-11 01:00"), at("2025-02-11 03:00")
+    job.save()
+    rollups.settle()
+
+
+def a_job_gone():
+    Job.objects.filter(start_time__month=2, team__name="speech").delete()
+    rollups.settle()
+
+
+def another_team_s_job():
+    Job.objects.filter(start_time__month=2, team__name="speech").update(team=make_team("vision"))
+    rollups.settle()
+
+
+def a_job_still_running():
+    make_job("2025-02-27 00:00", None, status="running", team="research")
+
+
+def another_clock():
+    """At eight in the evening of the ninth in Los Angeles it is the tenth in London."""
+    Provider.objects.create(name="AWS", key=name_key("AWS"), bill_clock="America/Los_Angeles")
+
+
+def a_clock_that_leaves_a_month_without_jobs():
+    """An hour before midnight in London it is March in Kolkata."""
+    make_cost("2025-02-28", "10.00", provider="GCP")
+    make_job("2025-02-28 23:00", "2025-03-01 00:00", provider="GCP")
+    rollups.settle()
+    by_team()
+    Provider.objects.create(name="GCP", key=name_key("GCP"), bill_clock="Asia/Kolkata")
+    rollups.settle()
+
+
+def another_cost():
+    CostSnapshot.objects.filter(date=date(2025, 2, 10)).update(cost_usd=Decimal("100.01"))
+
+
+def a_dollar_less():
+    """-1 and -2 have the same hash in Python."""
+    CostSnapshot.objects.filter(date=date(2025, 2, 10)).update(cost_usd=Decimal("-1"))
+    by_team()
+    CostSnapshot.objects.filter(date=date(2025, 2, 10)).update(cost_usd=Decimal("-2"))
+
+
+def other_hours():
+    UsageSnapshot.objects.filter(date=date(2025, 2, 10)).update(gpu_hours=Decimal("20.00"))
+
+
+LINES = ("on_demand", "a", "30", "3"), ("unused_commitment", "", "20", "2")
+
+
+def a_bill(*lines):
+    for snapshots in (CostSnapshot, UsageSnapshot):
+        snapshots.objects.filter(date=date(2025, 2, 10)).delete()
+    make_lines("2025-02-10", *(lines or LINES))
+
+
+def a_bill_and_who_pays_it():
+    a_bill()
+    by_team()
+    SpendMapping.objects.create(provider="AWS", sub_account="a", team=make_team("serving"))
+
+
+def a_bill_no_longer_current():
+    a_bill()
+    by_team()
+    Delivery.objects.update(current=False)
+
+
+def an_alias():
+    make_cost("2025-02-10", "10.00", provider="Amazon")
+    by_team()
+    NameAlias.objects.create(kind="provider", alias="Amazon", alias_key="amazon", name="AWS")
+
+
+def an_entry():
+    make_entry("2025-02-01", "2025-02-28", "280.00", "56")
+
+
+def a_rate():
+    make_job("2025-02-10 00:00", "2025-02-10 05:00", provider="fox", team="speech")
+    rollups.settle()
+    by_team()
+    per_hour("1.50", "2025-01-01")
+
+
+def another_log():
+    make_cost("2025-02-10", "10.00", provider="GCP")
+    make_usage("2025-02-10", "10.00", provider="GCP")
+    by_team()
+    a_log_speaks_of("2025-01-01 00:00", "2025-03-31 00:00", "GCP")
+
+
+CHANGES = [
+    a_job_more,
+    a_job_more_and_settled,
+    a_job_on_another_day,
+    a_job_gone,
+    another_team_s_job,
+    a_job_still_running,
+    another_clock,
+    a_clock_that_leaves_a_month_without_jobs,
+    another_cost,
+    a_dollar_less,
+    other_hours,
+    a_bill,
+    a_bill_and_who_pays_it,
+    a_bill_no_longer_current,
+    an_alias,
+    an_entry,
+    a_rate,
+    another_log,
+]
+
+
+@pytest.mark.parametrize("idle", ["apart", "by_use"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_what_is_remembered_follows_what_changes(quarter, change, idle):
+    scope = Scope(QUARTER, idle=idle)
+    before = by_team(scope)
+    change()
+    after = by_team(scope)
+    assert after == afresh(scope) != before
+
+
+def afresh(scope: Scope) -> dict[tuple[str, str], Decimal]:
+    teams = {None: "", **dict(Team.objects.values_list("pk", "name"))}
+    sums: Counter[tuple[str, str]] = Counter()
+    for one in allocate(scope, Names.load()).shares:
+        sums[teams[one.team], one.line] += one.cents or 0
+    return {key: Decimal(cents) / 100 for key, cents in sums.items() if cents}
+
+
+def test_a_setting_has_its_own_answers(quarter, settings):
+    """Until the figures are rebuilt, the largest part takes what the credit takes off."""
+    a_bill(("on_demand", "a", "20", "3"), ("unused_commitment", "", "30", "2"))
+    facts = {"provider": "AWS", "account": "1", "effective": Decimal(-10), "billed": Decimal(-10), "rows": 1}
+    delivery = Delivery.objects.get()
+    BillLine.objects.create(delivery=delivery, day=date(2025, 2, 10), kind="credit", gpu_type="", **facts)
+    assert by_team()["", "unused"] == 30
+    settings.HELIOX_SPREAD_CREDITS = True
+    assert by_team()["", "unused"] == 40
+    assert by_team() == afresh(ALL_OF_IT)
+
+
+def test_a_change_in_february_leaves_january_and_march_remembered(quarter, shared):
+    by_team()
+    shared.clear()
+    a_job_more_and_settled()
+    by_team()
+    assert shared == [month(FEBRUARY)]
+    by_team()
+    assert shared == [month(FEBRUARY)]
+
+
+def test_a_month_with_something_unsettled_is_shared_each_time(quarter, shared):
+    by_team()
+    shared.clear()
+    a_job_more()
+    by_team()
+    by_team()
+    assert shared == [month(FEBRUARY), month(FEBRUARY)]
+
+
+def test_a_month_without_jobs_is_remembered_too(quarter, shared):
+    make_cost("2025-04-02", "10.00")
+    year = Scope(Span.inclusive(date(2024, 1, 1), date(2025, 4, 9)))
+    by_team(year)
+    shared.clear()
+    by_team(year)
+    assert shared == [Span.inclusive(date(2025, 4, 1), date(2025, 4, 9))]
+
+
+def test_two_months_alike_are_not_taken_for_each_other():
+    """A cent that two teams used alike goes to one of them on 10 January, to the other on 10 March."""
+    for day in ("2025-01-10", "2025-03-10"):
+        make_cost(day, "0.01")
+        for team in ("vision", "speech"):
+            make_job(f"{day} 01:00", f"{day} 02:00", team=team)
+    rollups.settle()
+    by_team()
+    assert by_team() == {("vision", "use"): Decimal("0.01"), ("speech", "use"): Decimal("0.01")}
+
+
+def test_a_rebuild_stamps_every_month_anew(quarter, shared):
+    by_team()
+    rollups.rebuild()
+    shared.clear()
+    by_team()
+    assert shared == [QUARTER]
+
+
+def test_waiting_jobs_change_no_stamp(quarter):
+    before = set(SettledMonth.objects.values_list())
+    make_job(None, None, status="pending")
+    rollups.settle()
+    assert set(SettledMonth.objects.values_list()) == before
+
+
+def test_what_changed_while_it_was_shared_is_not_kept(quarter, monkeypatch, shared):
+    share = allocation.sums_by_month
+
+    def interrupted(*of):
+        sums = share(*of)
+        a_job_more_and_settled()
+        return sums
+
+    monkeypatch.setattr(allocation, "sums_by_month", interrupted)
+    by_team()
+    assert len(shared_months.KEPT.sums) == 2
+    monkeypatch.setattr(allocation, "sums_by_month", share)
+    shared.clear()
+    assert by_team() == afresh(ALL_OF_IT)
+    assert shared == [month(FEBRUARY)], "January and March did not change meanwhile"
+
+
+def test_no_more_months_are_kept_than_there_is_room_for(quarter, monkeypatch):
+    monkeypatch.setattr(shared_months, "MOST_KEPT", 2)
+    by_team()
+    assert len(shared_months.KEPT.sums) == 2
+    assert by_team() == afresh(ALL_OF_IT)
+
+
+def test_nobody_waits_for_ever_for_somebody_who_shares(quarter, monkeypatch):
+    monkeypatch.setattr(shared_months, "PATIENCE", 0.01)
+    monkeypatch.setattr(shared_months, "SHARING", threading.Lock())
+    shared_months.SHARING.acquire()
+    assert by_team()["vision", "use"] == 180
+    assert shared_months.SHARING.locked(), "the lock is the other's still"
+
+
+# Any writes
+
+MOMENTS = st.datetimes(datetime(2024, 12, 30), datetime(2025, 4, 2)).map(lambda t: t.replace(tzinfo=UTC))
+WRITES = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "move", "delete", "settle", "cost", "usage"]),
+        MOMENTS,
+        st.timedeltas(timedelta(0), timedelta(days=40)),
+        st.sampled_from(["vision", "speech"]),
+        st.sampled_from(["completed", "running"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(writes=WRITES, idle=st.sampled_from(["apart", "evenly"]))
+def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
+    scope = Scope(QUARTER, idle=idle)
+    for what, start, length, team, status in writes:
+        write(what, start, start + length, team, status)
+        assert by_team(scope) == afresh(scope)
+
+
+def write(what: str, start: datetime, end: datetime, team: str, status: str) -> None:
+    facts = {"team": make_team(team), "start_time": start, "status": status}
+    facts["end_time"] = end if status == "completed" else None
+    newest = Job.objects.order_by("-created_at").first()
+    if what == "create":
+        Job.objects.create(model_name="vit", provider="AWS", gpu_type="A100-80GB", **facts)
+    elif what == "move" and newest:
+        Job.objects.filter(pk=newest.pk).update(**facts)
+    elif what == "delete" and newest:
+        newest.delete()
+    elif what == "settle":
+        rollups.settle()
+    elif what == "cost":
+        cell = {"date": start.date(), "provider": "AWS", "gpu_type": "A100-80GB"}
+        CostSnapshot.objects.update_or_create(**cell, defaults={"cost_usd": Decimal(length_of(start, end))})
+    elif what == "usage":
+        cell = {"date": start.date(), "provider": "AWS", "gpu_type": "A100-80GB"}
+        UsageSnapshot.objects.update_or_create(**cell, defaults={"gpu_hours": Decimal(length_of(start, end))})
+
+
+def length_of(start: datetime, end: datetime) -> int:
+    return int((end - start).total_seconds() // 3600) + 1
