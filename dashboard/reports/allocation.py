@@ -14,6 +14,7 @@ from uuid import UUID
 from .. import gpu_time
 from ..money import cents, usd
 from ..naming import Names
+from ..remembered import firsts
 from ..scope import Scope, Span, shift_month
 from . import shared_months, spend
 from .billed import Billed
@@ -194,6 +195,7 @@ def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
 def sums_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Sums]:
     to_be = ToBeShared.of(scope, names, by_model=False, billed=billed)
     months: defaultdict[date, Sums] = defaultdict(lambda: defaultdict(dict))
+    months |= {month: defaultdict(dict) for month in firsts(scope.span)} if scope.span else {}
     for pool, use in to_be.billed():
         sums = months[pool.cell[0].replace(day=1)]
         for line, owners in parts_of_cell(pool, use, to_be.spreading):

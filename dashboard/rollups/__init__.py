@@ -1,17 +1,16 @@
 """GPU time and jobs per day, summed ahead: kept exact by triggers, settled in batches, read by every page."""
 
+from .asking import by, spent_by
 from .clocks import expect
 from .reading import (
     Picked,
     added,
-    by,
     by_log,
     count,
     count_by,
     in_several_logs,
     models_by_team,
     pieces,
-    spent_by,
 )
 from .settling import rebuild, settle, settle_if_worth_it, verify
 from .stamps import known_by

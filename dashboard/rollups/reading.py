@@ -102,15 +102,6 @@ class Sql:
         return Sql(f"{self.text} UNION ALL {other.text}", [*self.params, *other.params])
 
 
-def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> list[tuple[Any, ...]]:
-    """(one value per key …, GPU microseconds, job-days, jobs that begin) within the span, as of now.
-
-    Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
-    the job-days mean little.
-    """
-    return asked_once(summed_by, keys, picked, names, span)
-
-
 def pieces(
     keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
 ) -> list[tuple[Any, ...]]:
@@ -159,13 +150,6 @@ def added(keys: Sequence[str], *parts: list[tuple[Any, ...]]) -> list[tuple[Any,
         key, sums = row[:width], row[width:]
         found[key] = tuple(map(add, found[key], sums)) if key in found else sums
     return [(*key, *sums) for key, sums in found.items() if any(sums)]
-
-
-def spent_by(
-    keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
-) -> list[tuple[Any, ...]]:
-    """(one value per key …, GPU microseconds)."""
-    return [(*row[: len(keys)], row[len(keys)]) for row in by(keys, picked, names, span)]
 
 
 def count_by(

@@ -15,6 +15,7 @@ from .. import gpu_time
 from ..databases import reading
 from ..models.rollups import NO_DAY
 from ..naming import Names
+from ..remembered import firsts
 from ..scope import Span
 from .reading import Picked, fetched, going_on
 from .statements import execute
@@ -53,10 +54,6 @@ def known_by(picked: Picked, names: Names, months: Span) -> dict[date, Hashable]
     }
 
 
-def firsts(months: Span) -> list[date]:
-    return [day for day in months if day.day == 1]
-
-
 def stamped(months: Span) -> tuple[dict[date, int], set[date]]:
     """Stamps by month, and the months of which something is unsettled: both of the same moment."""
     days = [months.start.isoformat(), months.end.isoformat()]
@@ -77,7 +74,7 @@ def stamped(months: Span) -> tuple[dict[date, int], set[date]]:
 
 def live_by_month(picked: Picked, names: Names, months: Span) -> defaultdict[date, list[tuple[Any, ...]]]:
     """What running jobs add to each month, as of now."""
-    keys = ["day", "team", "provider", "gpu_type"]
+    keys = ["day", "team", "provider", "gpu_type", "status", "model"]
     live = going_on(keys, picked.among_few(), names, months)
     found: defaultdict[date, list[tuple[Any, ...]]] = defaultdict(list)
     for row in fetched(keys, live.text, live.params):

@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
+from dashboard import remembered
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
-from dashboard.reports import shared_months
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(__file__).parent / "samples"
@@ -73,7 +73,7 @@ def make_user(name: str, group: str, **flags: Any) -> User:
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
     """Tests that are rolled back give the same number to different bills."""
-    shared_months.KEPT.sums.clear()
+    remembered.KEPT.forget()
 
 
 @pytest.fixture

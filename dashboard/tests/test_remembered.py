@@ -1,4 +1,4 @@
-"""Whole months are shared once and remembered; whatever changes under them is shared anew."""
+"""Whole months are worked out once and remembered; whatever changes under them is worked out anew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import rollups
+from dashboard import remembered, rollups
 from dashboard.models import (
     BillLine,
     CostSnapshot,
@@ -26,9 +26,10 @@ from dashboard.models import (
 )
 from dashboard.models.names import name_key
 from dashboard.naming import Names
-from dashboard.reports import allocation, shared_months
+from dashboard.reports import allocation
 from dashboard.reports.allocation import allocate, allocate_in_sum
-from dashboard.scope import Scope, Span
+from dashboard.rollups.reading import summed_by
+from dashboard.scope import Scope, Span, bucket_end
 
 from .conftest import at, make_cost, make_job, make_team, make_usage
 from .contracts import make_entry, per_hour
@@ -77,7 +78,7 @@ def by_team(scope: Scope | None = None) -> dict[tuple[str, str], Decimal]:
 
 
 def month(first: date) -> Span:
-    return Span(first, shared_months.bucket_end(first, "month"))
+    return Span(first, bucket_end(first, "month"))
 
 
 def test_a_quarter_is_shared_once_and_then_remembered(quarter, shared):
@@ -288,6 +289,29 @@ def test_a_change_in_february_leaves_january_and_march_remembered(quarter, share
     assert shared == [month(FEBRUARY)]
 
 
+def test_hours_of_whole_months_are_read_once(quarter, django_assert_num_queries):
+    """Then only by what they are known: stamps and running jobs, and both again where a month was read."""
+    told = hours()
+    assert told == read_anew()
+    names = Names.load()
+    with django_assert_num_queries(2):
+        assert sorted(rollups.by(KEYS, rollups.Picked(), names, QUARTER)) == told
+    a_job_more_and_settled()
+    names = Names.load()
+    with django_assert_num_queries(5):
+        rollups.by(KEYS, rollups.Picked(), names, QUARTER)
+    assert hours() == read_anew() != told
+
+
+def test_hours_of_one_question_are_not_those_of_another(quarter):
+    vision = rollups.Picked(teams=[make_team("vision").pk])
+    assert len(hours()) == 6
+    assert len(rollups.by(KEYS, vision, Names.load(), QUARTER)) == 3
+    assert len(rollups.by(["day"], vision, Names.load(), QUARTER)[0]) == 4
+    some = Span.inclusive(date(2025, 1, 10), date(2025, 3, 9))
+    assert hours(some) == read_anew(some)
+
+
 def test_a_month_with_something_unsettled_is_shared_each_time(quarter, shared):
     by_team()
     shared.clear()
@@ -342,7 +366,7 @@ def test_what_changed_while_it_was_shared_is_not_kept(quarter, monkeypatch, shar
 
     monkeypatch.setattr(allocation, "sums_by_month", interrupted)
     by_team()
-    assert len(shared_months.KEPT.sums) == 2
+    assert len(remembered.KEPT.months) == 2
     monkeypatch.setattr(allocation, "sums_by_month", share)
     shared.clear()
     assert by_team() == afresh(ALL_OF_IT)
@@ -350,18 +374,28 @@ def test_what_changed_while_it_was_shared_is_not_kept(quarter, monkeypatch, shar
 
 
 def test_no_more_months_are_kept_than_there_is_room_for(quarter, monkeypatch):
-    monkeypatch.setattr(shared_months, "MOST_KEPT", 2)
+    """Each is one and its three rows: vision's, speech's, and what was idle."""
+    monkeypatch.setattr(remembered, "MOST_KEPT", 8)
     by_team()
-    assert len(shared_months.KEPT.sums) == 2
+    assert len(remembered.KEPT.months) == 2 and remembered.KEPT.rows == 8
     assert by_team() == afresh(ALL_OF_IT)
 
 
 def test_nobody_waits_for_ever_for_somebody_who_shares(quarter, monkeypatch):
-    monkeypatch.setattr(shared_months, "PATIENCE", 0.01)
-    monkeypatch.setattr(shared_months, "SHARING", threading.Lock())
-    shared_months.SHARING.acquire()
+    monkeypatch.setattr(remembered, "PATIENCE", 0.01)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with remembered.WORKING:
+            held.set()
+            done.wait(60)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(60)
     assert by_team()["vision", "use"] == 180
-    assert shared_months.SHARING.locked(), "the lock is the other's still"
+    done.set()
+    other.join()
 
 
 # Any writes
@@ -386,6 +420,18 @@ def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
     for what, start, length, team, status in writes:
         write(what, start, start + length, team, status)
         assert by_team(scope) == afresh(scope)
+        assert hours() == read_anew()
+
+
+KEYS = ["status", "day", "team"]
+
+
+def hours(span: Span = QUARTER) -> list[tuple]:
+    return sorted(rollups.by(KEYS, rollups.Picked(), Names.load(), span))
+
+
+def read_anew(span: Span = QUARTER) -> list[tuple]:
+    return sorted(summed_by(KEYS, rollups.Picked(), Names.load(), span))
 
 
 def write(what: str, start: datetime, end: datetime, team: str, status: str) -> None:

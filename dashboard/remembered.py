@@ -1,0 +1,124 @@
+"""What whole months came to, remembered by this process for as long as what they are made of stays the same.
+
+Who asks says by what each month is known; a month that cannot be told to be unchanged has no key and is
+worked out each time. A process that remembers nothing answers the same, only later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeVar
+
+from .scope import Span, bucket_end, buckets, shift_month
+
+Month = TypeVar("Month")  # what a month comes to
+MOST_KEPT = 200_000  # rows, of some hundred bytes each
+PATIENCE = 10  # seconds for another thread that works out the same months
+
+
+@dataclass
+class Kept:
+    """The months used last, by their keys."""
+
+    months: OrderedDict[bytes, Any] = field(default_factory=OrderedDict)
+    sizes: dict[bytes, int] = field(default_factory=dict)
+    rows: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self.months
+
+    def get(self, key: bytes) -> Any:
+        with self.lock:
+            if key in self.months:
+                self.months.move_to_end(key)
+            return self.months.get(key)
+
+    def keep(self, key: bytes, month: Any, rows: int) -> None:
+        with self.lock:
+            if key in self.months:
+                return
+            self.months[key], self.sizes[key] = month, 1 + rows
+            self.rows += self.sizes[key]
+            while self.rows > MOST_KEPT:
+                self.rows -= self.sizes.pop(self.months.popitem(last=False)[0])
+
+    def forget(self) -> None:
+        with self.lock:
+            self.months.clear()
+            self.sizes.clear()
+            self.rows = 0
+
+
+KEPT = Kept()
+WORKING = threading.RLock()  # of many that miss the same months one works them out
+
+
+def by_month(
+    span: Span,
+    keys: Mapping[date, bytes],
+    work_out: Callable[[Span], dict[date, Month]],
+    unchanged: Callable[[], set[date]],
+    rows_of: Callable[[Any], int] = len,
+) -> list[Month]:
+    """Each month within the span, and the parts of one at its ends.
+
+    work_out: the months that some days come to. unchanged: those whose key would still be the same.
+    """
+    if all(key in KEPT for key in keys.values()):
+        return found(span, keys, work_out)[0]
+    waited = WORKING.acquire(timeout=PATIENCE)
+    try:
+        months, worked_out = found(span, keys, work_out)
+        # What was worked out while its month changed may be of both before and after.
+        for month in unchanged() & worked_out.keys() & keys.keys():
+            KEPT.keep(keys[month], worked_out[month], rows_of(worked_out[month]))
+        return months
+    finally:
+        if waited:
+            WORKING.release()
+
+
+def found(
+    span: Span, keys: Mapping[date, bytes], work_out: Callable[[Span], dict[date, Month]]
+) -> tuple[list[Month], dict[date, Month]]:
+    """All months, and those of them that had to be worked out."""
+    kept = {month: known for month, key in keys.items() if (known := KEPT.get(key)) is not None}
+    worked_out: dict[date, Month] = {}
+    for stretch in without(span, kept):
+        worked_out |= work_out(stretch)
+    return [*kept.values(), *worked_out.values()], worked_out
+
+
+def months_within(span: Span | None) -> Span | None:
+    """The whole months of the span, None where it has none."""
+    if span is None or not span.length:
+        return None
+    first = span.start if span.start.day == 1 else shift_month(span.start.replace(day=1), 1)
+    last = span.end.replace(day=1)
+    return Span(first, last) if first < last else None
+
+
+def firsts(span: Span) -> list[date]:
+    """The first of each month that the span's days are of."""
+    return buckets(span, "month") if span.length else []
+
+
+def without(span: Span, months: Iterable[date]) -> Iterator[Span]:
+    """The stretches of the span between these months."""
+    start = span.start
+    for month in sorted(months):
+        if start < month:
+            yield Span(start, month)
+        start = bucket_end(month, "month")
+    if start < span.end:
+        yield Span(start, span.end)
+
+
+def digest(*parts: Any) -> bytes:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=20).digest()
