@@ -261,7 +261,10 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
+    # First, so that refusals and redirects by those below carry their headers too.
     "dashboard.people.headers.add_headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.edge.refuse_unreadable",
@@ -275,8 +278,6 @@ MIDDLEWARE = [
     "dashboard.people.second_factor.RequireSecondFactor",
     "dashboard.people.methods.ThreeMethods",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "dashboard.databases.ReadFromReplica",
 ]
 TEMPLATES = [
