@@ -11,6 +11,7 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401
+        from .people import sessions  # noqa: F401
         from .rollups import clocks  # noqa: F401
 
         post_migrate.connect(keep_roll_ups, sender=self)

@@ -24,7 +24,7 @@ from .replica import OUT_OF_REACH, PRIMARY, REPLICA, Replica, position_written
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FIGURES = "dashboard.views."
 # A dry run writes before it takes everything back; the others tell how the primary is.
-NO_FIGURES = frozenset({"dashboard.views.imports", "dashboard.views.accounts"})
+NO_FIGURES = frozenset({"dashboard.views.imports", "dashboard.views.accounts", "dashboard.views.sign_in"})
 AN_HOUR = 3600
 
 _alias: ContextVar[str] = ContextVar("reads_from", default=PRIMARY)
@@ -47,7 +47,7 @@ def reading_from(alias: str) -> Iterator[None]:
 class ReadsFollowTheRequest:
     """The database router where there is a replica."""
 
-    primary_only = frozenset({"auth", "contenttypes", "sessions"})
+    primary_only = frozenset({"auth", "contenttypes", "sessions", "otp_totp", "otp_static"})
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str:
         return PRIMARY if model._meta.app_label in self.primary_only else _alias.get()

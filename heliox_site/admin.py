@@ -24,6 +24,9 @@ SUBJECTS = (
     "ImportRun",
     "BillLine",
 )
+# One door for everybody; and links go straight to pages: Django's detour by content type
+# answers 500 to a key that is no UUID.
+ELSEWHERE = {"view_on_site", "password_change", "password_change_done"}
 
 
 class HelioxAdminSite(AdminSite):
@@ -39,8 +42,7 @@ class HelioxAdminSite(AdminSite):
         return HttpResponseRedirect(reverse("admin:index"))
 
     def get_urls(self) -> list[Any]:
-        # Links go straight to pages; Django's detour by content type answers 500 to a key that is no UUID.
-        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in ELSEWHERE]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)

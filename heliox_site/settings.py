@@ -86,11 +86,31 @@ def local_secret_key() -> str:
     return path.read_text().strip()
 
 
+# Words of secrets that documents, examples and tests show.
+PUBLISHED = ("insecure", "changeme", "change-me", "default", "example", "for-tests", "secret-key")
+
+
+def weakness_of_secret(value: str) -> str:
+    """What a stranger could guess it by, in words."""
+    if len(value) < 32:
+        return "too short"
+    if any(word in value.lower() for word in PUBLISHED):
+        return "one that somebody published"
+    repeats = any(value == (value[:n] * len(value))[: len(value)] for n in range(1, len(value) // 2 + 1))
+    counted = sum(0 <= ord(after) - ord(one) <= 1 for one, after in zip(value, value[1:], strict=False))
+    if repeats or len(set(value)) < 10 or counted > len(value) // 2:
+        return "not random"
+    return ""
+
+
 def secret_key() -> str:
     value = text("HELIOX_SECRET_KEY")
     if value:
-        if len(value) < 32:
-            raise ImproperlyConfigured("HELIOX_SECRET_KEY is too short: give at least 32 random characters.")
+        if weakness := weakness_of_secret(value):
+            raise ImproperlyConfigured(
+                f"HELIOX_SECRET_KEY is {weakness}: give at least 32 random characters, "
+                "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
         return value
     if TESTING:
         return "for-tests-only-" + "never-in-production-" * 3
@@ -109,6 +129,16 @@ def allowed_hosts() -> list[str]:
             raise ImproperlyConfigured(
                 f"HELIOX_ALLOWED_HOSTS holds {host!r}, "
                 "expected names such as heliox.example.com, with commas between."
+            )
+        if "*" in host or host == ".":
+            raise ImproperlyConfigured(
+                f"HELIOX_ALLOWED_HOSTS holds {host!r}, which lets in every name: "
+                "list those that Heliox serves."
+            )
+        if DEBUG and not TESTING:
+            raise ImproperlyConfigured(
+                "HELIOX_DEBUG shows settings and code to whoever finds an error, so it is for this machine "
+                "only: unset it in production, or unset HELIOX_ALLOWED_HOSTS."
             )
     if LOCAL:
         return [*hosts, "localhost", "127.0.0.1", "[::1]"]
@@ -210,7 +240,8 @@ DATABASE_ROUTERS = ["dashboard.databases.ReadsFollowTheRequest"] if "replica" in
 HELIOX_REPLICA_LAG = whole_number("HELIOX_REPLICA_LAG", 10, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # SQLite keeps no comments of columns and no columns beside an index's key, and would say so on every migrate.
-SILENCED_SYSTEM_CHECKS = ["fields.W163", "models.W040", "models.W046"]
+# W009 asks for a secret of 50 characters; weak ones, and more kinds of them, have been refused above.
+SILENCED_SYSTEM_CHECKS = ["fields.W163", "models.W040", "models.W046", "security.W009"]
 
 ROOT_URLCONF = "heliox_site.urls"
 WSGI_APPLICATION = "heliox_site.wsgi.application"
@@ -224,9 +255,16 @@ INSTALLED_APPS = [
     "django_tables2",
     "django_filters",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "dashboard",
 ]
 MIDDLEWARE = [
+    # First, so that refusals and redirects by those below carry their headers too.
+    "dashboard.people.headers.add_headers",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.edge.refuse_unreadable",
@@ -235,10 +273,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.people.sessions.LimitSessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "dashboard.people.second_factor.RequireSecondFactor",
+    "dashboard.people.methods.ThreeMethods",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "dashboard.databases.ReadFromReplica",
 ]
 TEMPLATES = [
@@ -284,17 +323,34 @@ LOGOUT_REDIRECT_URL = "/accounts/login/"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 if HELIOX_DEMO:
     AUTHENTICATION_BACKENDS.append("dashboard.demo.DemoBackend")
+SHORTEST_PASSWORD = 12
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in {
+        "UserAttributeSimilarityValidator": {},
+        "MinimumLengthValidator": {"min_length": SHORTEST_PASSWORD},
+        "CommonPasswordValidator": {},
+        "NumericPasswordValidator": {},
+    }.items()
+]
+# The first writes; the others read what was written before and are replaced at the next sign-in.
+PASSWORD_HASHERS = [
+    "dashboard.people.passwords.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# How long somebody stays signed in: until idle for that long, and never beyond the days.
+SESSION_COOKIE_AGE = whole_number("HELIOX_IDLE_MINUTES", 8 * 60, most=7 * 24 * 60) * 60
+HELIOX_SIGNED_IN_SECONDS = whole_number("HELIOX_SIGNED_IN_DAYS", 7, most=90) * 24 * 3600
+HELIOX_REQUIRE_SECOND_FACTOR = choice("HELIOX_REQUIRE_SECOND_FACTOR", ("", "staff", "all"))
+# Codes are throttled as passwords are; django-otp's own wait doubles with each error, to days.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
+# Only where a proxy sets X-Forwarded-Proto and adds to X-Forwarded-For, whatever clients send.
+HELIOX_BEHIND_PROXY = switch("HELIOX_BEHIND_PROXY")
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -313,8 +369,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 if not LOCAL:
-    # Only set HELIOX_BEHIND_PROXY where a proxy removes this header from what clients send.
-    if switch("HELIOX_BEHIND_PROXY"):
+    if HELIOX_BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # probes come without TLS

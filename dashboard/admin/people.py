@@ -11,19 +11,28 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ..models import ImportRun
+from ..people import second_factor
+from . import history
 from .base import HelioxAdmin
 
 ADMIN = "Admin"
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+# Their forms would show or take keys: people set up their own, and here they are only taken off.
+admin.site.unregister(TOTPDevice)
+admin.site.unregister(StaticDevice)
 
 
 @admin.register(User)
 class HelioxUserAdmin(HelioxAdmin, UserAdmin):
-    list_display = ["username", "first_name", "last_name", "email", "roles", "is_active", "last_login"]
+    list_display = ["username", "first_name", "last_name", "email", "roles"]
+    list_display += ["second_factor", "is_active", "last_login"]
+    actions = ["remove_second_factor"]
     list_filter = ["groups", "is_active", "is_superuser"]
     filter_horizontal = []
     fieldsets = [
@@ -45,11 +54,24 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
     readonly_fields = ["last_login", "date_joined"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).prefetch_related("groups")
+        return super().get_queryset(request).prefetch_related("groups", "totpdevice_set")
 
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
         return ", ".join(sorted(group.name for group in user.groups.all()))
+
+    @admin.display(description="second factor", boolean=True)
+    def second_factor(self, user: Any) -> bool:
+        return any(device.confirmed for device in user.totpdevice_set.all())
+
+    @admin.action(description="Remove the second factor", permissions=["change"])
+    def remove_second_factor(self, request: HttpRequest, users: QuerySet) -> None:
+        """For those who lost theirs; whoever must have one sets up another at the next sign-in."""
+        allowed = [user for user in users if self.has_change_permission(request, user)]
+        removed = [user for user in allowed if second_factor.remove(request, user, by=request.user)]
+        history.log(request, {"Removed the second factor.": removed})
+        names = ", ".join(map(str, removed)) or "nobody"
+        self.message_user(request, f"Removed the second factor of {names}.", messages.INFO)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "groups":

@@ -7,6 +7,7 @@ from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
 from .ledger import BillLine, Delivery
 from .mappings import AccountMapping, ClusterMapping, SpendMapping
 from .names import NameAlias, Provider
+from .people import SignInTry
 from .rollups import (
     GpuDay,
     GpuDayOfModel,
@@ -43,6 +44,7 @@ __all__ = [
     "ProviderClock",
     "Rate",
     "SettledMonth",
+    "SignInTry",
     "SpendMapping",
     "Team",
     "Upload",

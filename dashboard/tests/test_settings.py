@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import secrets
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -41,6 +42,18 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
     [
         ({"HELIOX_SECRET_KEY": ""}, "HELIOX_SECRET_KEY is missing"),
         ({"HELIOX_SECRET_KEY": "short"}, "HELIOX_SECRET_KEY is too short"),
+        ({"HELIOX_SECRET_KEY": "x" * 64}, "HELIOX_SECRET_KEY is not random"),
+        ({"HELIOX_SECRET_KEY": "0123456789abcdef" * 4}, "HELIOX_SECRET_KEY is not random"),
+        ({"HELIOX_SECRET_KEY": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"}, "is not random"),
+        ({"HELIOX_SECRET_KEY": "django-insecure-4k!x8w#q2z@v7m5n9b3c6l1p"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "change-me-to-fifty-random-characters-or-more"}, "somebody published"),
+        ({"HELIOX_ALLOWED_HOSTS": "*"}, "lets in every name"),
+        ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
+        ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
+        ({"HELIOX_DEBUG": "1"}, "it is for this machine only"),
+        ({"HELIOX_IDLE_MINUTES": "0"}, "HELIOX_IDLE_MINUTES is '0', expected a whole number"),
+        ({"HELIOX_SIGNED_IN_DAYS": "400"}, "HELIOX_SIGNED_IN_DAYS is '400', expected a whole number"),
+        ({"HELIOX_REQUIRE_SECOND_FACTOR": "some"}, "HELIOX_REQUIRE_SECOND_FACTOR is 'some'"),
         ({"HELIOX_ALLOWED_HOSTS": ""}, "HELIOX_ALLOWED_HOSTS is missing"),
         ({"HELIOX_ALLOWED_HOSTS": "http://a"}, "'http://a', expected names"),
         ({"HELIOX_AS_OF": "2025-01-01"}, "unset it in production"),
@@ -76,6 +89,15 @@ def test_production_is_strict(read: Any) -> None:
     assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
     assert settings["AUTHENTICATION_BACKENDS"] == ["django.contrib.auth.backends.ModelBackend"]
     assert not settings["DEBUG"]
+    assert settings["PASSWORD_HASHERS"][0].endswith(".Argon2PasswordHasher")
+    assert settings["SESSION_COOKIE_AGE"] == 8 * 3600
+
+
+@pytest.mark.parametrize("bytes_of_it", [24, 32, 48])
+def test_a_random_secret_is_taken(read: Any, bytes_of_it: int) -> None:
+    for make in (secrets.token_urlsafe, secrets.token_hex):
+        secret = make(bytes_of_it)
+        assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
 
 
 def test_a_proxy_is_trusted_only_where_there_is_one(read: Any) -> None:
@@ -116,11 +138,13 @@ def test_a_replica_is_asked_without_waiting_for_it_long(read: Any) -> None:
     assert not read(**PRODUCTION, DATABASE_URL=primary, DATABASE_REPLICA_URL="")["DATABASE_ROUTERS"]
 
 
-def test_djangos_deployment_check_finds_nothing() -> None:
+@pytest.mark.parametrize("bytes_of_it", [24, 48])
+def test_djangos_deployment_check_finds_nothing(bytes_of_it: int) -> None:
+    secret = secrets.token_urlsafe(bytes_of_it)
     checked = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=PROJECT,
-        env={"PATH": os.environ["PATH"]} | PRODUCTION,
+        env={"PATH": os.environ["PATH"]} | PRODUCTION | {"HELIOX_SECRET_KEY": secret},
         capture_output=True,
         text=True,
     )

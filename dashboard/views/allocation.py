@@ -13,6 +13,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..charts import Chart, Grid, Series
@@ -44,6 +45,7 @@ TERMS = {TEAMS: "allocation", IDLE: "idle-cost", UNUSED: "unused-commitment", UN
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES)
     scope = asked.scope

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..charts import Chart, Series
@@ -49,6 +50,7 @@ WORTH_TELLING = 10  # a reason against the difference: from a tenth of it on
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "basis", "compare"])
     spans = sides(asked)

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from ..access import User, may_add, may_administer, may_export, viewing
 from ..admin.contracts import price_in_words
@@ -44,6 +45,7 @@ ZERO = Decimal("0.00")
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     """Its files are the recovery table, or with `file=entries` the period entries as an import reads them."""
     asked = Asked.of(request, ["provider", "gpu_type", "basis"], preset="last90")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..reports import spend
@@ -27,6 +28,7 @@ DAYS_WITH_LINES = 31
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     cells = spend.costs(asked.scope, asked.names)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..glossary import SECTIONS
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/help.html", {"sections": SECTIONS})

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from .. import gpu_time, joblist
 from ..access import viewing
@@ -31,6 +32,7 @@ DAYS_LISTED = 400
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     job = get_object_or_404(Job.objects.select_related("team", "imported_by"), pk=pk)
     names = Names.load()

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from .. import gpu_time, job_file, joblist, paging
 from ..access import viewing
@@ -29,6 +30,7 @@ USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="all", about_jobs=True)
     sort = request.GET.get("sort", joblist.NEWEST)

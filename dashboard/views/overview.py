@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..filters import query
@@ -27,6 +28,7 @@ TOP_TEAMS = 8
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from ..access import may_administer, may_change, may_import, viewing
 from ..filters import query
@@ -37,6 +38,7 @@ NOWHERE = Finding("")
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="last90")
     asked.filter.offer("quality", [(check.key, check.title) for check in CHECKS])

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..clock import today
@@ -38,6 +39,7 @@ ZERO = Decimal("0.00")
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, fixed=lambda _: Span.inclusive(today(), today()))
     found = running_jobs(asked.scope, asked.names)

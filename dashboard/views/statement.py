@@ -11,6 +11,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from ..access import may_export, viewing
 from ..clock import today
@@ -47,6 +48,7 @@ MOST_MAILED = 20  # lines; mail programs take only so long an address
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
     asked = Asked.of(

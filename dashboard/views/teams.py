@@ -10,6 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from .. import joblist
 from ..access import viewing
@@ -53,6 +54,7 @@ class TeamRow:
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, [*USES, "team"], about_jobs=True)
     use = teams.team_use(asked.scope, asked.names)
@@ -177,6 +179,7 @@ def jobs(asked: Asked, count: int, changes: TeamChanges, **of_team: Any) -> dict
 
 
 @viewing
+@require_safe
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
     asked = Asked.of(request, [*USES, "group_by"], "last90", about_jobs=True)

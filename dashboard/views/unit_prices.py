@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..charts import MOST_SERIES, Chart, Grid, Series
@@ -29,6 +30,7 @@ MOST_OUTLIERS = 50
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis"], preset="last90", bucket="month")
     cells = priced(asked.scope, asked.names)

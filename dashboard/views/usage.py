@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..gpu_time import six_decimals
@@ -26,6 +27,7 @@ PEAK_DAYS = 10
 
 
 @viewing
+@require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)

@@ -1,0 +1,71 @@
+"""How long somebody stays signed in: until idle for too long, and never beyond a limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.models import Session
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+BEGAN, SEEN = "signed_in_at", "seen_at"
+NOTED_EVERY = 5 * 60  # seconds; a session is not written on each request
+CLEARED_AT_ONCE = 500
+
+
+class LimitSessions:
+    """Middleware: a session that was idle for too long, or that is too old, is no session."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> None:
+        if not getattr(view, "login_required", True) or SESSION_KEY not in request.session:
+            return
+        session, moment = request.session, int(time.time())
+        if is_over(session, moment):
+            session.flush()
+        elif moment - session[SEEN] >= min(NOTED_EVERY, settings.SESSION_COOKIE_AGE // 4):
+            session[SEEN] = moment
+
+
+def is_over(session: Any, moment: int) -> bool:
+    began, seen = session.get(BEGAN, 0), session.get(SEEN, 0)
+    return moment - began >= settings.HELIOX_SIGNED_IN_SECONDS or moment - seen >= settings.SESSION_COOKIE_AGE
+
+
+@receiver(user_logged_in)
+def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
+    request.session[BEGAN] = request.session[SEEN] = int(time.time())
+    clear_some()
+
+
+def clear_some() -> None:
+    """Expired ones; `manage.py clearsessions` takes all that are left."""
+    expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
+    Session.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:CLEARED_AT_ONCE])).delete()
+
+
+def end_all(user: User, but: str | None = None) -> None:
+    """Signs that user out everywhere; `but`: the key of a session that goes on."""
+    sessions = Session.objects.filter(expire_date__gt=timezone.now()).exclude(pk=but)
+    theirs = [row.pk for row in sessions.iterator() if row.get_decoded().get(SESSION_KEY) == str(user.pk)]
+    Session.objects.filter(pk__in=theirs).delete()
+
+
+@receiver(post_save, sender=User)
+def sign_out_when_inactive(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:
+    """So that old cookies stay dead when the account is switched on again."""
+    if not instance.is_active and not created:
+        end_all(instance)

@@ -1,0 +1,15 @@
+"""What happens to sign-ins beside Django's own three signals; who keeps records listens here.
+
+Each is sent with `request` (None from the command line), `user` (None where nobody is known) and what
+stands beside.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+sign_in_throttled = Signal()  # username as typed, retry_after in seconds
+second_factor_failed = Signal()
+second_factor_set_up = Signal()
+second_factor_removed = Signal()  # by: the user who removed it, None from the command line
+recovery_code_used = Signal()  # left: how many codes remain
