@@ -190,6 +190,9 @@ DEBUG = switch("HELIOX_DEBUG")
 HELIOX_DEMO = switch("HELIOX_DEMO")
 LOCAL = DEBUG or HELIOX_DEMO or TESTING
 
+# Only where a proxy removes X-Forwarded-… and X-Request-ID from what clients send, and sets its own.
+HELIOX_BEHIND_PROXY = switch("HELIOX_BEHIND_PROXY")
+
 SECRET_KEY = secret_key()
 ALLOWED_HOSTS = allowed_hosts()
 
@@ -227,6 +230,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
+    "dashboard.request_log.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.edge.refuse_unreadable",
@@ -313,8 +317,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 if not LOCAL:
-    # Only set HELIOX_BEHIND_PROXY where a proxy removes this header from what clients send.
-    if switch("HELIOX_BEHIND_PROXY"):
+    if HELIOX_BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # probes come without TLS
@@ -326,11 +329,19 @@ if not LOCAL:
     CSRF_COOKIE_SECURE = True
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 
+CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "json": {"()": "dashboard.log_lines.JsonLines"},
+        "readable": {"()": "dashboard.log_lines.ReadableLines"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "readable" if LOCAL else "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        "django.request": {"level": "ERROR"},  # what was asked wrongly has a line of its own already
+        "heliox": {"level": "WARNING" if HELIOX_DEMO else "INFO"},
+    },
 }
