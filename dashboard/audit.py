@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_save
@@ -114,11 +114,11 @@ def signed_out(sender: Any, user: Any, **kwargs: Any) -> None:
 @receiver(user_login_failed)
 def failed_to_sign_in(sender: Any, credentials: dict[str, Any], **kwargs: Any) -> None:
     """What was typed as a name is told, which may be somebody's password: cut, and for admins only."""
-    typed = str(credentials.get(get_user_model().USERNAME_FIELD) or "")
+    typed = str(credentials.get(User.USERNAME_FIELD) or "")
     record("sign-in failed", by=replace(asker(), who=typed, user_id=None))
 
 
-@receiver(post_save, sender=get_user_model())
+@receiver(post_save, sender=User)
 def password_was_set(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Django forgets the new password only after this; that it hashes an old one anew is no change."""
     if getattr(instance, "_password", None) is not None:

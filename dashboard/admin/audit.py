@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -28,7 +28,8 @@ class PagesOfEvents(Paginator):
 
     @cached_property
     def count(self) -> int:
-        number = self.object_list.order_by()[: MOST_LISTED + 1].count()  # type: ignore[union-attr]
+        events: Any = self.object_list
+        number = events.order_by()[: MOST_LISTED + 1].count()
         return number if number <= MOST_LISTED else AtLeast(MOST_LISTED)
 
 
@@ -46,7 +47,7 @@ class WhoFilter(admin.SimpleListFilter):
     title, parameter_name = "who", "who"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        people = get_user_model().objects.order_by("username").values_list("pk", "username")
+        people = User.objects.order_by("username").values_list("pk", "username")
         return [(str(pk), name) for pk, name in people[:MOST_PEOPLE]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
@@ -76,7 +77,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     readonly_fields = ["did"]
     date_hierarchy = "at"
     ordering = ["-id"]
-    sortable_by: list[str] = []
+    sortable_by = ()
     show_full_result_count = False
     paginator = PagesOfEvents
 

@@ -12,8 +12,15 @@ def grant(apps, schema_editor):
     alias = schema_editor.connection.alias
     roles.make_permissions(apps, alias)
     seeing = apps.get_model("auth", "Permission").objects.using(alias).filter(codename="view_auditevent")
-    for group in apps.get_model("auth", "Group").objects.using(alias).filter(name="Admin"):
-        group.permissions.add(*seeing)
+    for group in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=roles.ROLES):
+        change = group.permissions.add if group.name == "Admin" else group.permissions.remove
+        change(*seeing)
+
+
+def take_away(apps, schema_editor):
+    """So that no earlier migration, run anew, grants it with all that is there to view."""
+    permission = apps.get_model("auth", "Permission").objects.using(schema_editor.connection.alias)
+    permission.filter(codename="view_auditevent").delete()
 
 
 class Migration(migrations.Migration):
@@ -51,5 +58,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(grant, migrations.RunPython.noop),
+        migrations.RunPython(grant, take_away),
     ]

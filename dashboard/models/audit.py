@@ -26,11 +26,11 @@ class AuditEvents(models.QuerySet["AuditEvent"]):
 
     def prune(self, before: datetime) -> int:
         """Takes away what is older, some rows at a time; their number."""
-        old = models.QuerySet(self.model, using=self.db).filter(at__lt=before).order_by("pk")
+        rows: Any = models.QuerySet(self.model, using=self.db)
+        old = rows.filter(at__lt=before).order_by("pk")
         gone = 0
         while keys := list(old.values_list("pk", flat=True)[:PRUNED_AT_ONCE]):
-            some = models.QuerySet(self.model, using=self.db).filter(pk__in=keys)
-            gone += some._raw_delete(self.db)  # type: ignore[attr-defined]
+            gone += rows.filter(pk__in=keys)._raw_delete(self.db)
         return gone
 
 
