@@ -10,7 +10,7 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401
+        from . import audit, checks  # noqa: F401
         from .people import sessions  # noqa: F401
         from .rollups import clocks  # noqa: F401
 

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,6 +31,7 @@ class Export:
     """rows: tuples in the order of columns. about: what the page prints, for the file's About sheet.
 
     lines: the rows as lines of CSV already, many at a time, where there is a quicker way to them.
+    told: is called once with the number of rows that left, and whether these are all of them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Export:
     rows: Iterable[Sequence[Any]]
     about: Sequence[tuple[str, str]] = field(default=())
     lines: Iterator[bytes] | None = None
+    told: Callable[[int, bool], None] = lambda rows, whole: None
 
     def response(self, kind: str) -> HttpResponseBase:
         response = self.as_csv() if kind == "csv" else self.as_xlsx()
@@ -47,11 +49,12 @@ class Export:
 
     def as_csv(self) -> StreamingHttpResponse:
         lines = self.lines or lines_of_values(self.rows)
-        return StreamingHttpResponse(csv_file(self.columns, lines), content_type="text/csv; charset=utf-8")
+        pieces = Counted(csv_file(self.columns, lines), self.told)
+        return StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
 
     def as_xlsx(self) -> FileResponse:
         spool = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-        write_workbook(spool, self)
+        self.told(write_workbook(spool, self), True)
         spool.seek(0)
         kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         return FileResponse(spool, content_type=kind)
@@ -69,6 +72,44 @@ def csv_file(columns: Sequence[str], lines: Iterator[bytes]) -> Iterator[bytes]:
     with closing(lines):  # type: ignore[type-var]
         yield BOM.encode() + written([columns]) + next(lines, b"")
         yield from lines
+
+
+class Counted:
+    """The pieces of a CSV file on their way out; told once how many rows left, also when a client goes away.
+
+    No generator: closing one that has not begun runs nothing of it.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], told: Callable[[int, bool], None]) -> None:
+        self.pieces, self.told = pieces, told
+        self.rows, self.is_over = -1, False  # the header is none
+
+    def __iter__(self) -> Counted:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self.pieces, None)
+        if piece is None:
+            self.finish(whole=True)
+            raise StopIteration
+        self.rows += rows_in(piece)
+        return piece
+
+    def close(self) -> None:
+        self.pieces.close()  # type: ignore[attr-defined]
+        self.finish(whole=False)
+
+    def finish(self, whole: bool) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self.told(max(self.rows, 0), whole)
+
+
+def rows_in(lines: bytes) -> int:
+    """Of whole lines: a line break between quotes is part of a cell."""
+    if b'"' not in lines:
+        return lines.count(b"\n")
+    return sum(outside.count(b"\n") for outside in lines.split(b'"')[::2])
 
 
 def written(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -150,7 +191,8 @@ def instant(value: datetime) -> str:
 # Excel
 
 
-def write_workbook(spool: Any, export: Export) -> None:
+def write_workbook(spool: Any, export: Export) -> int:
+    """The number of rows."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(spool, {**options, "default_date_format": "yyyy-mm-dd"}) as book:
         bold = book.add_format({"bold": True})
@@ -162,6 +204,7 @@ def write_workbook(spool: Any, export: Export) -> None:
         for place, (label, text) in enumerate(facts):
             about.write_string(place, 0, label, bold)
             about.write_string(place, 1, text)
+    return count
 
 
 def write_rows(book: Any, export: Export, bold: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -198,10 +198,14 @@ def compared(source: dict[str, Any], target: dict[str, Any]) -> list[Total]:
     return [Total(what, value, target[what]) for what, value in source.items()]
 
 
-def totals(alias: str, model: Model) -> dict[str, Any]:
-    """The number of rows and the exact sum of every decimal column; of jobs, their GPU microseconds too."""
+def totals(alias: str, model: Model, there: Container[str] | None = None) -> dict[str, Any]:
+    """The number of rows and the exact sum of every decimal column; of jobs, their GPU microseconds too.
+
+    there: the columns that the table has, where it may be an older one.
+    """
     table, vendor = model._meta.db_table, connections[alias].vendor
     decimals = [field for field in model._meta.concrete_fields if isinstance(field, models.DecimalField)]
+    decimals = [field for field in decimals if there is None or field.column in there]
     with connections[alias].cursor() as cursor:
         cursor.execute(
             f"SELECT {', '.join(['COUNT(*)', *(summed(f, vendor) for f in decimals)])} FROM {table}"

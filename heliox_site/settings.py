@@ -220,6 +220,9 @@ DEBUG = switch("HELIOX_DEBUG")
 HELIOX_DEMO = switch("HELIOX_DEMO")
 LOCAL = DEBUG or HELIOX_DEMO or TESTING
 
+# Only where a proxy removes X-Forwarded-… and X-Request-ID from what clients send, and sets its own.
+HELIOX_BEHIND_PROXY = switch("HELIOX_BEHIND_PROXY")
+
 SECRET_KEY = secret_key()
 ALLOWED_HOSTS = allowed_hosts()
 
@@ -261,7 +264,8 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
-    # First, so that refusals and redirects by those below carry their headers too.
+    # First, so that refusals and redirects by those below carry their headers and are logged too.
+    "dashboard.request_log.RequestLog",
     "dashboard.people.headers.add_headers",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -381,11 +385,19 @@ if not LOCAL:
     CSRF_COOKIE_SECURE = True
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 
+CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "json": {"()": "dashboard.log_lines.JsonLines"},
+        "readable": {"()": "dashboard.log_lines.ReadableLines"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "readable" if LOCAL else "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {"django": {"handlers": [], "level": "INFO"}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        "django.request": {"level": "ERROR"},  # what was asked wrongly has a line of its own already
+        "heliox": {"level": "WARNING" if HELIOX_DEMO else "INFO"},
+    },
 }

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from dashboard.views import accounts, sign_in
+from dashboard.views import health, sign_in
 
 urlpatterns = [
     path("", include("dashboard.urls")),
@@ -15,6 +15,10 @@ urlpatterns = [
     path(
         "accounts/password_change/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"
     ),
-    path("healthz", accounts.healthz, name="healthz"),
-    path("readyz", accounts.readyz, name="readyz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]
+handler400 = "dashboard.views.errors.bad_request"
+handler403 = "dashboard.views.errors.permission_denied"
+handler404 = "dashboard.views.errors.page_not_found"
+handler500 = "dashboard.views.errors.server_error"

@@ -17,6 +17,7 @@ from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
 
+from .. import audit
 from ..access import may_export, may_import
 from . import history
 from .links import link, page_query
@@ -113,6 +114,11 @@ class CarefulAdmin(admin.ModelAdmin):
         except (FieldDoesNotExist, *UNREADABLE):
             return None
         return None if isinstance(value, datetime) and value.year not in YEARS else value
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet) -> Any:
+        entries = super().log_deletions(request, queryset)
+        audit.edited_several(entries)
+        return entries
 
     def response_action(self, request: HttpRequest, queryset: QuerySet, *args: Any) -> HttpResponse | None:
         try:

@@ -12,6 +12,8 @@ from django.db.models import Model
 from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.utils import timezone
 
+from .. import audit
+
 
 def changes(form: ModelForm) -> str:
     """`status: running → completed; end time: none → 2026-05-31 14:00:00`."""
@@ -46,6 +48,6 @@ def in_words(value: Any) -> str:
 
 
 def log(request: Any, rows_by_message: Mapping[str, Iterable[Model]], action: int = CHANGE) -> None:
-    """One entry for each row, in one statement for each message."""
+    """One entry for each row, in one statement for each message; of several rows, one event of the audit."""
     for message, rows in rows_by_message.items():
-        LogEntry.objects.log_actions(request.user.pk, list(rows), action, message)
+        audit.edited_several(LogEntry.objects.log_actions(request.user.pk, list(rows), action, message))

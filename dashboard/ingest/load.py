@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from django.utils import timezone
 
-from .. import rollups
+from .. import audit, rollups
 from ..models import ImportRun
 from ..models.names import name_key
 from ..naming import Names
@@ -41,6 +41,7 @@ from .source import open_table
 from .staging import CHUNK, fill, staged_jobs
 from .summary import Summary, Tally
 from .teams import TeamBook
+from .words import briefly
 
 PLAIN = Options()
 ON_CONFLICT = ("refuse", "keep", "replace", "add")
@@ -155,9 +156,12 @@ def load_readings(
             if dry_run:
                 batch.plan(lock=False)
                 return batch.summary(dry_run=True)
-            return batch.commit(user, claim)
+            summary = batch.commit(user, claim)
     except FileRefused as refused:
-        return batch.refused_whole(str(refused), dry_run)
+        summary = batch.refused_whole(str(refused), dry_run)
+    if not (dry_run or summary.committed):
+        audit.record("import refused", ", ".join(summary.files), briefly(summary), by=audit.asker(user))
+    return summary
 
 
 class Batch:
@@ -250,6 +254,9 @@ class Batch:
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()
             run.save(update_fields=["summary"])
+            audit.record(
+                "imported", str(run), briefly(summary), rows=self.tally.changes, by=audit.asker(user)
+            )
             return summary
 
     def new_run(self, user: Any) -> ImportRun:

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from .. import rollups
+from .. import audit, rollups
 from ..models import (
     BillLine,
     CostSnapshot,
@@ -63,6 +63,7 @@ def undo(run_id: int, user: Any = None) -> ImportRun:
     run.changed_rows.all().delete()
     run.status, run.undone_at, run.undone_by = ImportRun.Status.UNDONE, timezone.now(), user
     run.save(update_fields=["status", "undone_at", "undone_by"])
+    audit.record("undone", str(run), by=audit.asker(user))
     return run
 
 

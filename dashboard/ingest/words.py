@@ -31,6 +31,13 @@ def in_words(summary: Summary) -> Iterator[str]:
     yield from refusals(summary)
 
 
+def briefly(summary: Summary) -> str:
+    """The counts of an import on one line, or the first of what was refused."""
+    if not summary.ok:
+        return f"{counted(summary.refused, 'row')} refused. {summary.refusals[0]['text']}"
+    return ", ".join(f"{getattr(summary, fate):,} {fate}" for fate in FATES if getattr(summary, fate))
+
+
 def headline(summary: Summary) -> str:
     what = ", ".join(summary.files) + (f" ({summary.label})" if summary.label else "")
     if not summary.ok:

@@ -1,5 +1,6 @@
 """The four entities, and around them the ledger, the names and the imports that the domain asks for."""
 
+from .audit import AuditEvent
 from .calendar import BillDay
 from .contracts import Commitment, Invoice, PeriodEntry, Rate
 from .entities import CostSnapshot, Job, Team, UsageSnapshot
@@ -21,6 +22,7 @@ from .rollups import (
 
 __all__ = [
     "AccountMapping",
+    "AuditEvent",
     "BillDay",
     "BillLine",
     "ClusterMapping",

@@ -1,11 +1,9 @@
-"""Signing in, the theme, and what those who watch over the service ask."""
+"""Signing in and the theme."""
 
 from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
-from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -84,32 +82,6 @@ def test_an_unknown_theme_is_not_kept(client, viewer):
     client.force_login(viewer)
     assert "theme" not in client.post("/theme", {"theme": "<script>"}).cookies
     assert client.get("/theme").status_code == 405
-
-
-# Health
-
-
-def test_the_process_is_alive_without_the_database(client, django_assert_num_queries):
-    with django_assert_num_queries(0):
-        response = client.get("/healthz")
-    assert (response.status_code, response.content) == (200, b"ok")
-    assert "no-store" in response["Cache-Control"]
-
-
-def test_it_is_ready_when_the_database_is_migrated(client):
-    assert client.get("/readyz").content == b"ok"
-    MigrationRecorder(connection).record_unapplied("dashboard", "0006_roles")
-    response = client.get("/readyz")
-    assert (response.status_code, response.content) == (503, b"1 migrations are not applied")
-
-
-def test_it_is_not_ready_without_a_database(client, monkeypatch):
-    def fail(self):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(MigrationRecorder, "applied_migrations", fail)
-    response = client.get("/readyz")
-    assert (response.status_code, response.content) == (503, b"the database does not answer")
 
 
 # What cannot be read

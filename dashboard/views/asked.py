@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django_tables2 import Table
 
+from .. import audit
 from ..access import check_export, may_export
 from ..exports import FORMATS, Export, file_name
 from ..filters import BASES, ScopeFilter, query
@@ -178,10 +179,14 @@ class Asked:
         if self.filter.form.errors:
             return refusal(errors_in_words(self.filter.form))
         file = self.file_name(page)
+        told = audit.exporting(self.request.path, f"{kind}: {self.filters_in_words()}")
         if kind == "csv":
-            return Export(file, columns, rows(), lines=lines() if lines else None).response(kind)
+            return Export(file, columns, rows(), lines=lines() if lines else None, told=told).response(kind)
         about = [*self.about(), ("Total", control() if callable(control) else control)]
-        return Export(file, columns, rows(), about).response(kind)
+        return Export(file, columns, rows(), about, told=told).response(kind)
+
+    def filters_in_words(self) -> str:
+        return "; ".join([in_words(self.scope.span), *(chip["text"] for chip in self.filter.in_words())])
 
     def how(
         self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True

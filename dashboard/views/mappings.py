@@ -17,6 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from .. import audit
 from ..access import check_export, may_add, may_administer, may_export, viewing
 from ..admin import history
 from ..admin.mappings import moved_in_words
@@ -125,7 +126,8 @@ def file_of(request: HttpRequest, kind: str, tables: list[Table]) -> HttpRespons
         for row in table.rows
     ]
     about = [("Cost basis", settings.HELIOX_COST_BASIS)]
-    return Export("heliox_unmatched", FILE_COLUMNS, rows, about).response(kind)
+    told = audit.exporting(request.path, f"{kind}: everything")
+    return Export("heliox_unmatched", FILE_COLUMNS, rows, about, told=told).response(kind)
 
 
 def rounded(amount: Decimal | None, step: Decimal) -> Decimal | None:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dashboard", "0012_month_stamps"),
+        ("dashboard", "0013_audit_events"),
     ]
 
     operations = [

@@ -1,0 +1,201 @@
+"""The audit: each event once as a row that nobody changes and once as a log line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from time import monotonic
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import DatabaseError, connection, transaction
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from . import current
+from .current import Asker
+from .log_lines import printable
+from .models.audit import LONGEST_DETAILS, LONGEST_NAME, LONGEST_SUBJECT, AuditEvent
+
+log = logging.getLogger("heliox.audit")
+
+ACTIONS = {
+    "sign-in": "signed in",
+    "sign-in failed": "failed to sign in",
+    "sign-out": "signed out",
+    "refused": "was refused",
+    "added": "added",
+    "changed": "changed",
+    "deleted": "deleted",
+    "imported": "imported",
+    "import refused": "was refused an import",
+    "undone": "undid an import",
+    "exported": "downloaded",
+    "password": "set a password",
+    "second factor": "used or changed a second factor",
+    "token": "used a token",
+    "pruned": "pruned the audit",
+    "backup": "made a backup",
+    "restored": "restored a backup",
+}
+EDITS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+NAMED = 3
+STRANGERS_A_MINUTE = 60
+
+
+def record(
+    action: str, subject: str = "", details: str = "", *, rows: int | None = None, by: Asker | None = None
+) -> None:
+    """Within a transaction, the event stays exactly where what it tells of stays."""
+    one = by or current.asker()
+    event = AuditEvent(
+        action=action,
+        who=fitting(one.who, LONGEST_NAME),
+        user_id=one.user_id,
+        address=fitting(one.address, 45),
+        request_id=one.request_id,
+        subject=fitting(subject, LONGEST_SUBJECT),
+        details=fitting(details, LONGEST_DETAILS),
+        rows=rows,
+    )
+    try:
+        event.save()
+    except DatabaseError:
+        if connection.in_atomic_block:
+            raise
+        log.exception("An audit event could not be stored", extra={"facts": facts(event)})
+        return
+    transaction.on_commit(lambda: tell(event))
+
+
+def asker(user: Any = None) -> Asker:
+    """Who asks now; `user` where somebody else is said to."""
+    one = current.asker()
+    return one.known_as(user) if user is not None else one
+
+
+def fitting(text: str, most: int) -> str:
+    """On one line, with what cannot be printed spelled out: no name can pretend to be another line."""
+    text = printable(text[:most])
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def tell(event: AuditEvent) -> None:
+    log.info(
+        "%s %s",
+        event.who or "somebody",
+        ACTIONS.get(event.action, event.action),
+        extra={"facts": facts(event)},
+    )
+
+
+def facts(event: AuditEvent) -> dict[str, Any]:
+    names = ("action", "who", "user_id", "address", "request_id", "subject", "details", "rows")
+    return {"event_id": event.pk} | {name: getattr(event, name) for name in names}
+
+
+# Signing in and out
+
+
+@receiver(user_logged_in)
+def signed_in(sender: Any, user: Any, **kwargs: Any) -> None:
+    record("sign-in", by=asker(user))
+
+
+@receiver(user_logged_out)
+def signed_out(sender: Any, user: Any, **kwargs: Any) -> None:
+    if user is not None:
+        record("sign-out", by=asker(user))
+
+
+@receiver(user_login_failed)
+def failed_to_sign_in(sender: Any, credentials: dict[str, Any], **kwargs: Any) -> None:
+    """What was typed as a name is told, which may be somebody's password: cut, and for admins only."""
+    typed = str(credentials.get(User.USERNAME_FIELD) or "")
+    record("sign-in failed", by=replace(asker(), who=typed, user_id=None))
+
+
+@receiver(post_save, sender=User)
+def password_was_set(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Django forgets the new password only after this; that it hashes an old one anew is no change."""
+    if getattr(instance, "_password", None) is not None:
+        record("password", str(instance))
+
+
+# Refusals
+
+
+class Strangers:
+    """Refusals of people who are not signed in are told in full by log lines; of rows they get so many."""
+
+    def __init__(self) -> None:
+        self.minute, self.count = 0, 0
+
+    def may_fill_a_row(self) -> bool:
+        minute = int(monotonic() // 60)
+        if minute != self.minute:
+            self.minute, self.count = minute, 0
+        self.count += 1
+        return self.count <= STRANGERS_A_MINUTE
+
+
+strangers = Strangers()
+
+
+def refused(path: str, reason: str) -> None:
+    one = asker()
+    if one.user_id is None and not strangers.may_fill_a_row():
+        facts = {"action": "refused", "subject": path, "details": reason, **asdict(one)}
+        log.warning("Somebody was refused", extra={"facts": facts})
+        return
+    record("refused", path, reason)
+
+
+# Edits
+
+
+@receiver(post_save, sender=LogEntry)
+def edited_one(sender: Any, instance: LogEntry, created: bool, **kwargs: Any) -> None:
+    if created:
+        edited([instance])
+
+
+def edited_several(entries: Sequence[LogEntry]) -> None:
+    """Of those that were written at once, Django sends no signals."""
+    if len(entries) > 1:
+        edited(entries)
+
+
+def edited(entries: Sequence[LogEntry]) -> None:
+    """In the words of the admin's history, one event for all rows of one change."""
+    first = entries[0]
+    record(
+        EDITS[first.action_flag],
+        subject_of(entries),
+        first.get_change_message(),
+        rows=len(entries),
+        by=asker(first.user),
+    )
+
+
+def subject_of(entries: Sequence[LogEntry]) -> str:
+    kind = entries[0].content_type
+    named = "; ".join(entry.object_repr for entry in entries[:NAMED])
+    more = f" and {len(entries) - NAMED:,} more" if len(entries) > NAMED else ""
+    return f"{kind.name if kind else 'row'} {named}{more}"
+
+
+# Files
+
+
+def exporting(path: str, filters: str) -> Callable[[int, bool], None]:
+    """To be called when the file has left: by then the request is over, so who asked is noted here."""
+    one = asker()
+
+    def told(rows: int, whole: bool) -> None:
+        record("exported", path, filters if whole else f"{filters} (broken off)", rows=rows, by=one)
+
+    return told
