@@ -1,13 +1,17 @@
-"""Who may see figures and who may take them away."""
+"""Who may see figures, of which teams, and who may take them away."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+
+from .models import TeamLimit
+from .replica import PRIMARY
 
 User = Any  # a request's user: Django types it by a base class that knows no permissions
 View = Callable[..., HttpResponseBase]
@@ -37,14 +41,34 @@ def may_import(user: User) -> bool:
     return user.has_perm("dashboard.import_files")
 
 
-def only(allowed: Callable[[User], bool], reason: str) -> Callable[[View], View]:
-    """Decorator: the page answers 403 with that reason to those who are not allowed."""
+def teams_of(user: User) -> frozenset[UUID] | None:
+    """The teams that a person is limited to; None for who sees all, as Finance and admins do.
+
+    Asked of the primary, once for each request's user.
+    """
+    if not hasattr(user, "_teams_of"):
+        user._teams_of = None if user.has_perm("dashboard.see_all_teams") else limit_of(user)
+    return user._teams_of
+
+
+def limit_of(user: User) -> frozenset[UUID] | None:
+    limits = TeamLimit.objects.using(PRIMARY).filter(user=user.pk).values_list("teams", flat=True)
+    found = list(limits)
+    return frozenset(team for team in found if team) if found else None
+
+
+def only(allowed: Callable[[User], bool], reason: str, of_some_teams: bool = False) -> Callable[[View], View]:
+    """Decorator: the page answers 403 with that reason to those who are not allowed.
+
+    of_some_teams: the page shows who is limited to teams their own, and nothing else; no other page does.
+    """
 
     def decorator(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not allowed(request.user):
                 raise PermissionDenied(reason)
+            check_limit(request.user, of_some_teams)
             return view(request, *args, **kwargs)
 
         return guarded
@@ -52,7 +76,17 @@ def only(allowed: Callable[[User], bool], reason: str) -> Callable[[View], View]
     return decorator
 
 
-viewing = only(may_view, "Your account has no role yet, so it sees no figures.")
+def check_limit(user: User, of_some_teams: bool) -> None:
+    teams = teams_of(user)
+    if teams is not None and not teams:
+        raise PermissionDenied("Your account is limited to teams and has none yet, so it sees no figures.")
+    if teams is not None and not of_some_teams:
+        raise PermissionDenied("This page shows all teams together. Your account is limited to some of them.")
+
+
+NO_ROLE = "Your account has no role yet, so it sees no figures."
+viewing = only(may_view, NO_ROLE)
+viewing_own_teams = only(may_view, NO_ROLE, of_some_teams=True)
 importing = only(may_import, "Your role may not import files.")
 
 

@@ -35,6 +35,12 @@ def reading() -> Any:
     return connections[_alias.get()]
 
 
+def database_id(row: Any) -> Any:
+    """A UUID, or a row's, as the database that is read from knows it in plain SQL."""
+    pk = getattr(row, "pk", row)
+    return pk.hex if reading().vendor == "sqlite" else pk
+
+
 @contextmanager
 def reading_from(alias: str) -> Iterator[None]:
     token = _alias.set(alias)

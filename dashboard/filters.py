@@ -7,6 +7,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import django_filters
 from django import forms
@@ -125,13 +126,19 @@ class ScopeFilter(django_filters.FilterSet):
         jobs_through: date | None = None,
         fixed: Span | None = None,
         bucket: str = "",
+        own_teams: frozenset[UUID] | None = None,
     ) -> None:
-        """fixed: the range where the page sets it itself and asks for none. bucket: what it is drawn per."""
+        """fixed: the range where the page sets it itself and asks for none. bucket: what it is drawn per.
+
+        own_teams: those that the reader is limited to. How idle cost is spread would tell what others left.
+        """
         self.names, self.freshness = names, freshness
         self.default_preset, self.default_bucket = preset, bucket
         self.jobs_through, self.fixed = jobs_through, fixed
+        self.own_teams = own_teams
         super().__init__(data, queryset=Job.objects.all())
         uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
+        uses -= {"idle"} if own_teams is not None else set()
         self.filters: dict[str, Any] = {name: one for name, one in self.filters.items() if name in uses}
         self.unused = [
             name for name in self.base_filters if name not in uses and data.getlist(name) not in ([], [""])
@@ -143,7 +150,9 @@ class ScopeFilter(django_filters.FilterSet):
         if "quality" in uses:
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
-            self.filters["model"].extra["choices"] = pairs(model_names.first(MOST_MODELS))
+            self.filters["model"].extra["choices"] = pairs(model_names.first(MOST_MODELS, own_teams))
+        if "team" in uses and own_teams is not None:
+            self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """What a filter offers, said before the form is looked at."""
@@ -215,7 +224,7 @@ class ScopeFilter(django_filters.FilterSet):
             span=self.span(),
             providers=tuple(got.get("provider", ())),
             gpu_types=tuple(got.get("gpu_type", ())),
-            teams=tuple(team.pk for team in got.get("team", ())),
+            teams=tuple(team.pk for team in got.get("team", ())) or tuple(sorted(self.own_teams or ())),
             statuses=tuple(got.get("status", ())),
             models=tuple(got.get("model", ())),
             q=" ".join(got.get("q", "").split()),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
 from . import workers
-from .databases import reading
+from .databases import database_id, reading
 
 # In the order of the names; those of jobs that no settling has seen yet are few. A name may outlive its jobs.
 KNOWN = """
@@ -15,11 +19,19 @@ KNOWN = """
 """
 # Citus asks no question about the jobs of each name; the sums on the coordinator know as well.
 SUMS = "(SELECT model_name FROM gpu_days_of_models UNION ALL SELECT model_name FROM gpu_time_changes)"
+OF_TEAMS = """
+    SELECT model_name FROM gpu_days_of_models WHERE team_id IN ({teams})
+    UNION SELECT model_name FROM gpu_time_changes WHERE team_id IN ({teams})
+"""
 HOLDS = {"postgresql": "strpos(known.folded, %s) > 0", "sqlite": "instr(known.folded, %s) > 0"}
 
 
-def first(most: int) -> list[str]:
-    return asked(f"{known()} ORDER BY known.name LIMIT %s", [most])
+def first(most: int, teams: Collection[UUID] | None = None) -> list[str]:
+    """teams: whose jobs alone; None for all."""
+    if teams is None:
+        return asked(f"{known()} ORDER BY known.name LIMIT %s", [most])
+    marks, ids = ", ".join(["%s"] * len(teams)), [database_id(team) for team in teams]
+    return asked(f"{OF_TEAMS.format(teams=marks)} ORDER BY 1 LIMIT %s", [*ids, *ids, most]) if ids else []
 
 
 def holding(text: str, most: int) -> list[str]:
@@ -34,7 +46,7 @@ def known() -> str:
     return KNOWN.format(jobs=SUMS if workers.hold_jobs(reading()) else "jobs")
 
 
-def asked(sql: str, params: list[object]) -> list[str]:
+def asked(sql: str, params: list[Any]) -> list[str]:
     with reading().cursor() as cursor:
         cursor.execute(sql, params)
         return list(dict.fromkeys(name for (name,) in cursor.fetchall()))

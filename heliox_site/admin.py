@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
+from dashboard.access import teams_of
+
 SUBJECTS = (
     "Team",
     "Job",
@@ -33,6 +35,10 @@ class HelioxAdminSite(AdminSite):
     site_title = site_header = "Heliox"
     index_title = "Administration"
     site_url = "/"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Its lists are of all teams."""
+        return super().has_permission(request) and teams_of(request.user) is None
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

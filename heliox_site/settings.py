@@ -280,6 +280,7 @@ MIDDLEWARE = [
     "dashboard.people.sessions.LimitSessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "dashboard.people.second_factor.RequireSecondFactor",
+    "dashboard.people.teams.KeepTeamsApart",
     "dashboard.people.methods.ThreeMethods",
     "django.contrib.messages.middleware.MessageMiddleware",
     "dashboard.databases.ReadFromReplica",

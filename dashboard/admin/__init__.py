@@ -1,5 +1,16 @@
 """Django's own admin for those who keep the data, one module for each subject."""
 
-from . import audit, contracts, imports, invoices, jobs, mappings, people, snapshots, teams
+from . import audit, contracts, imports, invoices, jobs, limits, mappings, people, snapshots, teams
 
-__all__ = ["audit", "contracts", "imports", "invoices", "jobs", "mappings", "people", "snapshots", "teams"]
+__all__ = [
+    "audit",
+    "contracts",
+    "imports",
+    "invoices",
+    "jobs",
+    "limits",
+    "mappings",
+    "people",
+    "snapshots",
+    "teams",
+]

@@ -6,6 +6,7 @@ from .contracts import Commitment, Invoice, PeriodEntry, Rate
 from .entities import CostSnapshot, Job, Team, UsageSnapshot
 from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
 from .ledger import BillLine, Delivery
+from .limits import TeamLimit
 from .mappings import AccountMapping, ClusterMapping, SpendMapping
 from .names import NameAlias, Provider
 from .people import SignInTry
@@ -49,6 +50,7 @@ __all__ = [
     "SignInTry",
     "SpendMapping",
     "Team",
+    "TeamLimit",
     "Upload",
     "UploadPart",
     "UsageSnapshot",

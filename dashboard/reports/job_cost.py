@@ -51,6 +51,13 @@ class JobDay:
         return None if self.pool is None else usd(self.pool.cents)
 
     @property
+    def usd_per_hour(self) -> Decimal | None:
+        """Of the whole pool."""
+        if self.pool is None or not self.pool.base:
+            return None
+        return usd(self.pool.cents) / gpu_time.hours(self.pool.base)
+
+    @property
     def base_hours(self) -> Decimal | None:
         return None if self.pool is None else gpu_time.hours(self.pool.base)
 

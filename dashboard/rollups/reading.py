@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 
 from .. import gpu_time
 from ..clock import now
-from ..databases import reading
+from ..databases import database_id, reading
 from ..models import Job
 from ..models.entities import AFTER_ALL, TIMELESS, UNUSUAL, JobQuerySet
 from ..models.overlap import looked_at
@@ -86,11 +86,6 @@ class Picked:
         for key, values in zip(("provider", "gpu_type", "team", "status", "model"), chosen, strict=True):
             if values:
                 yield KEYS[key], list(values)
-
-
-def database_id(team: Any) -> Any:
-    pk = getattr(team, "pk", team)
-    return pk.hex if reading().vendor == "sqlite" else pk
 
 
 @dataclass

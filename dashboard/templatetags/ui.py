@@ -11,6 +11,8 @@ from django.utils.dateformat import format as date_in_words
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from ..access import teams_of
+
 register = template.Library()
 
 Page = tuple[str, str]  # the name of its route, and what the menu calls it
@@ -34,6 +36,14 @@ MENU: list[Page | tuple[str, list[Page]]] = [
         "Check",
         [("reconcile", "Reconciliation"), ("quality", "Data quality"), ("mappings", "Mappings")],
     ),
+    ("help", "Help"),
+]
+# For who is limited to teams: the pages that show these alone.
+OWN_TEAMS_PAGES: list[Page] = [
+    ("teams", "Teams"),
+    ("allocation", "Allocation"),
+    ("jobs", "Jobs"),
+    ("running", "Running jobs"),
     ("help", "Help"),
 ]
 STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
@@ -105,6 +115,8 @@ def menu(context) -> list[dict]:
     request = context["request"]
     paths = (path_of(name) for name, _ in menu_pages())
     here = max((path for path in paths if _is_within(request.path, path)), key=len, default="")
+    if teams_of(request.user) is not None:
+        return [_link(*page, here) for page in OWN_TEAMS_PAGES]
     staff = [_link(*page, here) for page in STAFF_PAGES] if request.user.is_staff else []
     if staff:
         staff[0]["opens_group"] = True

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access import viewing
+from ..access import viewing_own_teams
 from ..charts import Chart, Grid, Series
 from ..filters import SHARED_BY, query
 from ..gpu_time import hours, six_decimals
@@ -44,7 +44,7 @@ LINES = {
 TERMS = {TEAMS: "allocation", IDLE: "idle-cost", UNUSED: "unused-commitment", UNALLOCATED: "unallocated"}
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES)
@@ -63,8 +63,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
         charts=[chart(asked, found, teams)],
         groups=shown(asked, found, changes, teams),
         changed=note(changes.sides),
-        equation=equation(asked, found),
-        notes=notes(asked, found),
+        equation=None if asked.is_limited else equation(asked, found),
+        notes=[] if asked.is_limited else notes(asked, found),
         table=asked.one_page(table),
         rows_open=asked.is_asked_for(table),
         total=found.total,
@@ -117,6 +117,8 @@ def behind(asked: Asked, cell: Cell) -> str:
     where |= asked.days_of(cell.day, asked.scope.bucket)
     if cell.microseconds:
         return asked.link("jobs", **where, team=cell.owner, model=cell.model)
+    if asked.is_limited:
+        return ""
     return asked.link("usage" if cell.team == NOBODY[IDLE] else "costs", **where)
 
 
@@ -141,15 +143,17 @@ def figures(asked: Asked, found: Allocation, changes: AllocationChanges) -> list
 
 def chosen_figure(asked: Asked, found: Allocation, changes: AllocationChanges) -> dict[str, Any]:
     return figure(
-        "Chosen teams and models",
+        "Your teams" if asked.is_limited else "Chosen teams and models",
         ui.usd(found.total),
-        f"their share of a bill of {ui.usd(usd(found.bill))}",
+        "" if asked.is_limited else f"their share of a bill of {ui.usd(usd(found.bill))}",
         how=how_shared(asked, found),
         delta=delta(changes.total, changes.sides, ui.usd),
     )
 
 
 def how_shared(asked: Asked, found: Allocation) -> How:
+    if asked.is_limited:
+        return asked.how("allocation")
     return asked.how("allocation", rows=pools_in_words(found), rows_url=asked.link("costs"))
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django_tables2 import Table
 
 from .. import audit
-from ..access import check_export, may_export
+from ..access import check_export, may_export, teams_of
 from ..exports import FORMATS, Export, file_name
 from ..filters import BASES, ScopeFilter, query
 from ..naming import Names
@@ -62,12 +62,18 @@ class Asked:
             jobs_through=through,
             fixed=fixed(freshness) if fixed else None,
             bucket=bucket,
+            own_teams=teams_of(request.user),
         )
         return cls(request, names, freshness, form)
 
     @property
     def scope(self) -> Scope:
         return self.filter.scope
+
+    @property
+    def is_limited(self) -> bool:
+        """The reader sees some teams only: nothing of all together, by which others could be told."""
+        return self.filter.own_teams is not None
 
     def bucket_of(self, day: date) -> date:
         return bucket_start(day, self.scope.bucket, settings.HELIOX_FISCAL_MONTH)
@@ -139,6 +145,7 @@ class Asked:
             "elsewhere": self.elsewhere(),
             "basis": self.scope.basis,
             "bucket": self.scope.bucket,
+            "is_limited": self.is_limited,
             **extra,
         }
 

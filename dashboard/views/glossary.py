@@ -4,11 +4,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ..access import viewing
+from ..access import viewing_own_teams
 from ..glossary import SECTIONS
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/help.html", {"sections": SECTIONS})

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from .. import gpu_time, joblist
-from ..access import viewing
+from ..access import teams_of, viewing_own_teams
 from ..clock import now
 from ..exports import plain_number
 from ..filters import query
@@ -31,7 +31,7 @@ DAYS_OF_CLOCK = "of the provider’s bill clock, {}"
 DAYS_LISTED = 400
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     job = get_object_or_404(Job.objects.select_related("team", "imported_by"), pk=pk)
@@ -47,6 +47,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "hours": gpu_time.job_gpu_hours(job),
         "cost": cost,
         "days": cost.days[-DAYS_LISTED:],
+        "is_limited": teams_of(request.user) is not None,
         "days_listed": DAYS_LISTED,
         "figures": figures(job, cost, clock, names.gpu_type(job.gpu_type)),
         "basis": settings.HELIOX_COST_BASIS,

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import gpu_time, job_file, joblist, paging
-from ..access import viewing
+from ..access import viewing_own_teams
 from ..clock import now
 from ..filters import check_day
 from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
@@ -29,7 +29,7 @@ DATED = ("start", "end")  # the sorts that a day can be looked up in
 USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="all", about_jobs=True)

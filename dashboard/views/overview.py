@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access import viewing
+from ..access import teams_of, viewing_own_teams
 from ..filters import query
 from ..gpu_time import six_decimals
 from ..reports import usage
@@ -27,9 +27,11 @@ from .measures import Measures, how_now, rows_url, team_url
 TOP_TEAMS = 8
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
+    if teams_of(request.user) is not None:
+        return redirect("teams")  # what is here is of all together
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)
     total = ui.usd(usage.total(cells).usd)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ..access import viewing
+from ..access import viewing_own_teams
 from ..clock import today
 from ..gpu_time import six_decimals
 from ..money import to_cents
@@ -38,7 +38,7 @@ COLUMNS = (
 ZERO = Decimal("0.00")
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, fixed=lambda _: Span.inclusive(today(), today()))

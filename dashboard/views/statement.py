@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access import may_export, viewing
+from ..access import may_export, viewing_own_teams
 from ..clock import today
 from ..filters import query
 from ..gpu_time import hours, six_decimals
@@ -47,7 +47,7 @@ MOST_MODELS = 10
 MOST_MAILED = 20  # lines; mail programs take only so long an address
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
@@ -71,7 +71,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         idle_view="left out" if asked.scope.idle == "apart" else IDLE_VIEWS[asked.scope.idle],
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
-        nobody=nobody(found),
+        nobody=[] if asked.is_limited else nobody(found),
         whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
         mail_url=mail(asked, found, team, month) if may_export(request.user) else "",
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
@@ -164,9 +164,8 @@ def how_shared(asked: Asked, found: Statement) -> How:
 
 def figures(asked: Asked, found: Statement, team: Team, changed: AllocationChanges) -> list[dict[str, Any]]:
     is_billed = found.total.is_billed
-    share = (
-        f"{ui.percent(found.share)} of the GPU bill of all" if is_billed and found.share is not None else ""
-    )
+    is_told = is_billed and found.share is not None and not asked.is_limited
+    share = f"{ui.percent(found.share)} of the GPU bill of all" if is_told else ""
     amount = ui.usd(found.total.usd if is_billed else None)
     change = delta(changed.total, changed.sides, ui.usd)
     return [

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from .. import joblist
-from ..access import viewing
+from ..access import viewing_own_teams
 from ..filters import query
 from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
@@ -53,7 +53,7 @@ class TeamRow:
     jobs_url: str
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, [*USES, "team"], about_jobs=True)
@@ -139,7 +139,9 @@ def jobs_url(asked: Asked, **parameters: Any) -> str:
 
 
 def figures(asked: Asked, use: list[teams.TeamUse], total: int, changes: TeamChanges) -> list[dict[str, Any]]:
-    running = Team.objects.with_running_jobs().count()
+    teams = Team.objects.with_running_jobs()
+    own = asked.filter.own_teams
+    running = (teams if own is None else teams.filter(pk__in=own)).count()
     return [
         job_hours(asked, hours(total), sum(t.jobs for t in use), changes),
         jobs(asked, sum(t.jobs for t in use), changes),
@@ -178,7 +180,7 @@ def jobs(asked: Asked, count: int, changes: TeamChanges, **of_team: Any) -> dict
     )
 
 
-@viewing
+@viewing_own_teams
 @require_safe
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
