@@ -29,6 +29,7 @@ from dashboard.models import (
     Provider,
     SpendMapping,
     Team,
+    TeamLimit,
     UsageSnapshot,
 )
 
@@ -39,7 +40,8 @@ from .loading import bill, load_rows
 pytestmark = pytest.mark.django_db
 MATRIX = Path(__file__).with_name("access_matrix.txt")
 NOBODY = "signed out"
-WHO = (NOBODY, "no role", "Viewer", "Manager", "Finance", "Admin", "superuser")
+LIMITED = "of one team"  # a manager who is limited to it
+WHO = (NOBODY, "no role", LIMITED, "Viewer", "Manager", "Finance", "Admin", "superuser")
 SIGN_IN = "/accounts/login/"
 # All that answers who is not signed in. It grows to six at most.
 OPEN = {"/accounts/login/", "/accounts/login/code/", "/healthz", "/readyz"}
@@ -92,6 +94,7 @@ def one_of_each() -> dict[type[models.Model], Any]:
     run = load_rows(bill(1)).run
     team = make_team("vision")
     make_job()
+    TeamLimit.objects.create(user=make_user("limited", "Manager")).teams.add(team)
     cost, usage = make_cost("2025-03-02", "1.00"), make_usage("2025-03-02", "1.00")
     make_entry("2025-03-03", "2025-03-04", "10.00")
     per_hour("1.50", "2025-01-01")
@@ -114,7 +117,8 @@ def clients(address: Any) -> dict[str, Client]:
     users = {
         "no role": User.objects.create_user("nobody"),
         "superuser": User.objects.create_superuser("root"),
-        **{who: make_user(who.lower(), who, is_staff=who == "Admin") for who in WHO[2:6]},
+        **{who: make_user(who.lower(), who, is_staff=who == "Admin") for who in WHO[3:7]},
+        LIMITED: TeamLimit.objects.get().user,
     }
     clients = {NOBODY: Client(), **{who: Client() for who in users}}
     for who, user in users.items():
