@@ -15,8 +15,10 @@ def grant(apps, schema_editor):
     roles.make_permissions(apps, alias)
     permission = apps.get_model("auth", "Permission").objects.using(alias)
     limits = permission.filter(content_type__app_label="dashboard", content_type__model="teamlimit")
-    for group in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=["Finance", "Admin"]):
-        group.permissions.add(*(limits if group.name == "Admin" else limits.filter(codename=SEE_ALL)))
+    granted = {"Admin": limits, "Finance": limits.filter(codename=SEE_ALL)}
+    for group in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=roles.ROLES):
+        group.permissions.remove(*limits)
+        group.permissions.add(*granted.get(group.name, []))
 
 
 def take_away(apps, schema_editor):

@@ -27,6 +27,7 @@ from .conftest import make_cost, make_job, make_usage
 pytestmark = pytest.mark.django_db
 
 NO_ROLE, VIEWER, FINANCE, MANAGER, ADMIN = "nobody", "vera", "fiona", "max", "ada"
+FOR_ADMINS = {"dashboard.view_auditevent", "dashboard.view_teamlimit"}
 FILES = ("costs", "usage", "jobs", "teams", "mappings", "contracts")
 
 
@@ -102,13 +103,14 @@ def test_what_each_role_may_do(db):
     kept = [m for m in apps.get_app_config("dashboard").get_models() if m._meta.default_permissions]
     models = [model._meta.model_name for model in kept]
     every = {f"dashboard.{verb}_{m._meta.model_name}" for m in kept for verb in m._meta.default_permissions}
-    view = {f"dashboard.view_{name}" for name in models} - {"dashboard.view_auditevent"}
+    view = {f"dashboard.view_{name}" for name in models} - FOR_ADMINS
     files = {"dashboard.export_files", "dashboard.import_files"}
     assert permissions("Viewer") == view
     assert permissions("Manager") == view | {"dashboard.export_files"}
     invoices = {f"dashboard.{what}_invoice" for what in ("add", "change", "delete")}
-    assert permissions("Finance") == permissions("Manager") | invoices
+    assert permissions("Finance") == permissions("Manager") | invoices | {"dashboard.see_all_teams"}
     assert permissions("Admin") == every | files | {
+        "dashboard.see_all_teams",
         "auth.view_user",
         "auth.add_user",
         "auth.change_user",
@@ -123,18 +125,21 @@ def test_the_migration_of_roles_goes_back_and_forth_and_keeps_what_was_added(db)
     roles = import_module("dashboard.migrations.0006_roles")
     contracts = import_module("dashboard.migrations.0008_who_may_see_and_type_in_contracts")
     audit = import_module("dashboard.migrations.0013_audit_events")
+    limits = import_module("dashboard.migrations.0015_limits_to_teams")
     own = Group.objects.create(name="Auditors")
     before = {role: permissions(role) for role in roles.ROLES}
     editor = SimpleNamespace(connection=connection)
-    audit.take_away(apps, editor)
+    for step in (limits, audit):
+        step.take_away(apps, editor)
     roles.add_roles(apps, editor)
-    contracts.grant(apps, editor)
-    audit.grant(apps, editor)
+    for step in (contracts, audit, limits):
+        step.grant(apps, editor)
     assert {role: permissions(role) for role in roles.ROLES} == before
-    audit.take_away(apps, editor)
+    for step in (limits, audit):
+        step.take_away(apps, editor)
     roles.remove_roles(apps, editor)
     assert list(Group.objects.all()) == [own]
     roles.add_roles(apps, editor)
-    contracts.grant(apps, editor)
-    audit.grant(apps, editor)
+    for step in (contracts, audit, limits):
+        step.grant(apps, editor)
     assert {role: permissions(role) for role in roles.ROLES} == before
