@@ -193,6 +193,7 @@ def own_page(request: Any, form: CodeForm, codes: list[str] | None = None) -> Ht
         "left": second_factor.recovery_codes_left(request.user),
     }
     if key and not context["has_one"]:
+        form.fields["code"].help_text = "Six digits."
         context |= {
             "typed_key": second_factor.as_typed(key),
             "picture": second_factor.picture(key, request.user),
@@ -206,7 +207,7 @@ def confirm(request: Any, form: CodeForm) -> HttpResponse:
         return HttpResponseRedirect(reverse("second_factor"))
     codes = second_factor.set_up(request, request.user, key, form.cleaned_data["code"])
     if not codes:
-        form.add_error("code", "That code is not right. Is the clock of your phone?")
+        form.add_error("code", "That code is not right. Is your phone’s clock right?")
         return own_page(request, form)
     del request.session[CANDIDATE]
     return own_page(request, CodeForm(), codes)
