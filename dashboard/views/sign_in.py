@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django import forms
@@ -21,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from ..people import browsers, second_factor, signals, throttle
 
-PASSED = "password_passed"  # in the session: whose password was right, and when
+PASSED = "password_passed"  # in the session: whose password was right
 PASSED_FOR = 5 * 60
 CANDIDATE = "second_factor_candidate"  # in the session: the key that is being set up
 
@@ -92,7 +91,6 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: user.backend,
         HASH_SESSION_KEY: user.get_session_auth_hash(),
-        "at": int(time.time()),
         "next": next_page,
     }
     request.session.set_expiry(PASSED_FOR)
@@ -101,9 +99,7 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
 
 def whose_password_passed(request: HttpRequest) -> User | None:
     passed = request.session.get(PASSED)
-    if not passed or time.time() - passed["at"] >= PASSED_FOR:
-        return None
-    if passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
+    if not passed or passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = User.objects.filter(pk=passed[SESSION_KEY], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), passed[HASH_SESSION_KEY]):
