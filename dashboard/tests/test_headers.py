@@ -165,18 +165,22 @@ def test_djangos_own_headers_would_not_do():
 
 
 def test_a_browser_finds_no_violation_on_any_page(company, page, sign_in, admin, complaints):
-    """Charts and admin included: what the policy blocks is an error on the console, and fails the test."""
+    """Charts and admin included: what the policy blocks is an error on the console, and fails the test.
+
+    As it fails those of test_browser_barriers.py, which open all the others.
+    """
     sign_in(admin)
     keys = {"job": Job.objects.newest_first().first().pk, "team": Team.objects.first().pk}
     page.add_init_script(
         "addEventListener('securitypolicyviolation', (one) => console.error(one.violatedDirective))"
     )
     drawn = 0
-    for path in [*PAGES.values(), "/accounts/second-factor/", "/admin/auth/user/", "/admin/auth/user/add/"]:
+    pages = [PAGES[name] for name in ("overview", "costs", "allocation", "usage", "team", "admin form")]
+    for path in [*pages, "/accounts/second-factor/", "/admin/auth/user/", "/admin/auth/user/add/"]:
         page.goto(path.format(**keys), wait_until="load")
         drawn += page.locator("canvas").count()
         assert page.evaluate("crossOriginIsolated"), path
-    assert drawn >= 10
+    assert drawn >= 6
     assert not complaints
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+
+from dashboard.models import SignInTry
 
 from .test_browser_barriers import RULES, RUN
 from .test_second_factor import OWN, RIGHT, code_of
@@ -40,3 +43,17 @@ def test_it_is_set_up_and_used_in_a_browser(browser_page, page, viewer):
     examined()
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Overview").wait_for()
+
+
+def test_whoever_is_throttled_is_told_so_without_a_barrier(page, live_server, complaints):
+    SignInTry.objects.bulk_create(
+        SignInTry(at=timezone.now(), account=f"{n}", address="127.0.0.1") for n in range(20)
+    )
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill("vera")
+    page.get_by_label("Password").fill(RIGHT)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Too many tries").wait_for()
+    page.evaluate(Axe().axe_script)
+    assert page.evaluate(RUN, RULES) == []
+    complaints.clear()  # Chromium's own, on 429

@@ -195,6 +195,19 @@ def test_who_signs_in_at_one_host_is_signed_in_at_the_other(hosts):
     assert reader.get(hosts[0], "/")[1].startswith("/accounts/login/")
 
 
+def test_tries_at_one_host_count_at_the_other(hosts):
+    """Whatever the header says that a client may write itself: the proxy has added the last address."""
+    guesser, login, statuses = Reader(), "/accounts/login/", []
+    for n in range(11):
+        here = hosts[n % 2]
+        body = urlencode({"username": "ada", "password": "wrong"} | guesser.token(here, login)).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers["X-Forwarded-For"] = f"203.0.113.{n}, 198.51.100.7"
+        statuses.append(guesser.ask(here, "POST", login, body, headers)[0])
+    assert statuses == [200] * 10 + [429]
+    assert "Sign out" in sign_in(hosts[0]).get(hosts[1], "/")[1], "from elsewhere the owner signs in"
+
+
 def test_an_import_begun_at_one_host_is_looked_at_and_confirmed_at_the_other(hosts, reader):
     one, two = hosts
     before = [host.files() for host in hosts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django import forms
@@ -21,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from ..people import browsers, second_factor, signals, throttle
 
-PASSED = "password_passed"  # in the session: whose password was right, and when
+PASSED = "password_passed"  # in the session: whose password was right
 PASSED_FOR = 5 * 60
 CANDIDATE = "second_factor_candidate"  # in the session: the key that is being set up
 
@@ -92,7 +91,6 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: user.backend,
         HASH_SESSION_KEY: user.get_session_auth_hash(),
-        "at": int(time.time()),
         "next": next_page,
     }
     request.session.set_expiry(PASSED_FOR)
@@ -101,9 +99,7 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
 
 def whose_password_passed(request: HttpRequest) -> User | None:
     passed = request.session.get(PASSED)
-    if not passed or time.time() - passed["at"] >= PASSED_FOR:
-        return None
-    if passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
+    if not passed or passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = User.objects.filter(pk=passed[SESSION_KEY], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), passed[HASH_SESSION_KEY]):
@@ -193,6 +189,7 @@ def own_page(request: Any, form: CodeForm, codes: list[str] | None = None) -> Ht
         "left": second_factor.recovery_codes_left(request.user),
     }
     if key and not context["has_one"]:
+        form.fields["code"].help_text = "Six digits."
         context |= {
             "typed_key": second_factor.as_typed(key),
             "picture": second_factor.picture(key, request.user),
@@ -206,7 +203,7 @@ def confirm(request: Any, form: CodeForm) -> HttpResponse:
         return HttpResponseRedirect(reverse("second_factor"))
     codes = second_factor.set_up(request, request.user, key, form.cleaned_data["code"])
     if not codes:
-        form.add_error("code", "That code is not right. Is the clock of your phone?")
+        form.add_error("code", "That code is not right. Is your phone’s clock right?")
         return own_page(request, form)
     del request.session[CANDIDATE]
     return own_page(request, CodeForm(), codes)
