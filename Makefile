@@ -9,11 +9,13 @@ LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
 CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HELIOX_DEBUG -u HELIOX_DEMO \
 	-u HELIOX_TIME_ZONE -u HELIOX_COST_BASIS -u HELIOX_SPREAD_CREDITS -u HELIOX_FISCAL_MONTH -u HELIOX_AS_OF \
 	-u HELIOX_IDLE_MINUTES -u HELIOX_SIGNED_IN_DAYS -u HELIOX_REQUIRE_SECOND_FACTOR \
+	-u HELIOX_METRICS_TOKEN -u HELIOX_ERRORS_DSN -u HELIOX_MAIL_URL \
 	-u HELIOX_BEHIND_PROXY -u DATABASE_REPLICA_URL -u HELIOX_REPLICA_LAG -u HELIOX_CITUS
 PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint types format migration migrate migrate-down lock parquet installed installed-dev
+.PHONY: help run test bench drill audit lint types format migration migrate migrate-down lock parquet metrics errors \
+	installed installed-dev
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,15 @@ test: installed-dev ## Check everything: style, types, and the tests on SQLite a
 
 bench: installed-dev ## Measure it beside the database's limits and others: docs/performance.md; FULL=1 ROWS=2,5 KEEP=folder
 	@$(CLEAN) $(BIN)/python -m benchmarks
+
+drill: installed-dev ## Try faults that take long to try, on both databases; ONLY=backup runs one
+	@$(CLEAN) $(BIN)/python -m drills
+	@$(CLEAN) $(BIN)/python bin/with_postgres $(BIN)/python -m drills
+
+audit: installed-dev ## Ask the package index whether a weakness is known of what is installed; needs the network
+	@for name in requirements requirements-dev requirements-parquet requirements-metrics requirements-errors; do \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement $$name.txt || exit 1; \
+	done
 
 lint: installed-dev ## Check style
 	@$(BIN)/ruff check .
@@ -56,7 +67,7 @@ migrate-down: installed ## Take back the newest migration
 	@$(LOCAL) $(BIN)/python bin/migrate_down
 
 lock: installed-dev ## Write the lock files anew; make lock UPGRADE=--upgrade takes newer versions
-	@for name in requirements requirements-dev requirements-parquet; do \
+	@for name in requirements requirements-dev requirements-parquet requirements-metrics requirements-errors; do \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --no-emit-index-url $(UPGRADE) -o $$name.txt $$name.in || exit 1; \
 	done
@@ -64,8 +75,14 @@ lock: installed-dev ## Write the lock files anew; make lock UPGRADE=--upgrade ta
 parquet: installed ## Install the extra that reads FOCUS exports in Parquet
 	@$(PYTHON) bin/install requirements-parquet.txt
 
+metrics: installed ## Install the extra that tells Prometheus how the service is
+	@$(PYTHON) bin/install requirements-metrics.txt
+
+errors: installed ## Install the extra that tells a server of Sentry's kind what went wrong
+	@$(PYTHON) bin/install requirements-errors.txt
+
 installed:
 	@$(PYTHON) bin/install requirements.txt
 
 installed-dev:
-	@$(PYTHON) bin/install requirements-dev.txt requirements-parquet.txt
+	@$(PYTHON) bin/install requirements-dev.txt requirements-parquet.txt requirements-metrics.txt requirements-errors.txt

@@ -10,10 +10,11 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import audit, checks  # noqa: F401
+        from . import audit, checks, error_reports  # noqa: F401
         from .people import sessions  # noqa: F401
         from .rollups import clocks  # noqa: F401
 
+        error_reports.begin()
         post_migrate.connect(keep_roll_ups, sender=self)
 
 

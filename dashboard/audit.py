@@ -19,6 +19,13 @@ from . import current
 from .current import Asker
 from .log_lines import printable
 from .models.audit import LONGEST_DETAILS, LONGEST_NAME, LONGEST_SUBJECT, AuditEvent
+from .people.signals import (
+    recovery_code_used,
+    second_factor_failed,
+    second_factor_removed,
+    second_factor_set_up,
+    sign_in_throttled,
+)
 
 log = logging.getLogger("heliox.audit")
 
@@ -35,6 +42,7 @@ ACTIONS = {
     "undone": "undid an import",
     "exported": "downloaded",
     "password": "set a password",
+    "throttled": "tried to sign in too often",
     "second factor": "used or changed a second factor",
     "token": "used a token",
     "pruned": "pruned the audit",
@@ -125,6 +133,26 @@ def password_was_set(sender: Any, instance: Any, **kwargs: Any) -> None:
         record("password", str(instance))
 
 
+@receiver(second_factor_set_up)
+def set_up_second_factor(sender: Any, user: Any, **kwargs: Any) -> None:
+    record("second factor", str(user), "set up", by=asker(user))
+
+
+@receiver(second_factor_failed)
+def failed_second_factor(sender: Any, user: Any, **kwargs: Any) -> None:
+    record("second factor", str(user), "a wrong code", by=asker(user))
+
+
+@receiver(recovery_code_used)
+def used_recovery_code(sender: Any, user: Any, left: int, **kwargs: Any) -> None:
+    record("second factor", str(user), f"a recovery code was used, {left} are left", by=asker(user))
+
+
+@receiver(second_factor_removed)
+def removed_second_factor(sender: Any, user: Any, by: Any, **kwargs: Any) -> None:
+    record("second factor", str(user), "removed", by=asker(by))
+
+
 # Refusals
 
 
@@ -146,12 +174,21 @@ strangers = Strangers()
 
 
 def refused(path: str, reason: str) -> None:
-    one = asker()
+    record_of_stranger("refused", path, reason, asker())
+
+
+@receiver(sign_in_throttled)
+def throttled(sender: Any, user: Any, username: str, retry_after: int, **kwargs: Any) -> None:
+    one = asker(user) if user else replace(asker(), who=username)
+    record_of_stranger("throttled", "", f"for {retry_after} seconds", one)
+
+
+def record_of_stranger(action: str, subject: str, details: str, one: Asker) -> None:
     if one.user_id is None and not strangers.may_fill_a_row():
-        facts = {"action": "refused", "subject": path, "details": reason, **asdict(one)}
-        log.warning("Somebody was refused", extra={"facts": facts})
+        facts = {"action": action, "subject": subject, "details": details, **asdict(one)}
+        log.info("Somebody %s", ACTIONS[action], extra={"facts": facts})
         return
-    record("refused", path, reason)
+    record(action, subject, details, by=one)
 
 
 # Edits

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from .people.addresses import client_address
+
 COMMAND_LINE = "command line"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -47,7 +49,7 @@ def asker() -> Asker:
     request = _request.get()
     if request is None:
         return Asker(login_name(), None, COMMAND_LINE)
-    one = Asker("", None, address_of(request), request_id())
+    one = Asker("", None, client_address(request), request_id())
     user = known_user(request)
     return one.known_as(user) if user else one
 
@@ -73,12 +75,6 @@ def number_of(request: HttpRequest) -> str:
     """The proxy's own, so that its log and ours agree; anybody else's is not believed."""
     given = request.headers.get("X-Request-ID", "") if settings.HELIOX_BEHIND_PROXY else ""
     return given if REQUEST_ID.fullmatch(given) else uuid4().hex
-
-
-def address_of(request: HttpRequest) -> str:
-    """What the proxy saw, which is the last that it adds; what stands before it, anybody may have sent."""
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.HELIOX_BEHIND_PROXY else ""
-    return (forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR") or "")[:45]
 
 
 def login_name() -> str:

@@ -3,11 +3,13 @@
 HELIOX_DEBUG=1 is for developers, HELIOX_DEMO=1 is what `make run` sets, anything else is production.
 """
 
+import importlib.util
 import os
 import secrets
 import tempfile
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -72,6 +74,53 @@ def fixed_now(name: str, zone: str) -> datetime | None:
             "or a time with its zone (2025-01-31T12:00+00:00)."
         )
     return moment.astimezone(UTC)
+
+
+def for_extra(name: str, package: str, extra: str) -> str:
+    """A setting that means nothing without an extra being installed."""
+    value = text(name)
+    if value and importlib.util.find_spec(package) is None:
+        raise ImproperlyConfigured(f"{name} is set, but the extra for it is missing: run make {extra}.")
+    return value
+
+
+def metrics_token() -> str:
+    value = for_extra("HELIOX_METRICS_TOKEN", "prometheus_client", "metrics")
+    if value and len(value) < 16:
+        raise ImproperlyConfigured("HELIOX_METRICS_TOKEN is too short: give at least 16 random characters.")
+    return value
+
+
+def errors_dsn() -> str:
+    value = for_extra("HELIOX_ERRORS_DSN", "sentry_sdk", "errors")
+    if value and not (urlsplit(value).scheme in {"http", "https"} and urlsplit(value).username):
+        raise ImproperlyConfigured("HELIOX_ERRORS_DSN is not understood, expected https://key@host/number.")
+    return value
+
+
+def mail(name: str) -> dict[str, Any]:
+    """smtp://user:password@host:port, smtp+tls:// (STARTTLS) or smtps://; without it no mail leaves."""
+    value = text(name)
+    if not value:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    try:
+        where = urlsplit(value)
+        schemes = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+        port = where.port or schemes[where.scheme]
+    except (KeyError, ValueError):
+        where = urlsplit("")
+    if not where.hostname:  # the value is not repeated: it may hold a password
+        raise ImproperlyConfigured(f"{name} is not understood, expected smtp+tls://user:password@host:587.")
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": where.hostname,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(where.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(where.password or ""),
+        "EMAIL_USE_TLS": where.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": where.scheme == "smtps",
+        "EMAIL_TIMEOUT": 10,
+    }
 
 
 def local_secret_key() -> str:
@@ -220,9 +269,6 @@ DEBUG = switch("HELIOX_DEBUG")
 HELIOX_DEMO = switch("HELIOX_DEMO")
 LOCAL = DEBUG or HELIOX_DEMO or TESTING
 
-# Only where a proxy removes X-Forwarded-… and X-Request-ID from what clients send, and sets its own.
-HELIOX_BEHIND_PROXY = switch("HELIOX_BEHIND_PROXY")
-
 SECRET_KEY = secret_key()
 ALLOWED_HOSTS = allowed_hosts()
 
@@ -264,8 +310,8 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
-    # First, so that refusals and redirects by those below carry their headers and are logged too.
-    "dashboard.request_log.RequestLog",
+    "dashboard.request_log.RequestLog",  # around all others: what they answer is told, too
+    # Early, so that refusals and redirects by those below carry their headers too.
     "dashboard.people.headers.add_headers",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -354,7 +400,7 @@ HELIOX_SIGNED_IN_SECONDS = whole_number("HELIOX_SIGNED_IN_DAYS", 7, most=90) * 2
 HELIOX_REQUIRE_SECOND_FACTOR = choice("HELIOX_REQUIRE_SECOND_FACTOR", ("", "staff", "all"))
 # Codes are throttled as passwords are; django-otp's own wait doubles with each error, to days.
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
-# Only where a proxy sets X-Forwarded-Proto and adds to X-Forwarded-For, whatever clients send.
+# Only where a proxy sets X-Forwarded-Proto and X-Request-ID and adds to X-Forwarded-For by itself.
 HELIOX_BEHIND_PROXY = switch("HELIOX_BEHIND_PROXY")
 
 CONTENT_SECURITY_POLICY = {
@@ -377,7 +423,7 @@ if not LOCAL:
     if HELIOX_BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # probes come without TLS
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # probes come without TLS
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -387,6 +433,12 @@ if not LOCAL:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
+HELIOX_MAIL_URL = text("HELIOX_MAIL_URL")
+globals().update(mail("HELIOX_MAIL_URL"))
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = text("HELIOX_MAIL_FROM", "heliox@localhost")
+
+HELIOX_METRICS_TOKEN = metrics_token()
+HELIOX_ERRORS_DSN = errors_dsn()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

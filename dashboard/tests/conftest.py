@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
-from dashboard import remembered
+from dashboard import audit, remembered
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -71,9 +71,10 @@ def make_user(name: str, group: str, **flags: Any) -> User:
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """Tests that are rolled back give the same number to different bills."""
+def nothing_remembered(monkeypatch: Any) -> None:
+    """Tests that are rolled back give one number to different bills; each has its own strangers."""
     remembered.KEPT.forget()
+    monkeypatch.setattr(audit, "strangers", audit.Strangers())
 
 
 @pytest.fixture

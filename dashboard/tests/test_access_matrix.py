@@ -44,7 +44,7 @@ LIMITED = "of one team"  # a manager who is limited to it
 WHO = (NOBODY, "no role", LIMITED, "Viewer", "Manager", "Finance", "Admin", "superuser")
 SIGN_IN = "/accounts/login/"
 # All that answers who is not signed in. It grows to six at most.
-OPEN = {"/accounts/login/", "/accounts/login/code/", "/healthz", "/readyz"}
+OPEN = {"/accounts/login/", "/accounts/login/code/", "/healthz", "/metrics", "/readyz"}
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 MAY_CHANGE_BY_LOOKING = {"sessions.Session", "dashboard.AuditEvent"}  # who looked, and what they took
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.contrib import admin as django_admin
 from django.contrib.auth.models import User
-from django.core import signals
 from django.core.management import CommandError, call_command
+from django.core.signals import request_finished
 from django.db import close_old_connections, connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -26,6 +26,7 @@ from ..ingest.undo import undo
 from ..log_lines import JsonLines, ReadableLines, printable
 from ..models import AuditEvent, Job, Team
 from ..models.audit import AddOnly
+from ..people import signals
 from .conftest import make_job, make_team
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,28 @@ def test_strangers_fill_only_so_many_rows(settings, monkeypatch, caplog):
     assert len([line for line in caplog.records if line.message == "Somebody was refused"]) in (6, 3)
 
 
+def test_what_happens_to_a_second_factor_is_told(viewer, admin):
+    told_of = {"request": None, "user": viewer}
+    signals.second_factor_set_up.send(User, **told_of)
+    signals.second_factor_failed.send(User, **told_of)
+    signals.recovery_code_used.send(User, left=7, **told_of)
+    signals.second_factor_removed.send(User, by=admin, **told_of)
+    assert [(event.who, event.subject, event.details) for event in AuditEvent.objects.order_by("pk")] == [
+        ("vera", "vera", "set up"),
+        ("vera", "vera", "a wrong code"),
+        ("vera", "vera", "a recovery code was used, 7 are left"),
+        ("ada", "vera", "removed"),
+    ]
+
+
+def test_who_tries_too_often_is_told(client, viewer):
+    for _ in range(30):
+        client.post("/accounts/login/", {"username": "vera", "password": "x"}, REMOTE_ADDR="192.0.2.9")
+    event = AuditEvent.objects.filter(action="throttled").first()
+    assert (event.who, event.address) == ("vera", "192.0.2.9")
+    assert event.details.endswith(" seconds")
+
+
 def test_an_edit_is_told_from_old_to_new(signed_in, admin):
     team = make_team("vision")
     signed_in(admin).post(f"/admin/dashboard/team/{team.pk}/change/", {"name": "sight"})
@@ -168,9 +191,9 @@ def test_a_file_is_told_with_its_filter_and_its_rows(signed_in, finance, company
 
 def close(response: Any) -> None:
     """As a server does when the client is gone; the test's own connection stays."""
-    signals.request_finished.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
     response.close()
-    signals.request_finished.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
 
 
 def test_a_workbook_is_told_too(signed_in, finance, company):

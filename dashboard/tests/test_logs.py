@@ -85,13 +85,6 @@ def test_only_a_proxy_numbers_requests(client, settings, behind_proxy, given, ke
     assert current.REQUEST_ID.fullmatch(number)
 
 
-def test_only_a_proxy_is_believed_about_addresses(rf, settings):
-    request = rf.get("/", headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.7"}, REMOTE_ADDR="127.0.0.1")
-    assert current.address_of(request) == "127.0.0.1"
-    settings.HELIOX_BEHIND_PROXY = True
-    assert current.address_of(request) == "10.0.0.7"
-
-
 def test_a_readable_line_has_its_facts_and_its_traceback_on_lines_of_its_own():
     try:
         raise ValueError("one\n12:00:00 INFO forged")

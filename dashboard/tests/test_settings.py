@@ -67,6 +67,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"DATABASE_REPLICA_URL": "replica.example.com"}, "DATABASE_REPLICA_URL is not understood"),
         ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": REPLICA}, "is the same as DATABASE_URL"),
         ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": "sqlite:///x"}, "is not a PostgreSQL database"),
+        ({"HELIOX_MAIL_URL": "me:hunter2@mail"}, "HELIOX_MAIL_URL is not understood"),
+        ({"HELIOX_MAIL_URL": "smtp://me:hunter2@mail:port"}, "HELIOX_MAIL_URL is not understood"),
+        ({"HELIOX_METRICS_TOKEN": "short"}, "HELIOX_METRICS_TOKEN is too short"),
+        ({"HELIOX_ERRORS_DSN": "errors.example.com"}, "HELIOX_ERRORS_DSN is not understood"),
         ({"HELIOX_REPLICA_LAG": "0"}, "HELIOX_REPLICA_LAG is '0', expected a whole number"),
     ],
 )
@@ -151,7 +155,7 @@ def test_djangos_deployment_check_finds_nothing(bytes_of_it: int) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-parquet.txt"])
+@pytest.mark.parametrize("name", [file.name for file in PROJECT.glob("requirements*.txt")])
 def test_a_lock_file_names_no_host_and_hashes_everything(name: str) -> None:
     lines = (PROJECT / name).read_text().splitlines()
     assert not [line for line in lines if "://" in line or line.startswith("-")]

@@ -1,0 +1,128 @@
+"""manage.py doctor: what is wrong is said, with what to do, and one thing that fails hides no other."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from .. import audit, doctor
+from ..doctor import examine
+from ..models import AuditEvent, GpuTimeChange
+from ..rollups import triggers
+from .conftest import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def found(what: str, thorough: bool = False) -> list[tuple[str, str]]:
+    return [(one.level, one.found) for one in examine(thorough) if one.what == what]
+
+
+def run(*options: str) -> tuple[int, str]:
+    out = StringIO()
+    try:
+        call_command("doctor", *options, stdout=out)
+    except SystemExit as ended:
+        return int(ended.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_all_is_well():
+    audit.record("backup", "x")
+    status, said = run("--thorough")
+    assert status == 0
+    assert {line[:4].strip() for line in said.splitlines() if line[0] != " "} <= {"ok", "look"}
+    assert "equal to the jobs, all recounted" in said
+
+
+def test_a_machine_reads_it_too():
+    status, said = run("--json")
+    assert status == 0
+    assert {"level", "what", "found", "todo"} == json.loads(said)[0].keys()
+
+
+def test_a_migration_that_is_missing_is_bad_and_says_what_to_do():
+    MigrationRecorder(connection).record_unapplied("dashboard", "0006_roles")
+    status, said = run()
+    assert status == 1
+    assert "bad   migrations    1 are not applied\n                    Run manage.py migrate." in said
+
+
+def test_triggers_that_are_missing_and_sums_that_differ_are_bad():
+    make_job()
+    triggers.drop(connection)
+    make_job()
+    assert found("triggers") == [("bad", "are missing")]
+    assert ("bad", "4 sums differ from the jobs") in found("roll-ups", thorough=True)
+
+
+def test_many_unsettled_changes_are_worth_a_look(monkeypatch):
+    monkeypatch.setattr(doctor, "MOST_UNSETTLED", 10)
+    for _ in range(3):
+        make_job()
+    noted = GpuTimeChange.objects.count()
+    assert noted > 1
+    assert found("roll-ups") == [("look", f"{noted} changes are not settled")]
+
+
+def test_a_backup_is_missed_after_two_days(monkeypatch):
+    assert found("backup") == [("look", "none is known")]
+    audit.record("backup", "x")
+    assert found("backup") == [("ok", "made today")]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_events SET at = %s", [timezone.now() - timedelta(days=3)])
+    assert found("backup") == [("look", "made 3 days ago")]
+
+
+def test_what_is_wrong_with_the_data_is_counted():
+    make_job("2025-03-02 00:00", "2025-03-01 00:00")
+    assert any(level == "look" and said.endswith(": 1") for level, said in found("data"))
+
+
+def test_a_mail_server_is_asked(settings, monkeypatch):
+    settings.HELIOX_MAIL_URL = "smtp://127.0.0.1:9"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    ((level, said),) = found("mail")
+    assert level == "bad" and "refused" in said
+
+
+def test_static_files_that_are_not_collected_are_bad(settings, monkeypatch):
+    settings.PLAIN_STATIC = False
+    ((level, said),) = found("static files")
+    assert level == "bad" and "missing" in said
+
+
+def test_a_full_disk_is_bad(monkeypatch):
+    class Usage:
+        free = 1024**2
+
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: Usage)
+    assert found("uploads")[0][0] == "look"
+    if connection.vendor == "sqlite":
+        assert found("size")[0][0] == "bad"
+
+
+def test_one_check_that_fails_hides_no_other(monkeypatch):
+    def broken() -> Any:
+        raise RuntimeError("no such\n thing")
+        yield
+
+    monkeypatch.setattr(doctor, "CHECKS", [broken, doctor.time_zone])
+    told = list(examine())
+    assert (told[0].level, told[0].what, told[0].found) == ("bad", "broken", "no such thing")
+    assert told[1].what == "time zone"
+
+
+def test_looking_changes_nothing():
+    before = AuditEvent.objects.count()
+    run()
+    assert AuditEvent.objects.count() == before

@@ -1,0 +1,19 @@
+"""What takes long to try: faults, kills and crowds. One module for each drill; `make drill` runs them all.
+
+A module has `drill() -> Outcome` and is listed in ALL; its first sentence says what it tries. It runs on
+whatever database DATABASE_URL names, in databases of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL = ("backup",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """figure: what was measured, in words, such as "20 of 20 backups held all that was acknowledged"."""
+
+    ok: bool
+    figure: str
