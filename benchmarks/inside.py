@@ -357,6 +357,13 @@ def roll_up(worker: Worker, how: str) -> Told:
     return {"differs": 0}
 
 
+def get_afresh(worker: Worker, url: str) -> Told:
+    from dashboard import remembered
+
+    remembered.KEPT.forget()
+    return worker.get(url)
+
+
 # Serving
 
 

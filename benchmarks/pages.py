@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from .bench import Bench
 from .beside import Beside
 from .databases import THREE_YEARS, Database
-from .measuring import Result, interleaved, table, worst
+from .measuring import Result, Table, columns, figures, interleaved, table, worst
 from .peers.lists import lists_of_jobs
 from .peers.superset import chart_of_three_years
 
@@ -44,7 +44,22 @@ def three_years(bench: Bench) -> Result:
         asked = {f"{days} days": f"{url}?{of_days(bench, days)}" for days in (90, THREE_YEARS)}
         found[label] = interleaved({name: worker.getting(one) for name, one in asked.items()})
     goal = worst(found, "slowest growth: {}", 2)
-    return Result([goal], [table(found, "page")]).and_of(chart_of_three_years(bench))
+    tables = [table(found, "page"), afresh(bench, worker)]
+    return Result([goal], tables).and_of(chart_of_three_years(bench))
+
+
+def afresh(bench: Bench, worker: Beside) -> Table:
+    """The same three years for a process that remembers no month, as after its start."""
+    what = f"{THREE_YEARS} days, no month remembered"
+    url = of_days(bench, THREE_YEARS)
+    first = interleaved(
+        {
+            name: worker.calling("benchmarks.inside:get_afresh", url=f"{path}?{url}")
+            for path, name in SPANNED.items()
+        },
+        runs=3,
+    )
+    return Table(columns(what), [(name, *figures(runs)) for name, runs in first.items()])
 
 
 def of_three_years(bench: Bench) -> str:

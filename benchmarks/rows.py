@@ -115,8 +115,8 @@ ROWS = (
         elsewhere="Superset 3.7",
         limit="Costs and hours are sums. But a bill is shared to the cent within each day, provider and GPU "
         "type, by the law of allocation: three years of fifty teams are a hundred thousand shares, each the "
-        "work of some microseconds, of which Overview makes all once and Teams twice, for the comparison. To "
-        "keep closed months shared would end that; nothing keeps them yet.",
+        "work of some microseconds. A process does that once for each month and remembers it until something "
+        "of the month changes; the second table is of a process that remembers nothing.",
     ),
     Row(13, "admin", "The admin's list of jobs against 10 k", "≤ 3", pages.admin_list, elsewhere="45"),
     Row(
@@ -133,8 +133,7 @@ ROWS = (
         "Three years of 50 teams for 30 viewers at once, while 1 M jobs are imported",
         "no error; p99 ≤ 5 × the quiet p99",
         serving.under_load,
-        limit="Such a page takes 2.5 s of a core (row 12), so thirty viewers of two cores wait for each "
-        "other for most of a minute, longer than they or the server wait. Thirty quiet seconds bring too "
-        "few answers to tell a percentile by: the ratio says little until the page is quicker.",
+        limit="The page takes a third of a second of a core (row 12), and three years once more where an "
+        "import has changed months; thirty viewers, the import and the database share two cores.",
     ),
 )
