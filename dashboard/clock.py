@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
@@ -15,3 +16,8 @@ def now() -> datetime:
 def today() -> date:
     """Today by the bill's default clock, UTC."""
     return now().astimezone(UTC).date()
+
+
+def today_by(clock: str) -> date:
+    """Today by a bill's clock, the name of a time zone."""
+    return now().astimezone(ZoneInfo(clock)).date()

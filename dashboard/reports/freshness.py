@@ -9,9 +9,9 @@ from datetime import date, timedelta
 
 from django.db.models import Max, Min
 
-from ..clock import today
+from ..clock import today, today_by
 from ..models import Job, LogSpan
-from ..naming import Names
+from ..naming import DEFAULT_CLOCK, Names
 from ..scope import ONE_DAY, Span
 
 # A provider without rows for this long has ended; it does not hold the others back.
@@ -51,7 +51,9 @@ class Freshness:
         ranges = {p: [*([billed[p]] if p in billed else []), *typed_in[p]] for p in providers}
         newest = max((min(last, today()) for each in ranges.values() for _, last in each), default=None)
         complete = tuple(
-            completeness(p, ranges[p], through(billed.get(p), typed_in[p], names.lag(p)), newest)
+            completeness(
+                p, ranges[p], through(billed.get(p), typed_in[p], names.lag(p), names.clock(p)), newest
+            )
             for p in providers
         )
         first, last = (
@@ -98,14 +100,14 @@ def typed_in_ranges(names: Names) -> defaultdict[str, list[Days]]:
     return ranges
 
 
-def through(billed: Days | None, typed_in: Iterable[Days], lag: int) -> date:
-    """A bill is complete but for its lag, what was typed in to its end.
+def through(billed: Days | None, typed_in: Iterable[Days], lag: int, clock: str = DEFAULT_CLOCK) -> date:
+    """A bill is complete but for its lag, what was typed in to its end; no day before it is over by the clock.
 
     While a provider bills daily, a total for some of the same days does not make its bill complete.
     """
     ends = [last for first, last in typed_in if billed is None or has_ended(billed, first, last)]
     bill = [] if billed is None else [billed[1] - timedelta(days=lag)]
-    return min(max(bill + ends), today() - ONE_DAY)
+    return min(max(bill + ends), today() - ONE_DAY, today_by(clock) - ONE_DAY)
 
 
 def has_ended(billed: Days, first: date, last: date) -> bool:
