@@ -23,7 +23,9 @@ def when(record: logging.LogRecord) -> str:
 
 def facts_of(record: logging.LogRecord) -> dict[str, Any]:
     """`log.info("…", extra={"facts": {…}})`, and who asked."""
-    asked = {"request_id": current.request_id(), "user_id": current.user_id()}
+    # Django tells some things of a request when it is over here already.
+    number = current.request_id() or getattr(getattr(record, "request", None), "id", "")
+    asked = {"request_id": number, "user_id": current.user_id()}
     told = getattr(record, "facts", {})
     return {key: value for key, value in (asked | told).items() if value not in (None, "")}
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ALL = ("backup",)
+ALL = ("backup", "frozen")
+# Those about a server of PostgreSQL: they bring their own.
+ONLY_POSTGRESQL = ("frozen",)
 
 
 @dataclass(frozen=True)

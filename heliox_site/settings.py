@@ -317,6 +317,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.views.health.answer_probes",
     "dashboard.edge.refuse_unreadable",
     "dashboard.edge.LimitBodies",  # before the CSRF check, which would read the body first
     "django.contrib.sessions.middleware.SessionMiddleware",

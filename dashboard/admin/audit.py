@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.text import Truncator
 
 from ..audit import ACTIONS
 from ..models import AuditEvent
@@ -69,17 +70,29 @@ class WhenFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ["at", "who", "did", "subject", "details", "rows", "address", "request_id"]
+    list_display = ["moment", "who", "did", "what", "in_short", "rows", "address"]
     list_filter = [WhatFilter, WhenFilter, WhoFilter]
     search_fields = ["who", "subject", "details", "address", "request_id"]
     search_help_text = "Who, what, details, address or the number of a request."
-    fields = ["at", "who", "user_id", "did", "subject", "details", "rows", "address", "request_id"]
-    readonly_fields = ["did"]
+    fields = ["moment", "who", "user_id", "did", "subject", "details", "rows", "address", "request_id"]
+    readonly_fields = ["moment", "did"]
     date_hierarchy = "at"
     ordering = ["-id"]
     sortable_by = ()
     show_full_result_count = False
     paginator = PagesOfEvents
+
+    @admin.display(description="at")
+    def moment(self, event: AuditEvent) -> str:
+        return f"{timezone.localtime(event.at):%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="what")
+    def what(self, event: AuditEvent) -> str:
+        return Truncator(event.subject).chars(60)
+
+    @admin.display(description="details")
+    def in_short(self, event: AuditEvent) -> str:
+        return Truncator(event.details).chars(100)
 
     @admin.display(description="did")
     def did(self, event: AuditEvent) -> str:

@@ -61,7 +61,7 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.who} {self.action} {self.subject}"
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.who} {self.action}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

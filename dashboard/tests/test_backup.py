@@ -76,11 +76,18 @@ def empty(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def file(database: str, tmp_path: Path) -> Path:
-    file = tmp_path / "heliox.backup"
-    backups.backup(file)
+@pytest.fixture(scope="module")
+def made(filled: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("made") / "heliox.backup"
+    with connected_to(default=filled):
+        backups.backup(file)
     return file
+
+
+@pytest.fixture
+def file(database: str, made: Path, tmp_path: Path) -> Path:
+    """A backup of what is stored, which the test may spoil."""
+    return Path(shutil.copy2(made, tmp_path))
 
 
 def command(name: str, *args: Any) -> str:

@@ -22,6 +22,7 @@ def test_without_a_token_there_is_no_such_page(client):
 
 
 def test_a_wrong_token_is_refused_and_told(client, settings, monkeypatch):
+    monkeypatch.setattr(audit, "strangers", audit.Strangers())
     settings.HELIOX_METRICS_TOKEN = TOKEN
     monkeypatch.setattr("dashboard.metrics.answered", lambda *args: None)
     assert client.get("/metrics").status_code == 403

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from .. import workers
 from ..rollups import triggers
 
+SAFE = frozenset({"GET", "HEAD"})
 PATIENCE = 2.0  # seconds
 NO_ANSWER = "the database does not answer"
 
@@ -36,6 +37,18 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     trouble = asked_aside(troubles)
     return plain("\n".join(trouble), 503) if trouble else plain("ok")
+
+
+def answer_probes(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
+    """Middleware, before all that asks the database who somebody is."""
+    probes = {"/healthz": healthz, "/readyz": readyz}
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method in SAFE and request.path in probes:
+            return probes[request.path](request)
+        return get_response(request)
+
+    return middleware
 
 
 def troubles() -> list[str]:
