@@ -101,9 +101,10 @@ def typed_in_ranges(names: Names) -> defaultdict[str, list[Days]]:
 
 
 def through(billed: Days | None, typed_in: Iterable[Days], lag: int, clock: str = DEFAULT_CLOCK) -> date:
-    """A bill is complete but for its lag, what was typed in to its end; no day before it is over by the clock.
+    """A bill is complete but for its lag, what was typed in to its end.
 
-    While a provider bills daily, a total for some of the same days does not make its bill complete.
+    While a provider bills daily, a total for some of the same days does not make its bill complete. No
+    day is closed before it is over by the bill's clock: running jobs still add to it.
     """
     ends = [last for first, last in typed_in if billed is None or has_ended(billed, first, last)]
     bill = [] if billed is None else [billed[1] - timedelta(days=lag)]
