@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from .access import may_import
+from .views.errors import unavailable
 
 LONGEST_QUERY = 8_000
 LONGEST_VALUE = 2_000
@@ -52,3 +54,25 @@ class LimitBodies:
         if may_import(request.user) and size <= largest:
             return None
         return render(request, "413.html", {"most_mb": settings.HELIOX_UPLOAD_MB}, status=413)
+
+
+class LimitFiles:
+    """Downloads take some of the threads: a reader may take his for hours, and pages need the others.
+
+    In each process HELIOX_FILES_AT_ONCE files are on their way out at most; who comes then is asked to
+    come again.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.places = BoundedSemaphore(settings.HELIOX_FILES_AT_ONCE)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.GET.get("_export") or not request.user.is_authenticated:
+            return self.get_response(request)
+        if not self.places.acquire(blocking=False):
+            return unavailable(request, "as many files as it can give are being downloaded already")
+        response = self.get_response(request)
+        # Servers close an answer when it has left, and when the reader goes away.
+        response._resource_closers.append(self.places.release)  # type: ignore[attr-defined]
+        return response

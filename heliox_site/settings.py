@@ -325,6 +325,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dashboard.people.sessions.LimitSessions",
+    "dashboard.edge.LimitFiles",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "dashboard.people.second_factor.RequireSecondFactor",
     "dashboard.people.teams.KeepTeamsApart",
@@ -368,6 +369,7 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = PLAIN_STATIC
 
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 HELIOX_UPLOAD_MB = whole_number("HELIOX_UPLOAD_MB", 64, most=2048)
+HELIOX_FILES_AT_ONCE = whole_number("HELIOX_FILES_AT_ONCE", 2, most=64)
 
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
