@@ -46,14 +46,21 @@ class LimitBodies:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        size = int(length[:15]) if length.isascii() and length.isdigit() else 0
+        size = announced(request.META.get("CONTENT_LENGTH", ""))
         if size <= LARGEST_FORM:
             return None
         largest = settings.HELIOX_UPLOAD_MB * MEGABYTE + LARGEST_FORM
         if may_import(request.user) and size <= largest:
             return None
         return render(request, "413.html", {"most_mb": settings.HELIOX_UPLOAD_MB}, status=413)
+
+
+def announced(length: str) -> int:
+    """The bytes that Django would read of a body: none of one that does not say how long it is."""
+    try:
+        return int(length)
+    except ValueError:
+        return 0
 
 
 class LimitFiles:
