@@ -116,7 +116,9 @@ class Asked:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
 
     def sorted(self, table: Any) -> Any:
-        table.order_by = self.request.GET.getlist(table.prefixed_order_by_field)
+        """By those of its columns that the address names."""
+        asked = self.request.GET.getlist(table.prefixed_order_by_field)
+        table.order_by = [name for name in asked if name.removeprefix("-") in table.base_columns]
         return table
 
     def is_asked_for(self, table: Table) -> bool:
