@@ -23,6 +23,7 @@ ONLY_POSTGRESQL = [
     "test_late_indexes_postgresql.py",
     "test_plans.py",
     "test_replica.py",
+    "test_same_figures.py",
     "test_two_processes.py",
 ]
 collect_ignore = [] if connection.vendor == "postgresql" else ONLY_POSTGRESQL

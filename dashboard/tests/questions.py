@@ -167,9 +167,10 @@ def hours_within(job: Job, one: Question) -> Decimal | None:
         clock = Names.load().clock(job.provider)
         first, last = (date.fromisoformat(one.asked[edge]) for edge in ("start", "end"))
         start = max(start, midnight(first, clock))
-        end = min(end, midnight(last + timedelta(days=1), clock))
-        if start >= end:
-            return None
+        until = midnight(last + timedelta(days=1), clock)
+        if start >= until or (job.end_time and end <= start):
+            return None  # one that runs may still run on days to come
+        end = max(start, min(end, until))
     return microseconds(start, end) * job.gpu_count / MICROHOUR
 
 

@@ -27,10 +27,14 @@ def page_of(summary: dict[str, Any]) -> dict[str, Any]:
         "tiles": [(fate.capitalize(), count(summary.get(fate, 0))) for fate in ("read", *FATES)],
         "tables": [
             (TABLE_NAMES.get(name, name), [count(rows.get(what, 0)) for what in CHANGES])
-            for name, rows in summary.get("tables", {}).items()
+            for name, rows in in_order(summary.get("tables", {}), TABLE_NAMES)
         ],
-        "months": [row for measure in summary.get("months", {}) for row in months(summary, measure)],
-        "ignored": summary.get("ignored_kinds", {}).items(),
+        "months": [
+            row
+            for measure, _ in in_order(summary.get("months", {}), MEASURES)
+            for row in months(summary, measure)
+        ],
+        "ignored": in_order(summary.get("ignored_kinds", {}), {}),
         "unmatched": unmatched(summary.get("unmatched", {})),
         "file_refusals": [
             refusal["text"].replace("--cluster", "the option Cluster")
@@ -44,11 +48,17 @@ def page_of(summary: dict[str, Any]) -> dict[str, Any]:
 CHANGES = ("created", "changed", "removed")
 
 
+def in_order(told: dict[str, Any], known: dict[str, str]) -> list[tuple[str, Any]]:
+    """As the known ones stand there, others by name: PostgreSQL keeps no order of what it stores as JSON."""
+    places = {name: place for place, name in enumerate(known)}
+    return sorted(told.items(), key=lambda item: (places.get(item[0], len(places)), item[0]))
+
+
 def months(summary: dict[str, Any], measure: str) -> list[tuple[str, str, str, str]]:
     show = usd if measure.endswith("_usd") else exact_hours
     return [
         (MEASURES.get(measure, measure), month, show(Decimal(was["before"])), show(Decimal(was["after"])))
-        for month, was in summary["months"][measure].items()
+        for month, was in sorted(summary["months"][measure].items())
     ]
 
 

@@ -1,0 +1,122 @@
+"""A company whose every name is what the caller says, and all addresses that show or give its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+
+from django.contrib import admin as admin_site
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.urls import reverse
+
+from dashboard.models import (
+    AccountMapping,
+    ClusterMapping,
+    ImportRun,
+    Invoice,
+    Job,
+    NameAlias,
+    SpendMapping,
+    Team,
+)
+
+from .conftest import at, make_cost, make_job, make_usage
+from .contracts import make_commitment, make_entry, make_rate
+from .loading import bill, load_rows
+
+PAGES = (
+    *(
+        "",
+        "costs/",
+        "allocation/?by=team&then_by=model",
+        "allocation/?by=gpu_type",
+        "bridge/",
+        "unit-prices/",
+    ),
+    *("contracts/", "contracts/?file=entries", "usage/", "jobs/", "jobs/running/", "teams/", "reconcile/"),
+    *("reconcile/?view=match", "reconcile/?view=gaps", "data-quality/", "mappings/", "help/"),
+)
+SOME = 4  # rows with a page of their own
+DAYS = "start=2025-03-01&end=2025-03-31"
+
+
+def name_everything(names: Iterable[str]) -> None:
+    """By plain writes, as another program might: forms and imports would refuse some."""
+    for number, name in enumerate(names, 1):
+        short = name[:100]
+        team = Team.objects.create(name=name)
+        facts = {"model_name": name, "provider": short, "gpu_type": short, "status": name[:50], "team": team}
+        facts |= {
+            "cluster": name,
+            "account": name,
+            "partition": name,
+            "raw_gpu_type": name,
+            "submitted_by": name,
+        }
+        make_job(external_id=f"{name}{number}", **facts)
+        make_job(end=None, **facts | {"status": "running"})
+        make_cost("2025-03-01", f"{number}.50", provider=short, gpu_type=short)
+        make_cost("2025-03-02", f"-{number}.25", provider=short, gpu_type=short)
+        make_usage("2025-03-01", f"{number}.75", provider=short, gpu_type=short)
+        make_entry("2025-03-03", "2025-03-04", "10.00", provider=short, gpu_type=short, note=name)
+        make_rate("gpu_hour", "1.50", "2025-03-05", "2025-03-06", provider=short, gpu_type=short, note=name)
+        make_commitment("8", "2025-03-01", "2025-03-31", provider=short, gpu_type=short, note=name)
+        invoice = {"provider": short, "account": name, "number": short, "note": name}
+        Invoice.objects.create(period_start=date(2025, 3, 1), total_usd=Decimal("10.00"), **invoice)
+        ClusterMapping.objects.create(cluster=name + ".", partition=name, provider=short, gpu_type=short)
+        AccountMapping.objects.create(cluster=name, account=name + ".", team=team)
+        SpendMapping.objects.create(provider=short, sub_account=name, tag=name, team=team)
+        NameAlias.objects.create(kind="provider", alias=f"{number}{short}"[:100], name=short)
+        user = User.objects.create(username=f"{number}{name}"[:150], first_name=short, last_name=short)
+        ImportRun.objects.create(
+            format="costs",
+            files=[{"name": name, "sha256": ""}],
+            user=user,
+            written_at=at("2025-03-02 00:00"),
+            options={"cluster": name},
+            summary={"notes": [name], "warnings": [name], "files": [name]},
+        )
+        LogEntry.objects.create(
+            user=user,
+            content_type=ContentType.objects.get_for_model(Team),
+            object_id=str(team.pk),
+            object_repr=name[:200],
+            action_flag=CHANGE,
+            change_message=f"name: {name} → {name}",
+        )
+        line = {"provider": f"B{number}", "account": name, "sub_account": name, "tag": name}
+        load_rows(bill(7, **line, service_category=short, gpu_type=short))
+
+
+def pages() -> Iterator[str]:
+    """Every page that shows names, and those of single rows."""
+    for page in PAGES:
+        yield f"/{page}{'&' if '?' in page else '?'}{DAYS}"
+    for team in Team.objects.order_by("pk")[:SOME]:
+        yield f"/teams/{team.pk}/?{DAYS}"
+        yield f"/teams/{team.pk}/statement/?month=2025-03"
+    for job in Job.objects.exclude(status="running").order_by("pk")[:SOME]:
+        yield f"/jobs/{job.pk}/"
+    yield "/imports/"
+    for run in ImportRun.objects.filter(format="costs").order_by("pk")[:SOME]:
+        yield f"/imports/{run.pk}/"
+
+
+def admin_pages() -> Iterator[str]:
+    """Lists, and of each table the forms, history and deletion of its newest row."""
+    yield "/admin/"
+    for model in admin_site.site._registry:
+        told = model._meta.app_label, model._meta.model_name
+        yield reverse("admin:{}_{}_changelist".format(*told))
+        newest = model._base_manager.order_by("-pk").values_list("pk", flat=True).first()
+        for what in ("change", "history", "delete") if newest else ():
+            yield reverse(f"admin:{told[0]}_{told[1]}_{what}", args=[newest])
+
+
+def files(kind: str) -> Iterator[str]:
+    for page in pages():
+        if not page.startswith(("/imports", "/help", "/jobs/?")) or page.startswith("/jobs/?"):
+            yield f"{page}&_export={kind}" if "?" in page else f"{page}?_export={kind}"

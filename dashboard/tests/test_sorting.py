@@ -1,0 +1,162 @@
+"""Whatever a table is sorted by, its pages together are its rows, each once, also where many are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin as admin_site
+from django.contrib.auth.models import User
+from django.template.backends.django import Template
+from django.test import Client, RequestFactory
+from django_tables2 import Table
+
+from dashboard.admin.base import CarefulAdmin
+from dashboard.models import Invoice
+
+from .cast import name_everything
+
+pytestmark = pytest.mark.django_db
+DAYS = "start=2025-03-20&end=2025-03-31"
+LONGER = {"/bridge/": "start=2025-03-01&end=2025-03-28", "/contracts/": "start=2025-03-01&end=2025-03-31"}
+PAGES = (
+    "/costs/",
+    "/usage/",
+    "/allocation/?by=team&then_by=model",
+    "/teams/",
+    "/jobs/running/",
+    "/bridge/",
+    "/unit-prices/",
+    "/contracts/",
+    "/reconcile/?view=match",
+)
+
+
+@pytest.fixture
+def root(company: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    name_everything(f"n{number}" for number in range(12))
+    return client
+
+
+@pytest.fixture
+def contexts(monkeypatch: Any) -> list[Any]:
+    """What pages would show: to draw them takes ten times as long."""
+    held: list[Any] = []
+    monkeypatch.setattr(
+        Template, "render", lambda self, context=None, request=None: held.append(context) or ""
+    )
+    return held
+
+
+def tables(client: Client, contexts: list[Any], path: str, query: str) -> dict[str, Table]:
+    contexts.clear()
+    answer = client.get(f"{path}{'&' if '?' in path else '?'}{LONGER.get(path, DAYS)}&{query}")
+    assert answer.status_code == 200
+    return {name: value for name, value in (contexts[-1] or {}).items() if isinstance(value, Table)}
+
+
+def shown(table: Table) -> list[str]:
+    return [repr(row.record) for row in table.paginated_rows]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_pages_of_a_sorted_table_are_its_rows_each_once(root, contexts, path):
+    first = tables(root, contexts, path, "per_page=200")
+    assert first
+    for name, table in first.items():
+        rows = sorted(repr(row.record) for row in table.rows)
+        assert len(set(rows)) == len(rows) > 1, (path, name, len(rows))
+        for sort in sorts(table):
+            assert sorted(union(root, contexts, path, name, sort, len(rows))) == rows, (path, name, sort)
+
+
+def sorts(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        if column.orderable:
+            yield from (column.name, f"-{column.name}")
+
+
+def union(client: Client, contexts: list[Any], path: str, name: str, sort: str, rows: int) -> list[str]:
+    """Of two pages and a short third one."""
+    size, found, prefix = min((rows + 1) // 2, 200), [], ""
+    for page in range(1, -(-rows // size) + 1):
+        table = tables(client, contexts, path, f"per_page={size}&{prefix}sort={sort}&{prefix}page={page}")[
+            name
+        ]
+        if table.prefix and not prefix:
+            prefix = table.prefix
+            query = f"per_page={size}&{prefix}sort={sort}&{prefix}page={page}"
+            table = tables(client, contexts, path, query)[name]
+        found += shown(table)
+    return found
+
+
+# The admin
+
+
+@pytest.fixture
+def request_of(root: Client) -> Any:
+    user = User.objects.get(username="root")
+
+    def request_of(query: str) -> Any:
+        request = RequestFactory().get(f"/?{query}")
+        request.user = user
+        return request
+
+    return request_of
+
+
+def test_the_pages_of_a_sorted_list_of_the_admin_are_its_rows_each_once(request_of, monkeypatch):
+    monkeypatch.setattr(CarefulAdmin, "list_per_page", 7)
+    walked = 0
+    for model, options in admin_site.site._registry.items():
+        keys = sorted(options.get_queryset(request_of("")).values_list("pk", flat=True))
+        for place, _ in enumerate(options.list_display, 1):
+            for way in ("", "-"):
+                found = listed(options, request_of, f"o={way}{place}", len(keys))
+                assert sorted(found) == keys, (model, way, place)
+                walked += len(keys) > 7
+    assert walked > 100
+
+
+def listed(options: Any, request_of: Any, query: str, rows: int) -> list[Any]:
+    found: list[Any] = []
+    for page in range(1, -(-rows // options.list_per_page) + 1):
+        shown = options.get_changelist_instance(request_of(f"{query}&p={page}"))
+        found += [row.pk for row in shown.result_list]
+    return found
+
+
+# Page size
+
+
+@pytest.mark.parametrize("asked", ["1000000", "201", "9" * 400, "-1", "0", "all"])
+def test_no_page_has_more_than_200_rows(root, contexts, asked):
+    name_everything(f"m{number}" for number in range(8))
+    Invoice.objects.bulk_create(
+        Invoice(provider="AWS", account=f"{n}", period_start="2025-03-01", total_usd=1) for n in range(250)
+    )
+    for path in PAGES:
+        for table in tables(
+            root, contexts, path.replace("2025-03-20", "2025-02-01"), f"per_page={asked}"
+        ).values():
+            assert len(shown(table)) <= 200
+    contexts.clear()
+    root.get(f"/reconcile/?{DAYS}&per_page={asked}")
+    assert 1 <= len(contexts[-1]["rows"]) <= 200
+    root.get(f"/jobs/?per_page={asked}")
+    assert len(contexts[-1]["table"].data) <= 200
+
+
+@pytest.mark.parametrize("query", ["all=", "all=1", ""])
+def test_no_list_of_the_admin_has_more_than_200_rows(request_of, query):
+    Invoice.objects.bulk_create(
+        Invoice(provider="AWS", account=f"{n}", period_start="2025-03-01", total_usd=1) for n in range(250)
+    )
+    for options in admin_site.site._registry.values():
+        assert options.list_per_page <= options.list_max_show_all <= 200
+    options = admin_site.site._registry[Invoice]
+    assert len(options.get_changelist_instance(request_of(query)).result_list) <= 200
