@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 ALL = ("backup", "frozen", "bombs", "filters", "fuzz", "same_figures", "spreadsheet")
 # Those about a server of PostgreSQL: they bring their own.
-ONLY_POSTGRESQL = ("frozen",)
+ONLY_POSTGRESQL = ("frozen", "same_figures")
 
 
 @dataclass(frozen=True)

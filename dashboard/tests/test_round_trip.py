@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.load import Source, load
-from dashboard.models import CostSnapshot, Job, Team
+from dashboard.models import CostSnapshot, Job, PeriodEntry, Team
 from dashboard.models.names import name_key
+
+from .contracts import make_entry
 
 TEXT = st.characters(exclude_categories=["C", "Zl", "Zp"])
 names = (
@@ -44,7 +47,9 @@ def jobs(draw):
 
 
 def file_of(client: Client, page: str) -> bytes:
-    return b"".join(client.get(page, {"preset": "all", "_export": "csv"}).streaming_content)
+    path, _, asked = page.partition("?")
+    answer = client.get(path, {**QueryDict(asked).dict(), "preset": "all", "_export": "csv"})
+    return b"".join(answer.streaming_content)
 
 
 def take_in(content: bytes) -> None:
@@ -99,6 +104,34 @@ def test_costs_exported_imported_and_exported_again_are_the_same_bytes(client, f
     CostSnapshot.objects.all().delete()
     take_in(first)
     assert file_of(client, "/costs/") == first
+
+
+notes = st.one_of(st.just(""), names)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    entries=st.dictionaries(
+        st.tuples(st.sampled_from(["AWS", "=GCP", "-Über", "🦊"]), st.sampled_from(["A10", "+L4"])),
+        st.tuples(instants.map(datetime.date), st.integers(0, 60), amounts, notes),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_period_entries_exported_imported_and_exported_again_are_the_same_bytes(
+    client, finance, as_of, entries
+):
+    as_of("2029-06-01")
+    PeriodEntry.objects.all().delete()
+    for (provider, gpu_type), (first, days, usd, note) in entries.items():
+        last = first + timedelta(days=days)
+        make_entry(f"{first}", f"{last}", f"{usd}", provider=provider, gpu_type=gpu_type, note=note)
+    client.force_login(finance)
+    first_file = file_of(client, "/contracts/?file=entries")
+    assert first_file.count(b"\r\n") == len(entries) + 1
+    PeriodEntry.objects.all().delete()
+    take_in(first_file)
+    assert file_of(client, "/contracts/?file=entries") == first_file
 
 
 @pytest.mark.parametrize(
