@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import subprocess
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +59,6 @@ def opened(paths: list[Path], folder: Path, *options: str) -> dict[str, list[lis
 
 def rows_of(path: Path) -> list[list[str]]:
     return list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-
-
-def numbers(rows: list[list[str]]) -> Decimal:
-    total = Decimal(0)
-    for row in rows:
-        for cell in row:
-            try:
-                total += Decimal(cell) if cell.isascii() else 0
-            except InvalidOperation:
-                continue
-    return total
 
 
 def test_a_cell_without_its_guard_is_evaluated(tmp_path):
