@@ -29,14 +29,14 @@ POSTGRESQL = connection.vendor == "postgresql"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unblocked(django_db_blocker: Any) -> Iterator[None]:
+def unblocked(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Every test here has databases of its own."""
     with django_db_blocker.unblock():
         yield
 
 
 @pytest.fixture(scope="module", autouse=True)
-def its_programs() -> Iterator[None]:
+def its_programs(unblocked: None) -> Iterator[None]:
     """pg_dump of the server that the tests run on, which may be that of a wheel."""
     with pytest.MonkeyPatch.context() as patch:
         if POSTGRESQL:
