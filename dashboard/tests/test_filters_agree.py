@@ -12,7 +12,7 @@ from dashboard.models import CostSnapshot
 from .questions import compared, question
 
 pytestmark = pytest.mark.django_db
-QUESTIONS = int(os.environ.get("QUESTIONS", 60))
+QUESTIONS = int(os.environ.get("QUESTIONS", 15))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from .questions import Question, compared, question
 from .test_access_matrix import OPEN, quiet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
-REQUESTS = int(os.environ.get("FUZZ", 600))
+REQUESTS = int(os.environ.get("FUZZ", 150))
 IN_TIME = 2  # seconds
 EVERY = 50  # fuzzed requests, a valid one
 __all__ = ["quiet"]
