@@ -69,7 +69,7 @@ migrate-down: installed ## Take back the newest migration
 lock: installed-dev ## Write the lock files anew; make lock UPGRADE=--upgrade takes newer versions
 	@for name in requirements requirements-dev requirements-parquet requirements-metrics requirements-errors; do \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-			--generate-hashes --no-annotate --no-emit-index-url $(UPGRADE) -o $$name.txt $$name.in || exit 1; \
+			--generate-hashes --no-strip-extras --no-annotate --no-emit-index-url $(UPGRADE) -o $$name.txt $$name.in || exit 1; \
 	done
 
 parquet: installed ## Install the extra that reads FOCUS exports in Parquet

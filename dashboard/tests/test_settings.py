@@ -6,10 +6,13 @@ import secrets
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from .conftest import PROJECT
 
@@ -164,6 +167,32 @@ def test_a_lock_file_names_no_host_and_hashes_everything(name: str) -> None:
         for line, following in zip(lines, lines[1:], strict=False)
         if "==" in line
     )
+
+
+def test_an_extra_that_another_package_wants_is_locked_with_it() -> None:
+    """pip before 23.3 takes the newest of `name[extra]` where only `name` is pinned, and then refuses it."""
+    locked = [Requirement(line.rstrip(" \\")) for line in lock_lines("requirements-dev.txt")]
+    extras = {canonicalize_name(one.name): one.extras for one in locked}
+    wanted = [
+        Requirement(line)
+        for name in extras
+        for line in (requires(name) if installed(name) else None) or []
+        if "extra ==" not in line
+    ]
+    assert len(wanted) > 30
+    assert not [one for one in wanted if one.extras - extras.get(canonicalize_name(one.name), set())]
+
+
+def lock_lines(name: str) -> list[str]:
+    return [line for line in (PROJECT / name).read_text().splitlines() if "==" in line]
+
+
+def installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def test_a_private_postgresql_lives_as_long_as_its_command() -> None:
