@@ -1,8 +1,11 @@
 """The four entities, and around them the ledger, the names and the imports that the domain asks for."""
 
 from .audit import AuditEvent
+from .budgets import Budget
 from .calendar import BillDay
+from .closing import Accrual, ClosedLine, CostCentre, MonthClose
 from .contracts import Commitment, Invoice, PeriodEntry, Rate
+from .digests import SentDigest
 from .entities import CostSnapshot, Job, Team, UsageSnapshot
 from .imports import ImportChange, ImportRun, LogSpan, Upload, UploadPart
 from .ledger import BillLine, Delivery
@@ -10,6 +13,7 @@ from .limits import TeamLimit
 from .mappings import AccountMapping, ClusterMapping, SpendMapping
 from .names import NameAlias, Provider
 from .people import SignInTry
+from .remarks import DayNote, DismissedAnomaly
 from .rollups import (
     GpuDay,
     GpuDayOfModel,
@@ -23,13 +27,19 @@ from .rollups import (
 
 __all__ = [
     "AccountMapping",
+    "Accrual",
     "AuditEvent",
     "BillDay",
     "BillLine",
+    "Budget",
+    "ClosedLine",
     "ClusterMapping",
     "Commitment",
+    "CostCentre",
     "CostSnapshot",
+    "DayNote",
     "Delivery",
+    "DismissedAnomaly",
     "GpuDay",
     "GpuDayOfModel",
     "GpuMonth",
@@ -41,11 +51,13 @@ __all__ = [
     "LogSpan",
     "LoggedGpuTime",
     "ModelName",
+    "MonthClose",
     "NameAlias",
     "PeriodEntry",
     "Provider",
     "ProviderClock",
     "Rate",
+    "SentDigest",
     "SettledMonth",
     "SignInTry",
     "SpendMapping",
