@@ -27,7 +27,16 @@ from .conftest import make_cost, make_job, make_usage
 pytestmark = pytest.mark.django_db
 
 NO_ROLE, VIEWER, FINANCE, MANAGER, ADMIN = "nobody", "vera", "fiona", "max", "ada"
-FOR_ADMINS = {"dashboard.view_auditevent", "dashboard.view_teamlimit"}
+FOR_ADMINS = {"dashboard.view_auditevent", "dashboard.view_teamlimit", "dashboard.view_sentdigest"}
+THAT_GRANT = (
+    "0008_who_may_see_and_type_in_contracts",
+    "0013_audit_events",
+    "0015_limits_to_teams",
+    "0016_budgets",
+    "0017_remarks_on_days",
+    "0018_closed_months",
+    "0019_sent_digests",
+)
 FILES = ("costs", "usage", "jobs", "teams", "mappings", "contracts")
 
 
@@ -99,6 +108,10 @@ def permissions(role: str) -> set[str]:
     return {f"{app}.{codename}" for app, codename in rows}
 
 
+def edits(*models: str) -> set[str]:
+    return {f"dashboard.{what}_{model}" for what in ("add", "change", "delete") for model in models}
+
+
 def test_what_each_role_may_do(db):
     kept = [m for m in apps.get_app_config("dashboard").get_models() if m._meta.default_permissions]
     models = [model._meta.model_name for model in kept]
@@ -106,11 +119,12 @@ def test_what_each_role_may_do(db):
     view = {f"dashboard.view_{name}" for name in models} - FOR_ADMINS
     files = {"dashboard.export_files", "dashboard.import_files"}
     assert permissions("Viewer") == view
-    assert permissions("Manager") == view | {"dashboard.export_files"}
-    invoices = {f"dashboard.{what}_invoice" for what in ("add", "change", "delete")}
-    assert permissions("Finance") == permissions("Manager") | invoices | {"dashboard.see_all_teams"}
+    remarks = edits("daynote", "dismissedanomaly")
+    assert permissions("Manager") == view | {"dashboard.export_files"} | remarks
+    assert permissions("Finance") == permissions("Manager") | edits("invoice") | {"dashboard.see_all_teams"}
     assert permissions("Admin") == every | files | {
         "dashboard.see_all_teams",
+        "dashboard.close_months",
         "auth.view_user",
         "auth.add_user",
         "auth.change_user",
@@ -123,23 +137,23 @@ def test_what_each_role_may_do(db):
 
 def test_the_migration_of_roles_goes_back_and_forth_and_keeps_what_was_added(db):
     roles = import_module("dashboard.migrations.0006_roles")
-    contracts = import_module("dashboard.migrations.0008_who_may_see_and_type_in_contracts")
-    audit = import_module("dashboard.migrations.0013_audit_events")
-    limits = import_module("dashboard.migrations.0015_limits_to_teams")
+    later = [import_module(f"dashboard.migrations.{name}") for name in THAT_GRANT]
     own = Group.objects.create(name="Auditors")
     before = {role: permissions(role) for role in roles.ROLES}
     editor = SimpleNamespace(connection=connection)
-    for step in (limits, audit):
+
+    def back_and_forth() -> None:
+        roles.add_roles(apps, editor)
+        for step in later:
+            step.grant(apps, editor)
+
+    for step in reversed(later[1:]):
         step.take_away(apps, editor)
-    roles.add_roles(apps, editor)
-    for step in (contracts, audit, limits):
-        step.grant(apps, editor)
+    back_and_forth()
     assert {role: permissions(role) for role in roles.ROLES} == before
-    for step in (limits, audit):
+    for step in reversed(later[1:]):
         step.take_away(apps, editor)
     roles.remove_roles(apps, editor)
     assert list(Group.objects.all()) == [own]
-    roles.add_roles(apps, editor)
-    for step in (contracts, audit, limits):
-        step.grant(apps, editor)
+    back_and_forth()
     assert {role: permissions(role) for role in roles.ROLES} == before
