@@ -312,6 +312,14 @@ def test_a_page_asks_no_more_for_more_rows(listed, django_assert_max_num_queries
 SMALL = ("seqscan", "bitmapscan", "sort", "incremental_sort")  # what PostgreSQL does with a table this small
 
 
+# Whatever tests before have left in the statistics of the table.
+AS_LARGE = (
+    "DELETE FROM pg_statistic WHERE starelid = 'jobs'::regclass",
+    "UPDATE pg_class SET reltuples = 10000000, relpages = 1 WHERE oid = 'jobs'::regclass "
+    "OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'jobs'::regclass AND indpred IS NULL)",
+)
+
+
 @contextmanager
 def plans():
     """The plan of every query that is asked meanwhile, as of a table that is too large to be sorted."""
@@ -320,7 +328,8 @@ def plans():
     with connection.cursor() as cursor:
         if postgresql:
             cursor.execute(";".join(f"SET LOCAL enable_{way} = off" for way in SMALL))
-            cursor.execute("ANALYZE jobs")  # what other tests left there is no longer what is
+            for statement in AS_LARGE:
+                cursor.execute(statement)
         with CaptureQueriesContext(connection) as asked:
             yield found
         for query in asked.captured_queries:
