@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -26,7 +27,14 @@ ONLY_POSTGRESQL = [
     "test_same_figures.py",
     "test_two_processes.py",
 ]
-collect_ignore = [] if connection.vendor == "postgresql" else ONLY_POSTGRESQL
+# What a browser makes of a page hangs on no database: test_same_figures holds that both give the same page.
+ONLY_SQLITE = ["test_browser_barriers.py", "test_browser_how.py", "test_browser_reading.py"]
+collect_ignore = ONLY_SQLITE if connection.vendor == "postgresql" else ONLY_POSTGRESQL
+
+
+def examples(few: int) -> int:
+    """How many a property is held to: few in the suite, many times more in `make drill ONLY=properties`."""
+    return few * int(os.environ.get("EXAMPLES", 1))
 
 
 def at(text: str) -> datetime:

@@ -27,7 +27,7 @@ from dashboard.naming import Names
 from dashboard.reports.allocation import NOBODY, allocate, allocate_in_sum
 from dashboard.scope import Scope, Span
 
-from .conftest import make_cost, make_job, make_team, make_usage
+from .conftest import examples, make_cost, make_job, make_team, make_usage
 
 DAY = Span.inclusive(date(2025, 3, 1), date(2025, 3, 1))
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
@@ -275,7 +275,7 @@ JOBS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     entered=st.dictionaries(CELLS, USD, max_size=5),
     billed=st.dictionaries(CELLS, LINES, max_size=4),

@@ -18,7 +18,7 @@ from dashboard.reports.recovery import Recovery, contracts
 from dashboard.reports.spend import costs
 from dashboard.scope import Scope
 
-from .conftest import make_cost, make_job
+from .conftest import examples, make_cost, make_job
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
 from .test_pages import rows_of
 from .test_posted import entries, rates, span, store
@@ -244,7 +244,7 @@ def test_the_file_holds_whole_entries_of_the_filters(reader):
     assert [row["cost_usd"] for row in rows] == ["280.00"]
 
 
-@settings(max_examples=25, suppress_health_check=ANY)
+@settings(max_examples=examples(10), suppress_health_check=ANY)
 @given(made=entries, price=rates)
 def test_any_entry_comes_back_as_it_was(client, finance, as_of, made, price):
     as_of("2025-06-01")

@@ -20,7 +20,7 @@ from dashboard.naming import Names
 from dashboard.paging import BadCursor, Cursor, Order, Place, keyset_page
 from dashboard.scope import Span
 
-from .conftest import at, make_job, make_team
+from .conftest import at, examples, make_job, make_team
 
 NOW = at("2025-03-31 12:00")
 SORTS = [way + name for name in joblist.SORTS for way in ("", "-")]
@@ -158,7 +158,7 @@ def test_a_search_finds_a_job_by_its_own_id(many):
 HOURS = st.integers(-20 * 24, 20 * 24)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     times=st.lists(st.tuples(st.none() | HOURS, st.none() | HOURS, st.integers(0, 2)), max_size=12),
     days=st.tuples(st.integers(-9, 9), st.integers(1, 12)),

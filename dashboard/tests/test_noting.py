@@ -24,13 +24,13 @@ from dashboard.models import GpuTimeChange, ImportRun, Job, ProviderClock, Team
 from dashboard.models.distinct import distinct
 from dashboard.rollups import cutting, noting, triggers
 
-from .conftest import at, make_job, make_team
+from .conftest import at, examples, make_job, make_team
 from .loading import job as logged_job
 from .loading import load_rows
 from .test_rollups import HOUR, LA, check_after, check_against_the_jobs, facts, hours_by, unsettled, writes
 from .test_structure import APP
 
-FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

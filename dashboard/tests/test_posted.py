@@ -24,7 +24,7 @@ from dashboard.naming import Names
 from dashboard.reports import spend, usage
 from dashboard.scope import Scope, Span
 
-from .conftest import make_cost, make_job, make_team, make_usage
+from .conftest import examples, make_cost, make_job, make_team, make_usage
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
 from .test_pages import rows_of
 
@@ -363,7 +363,7 @@ def store(*rows_of_tables) -> None:
             type(row).objects.bulk_create([row], ignore_conflicts=True)
 
 
-@settings(max_examples=60, suppress_health_check=ANY)
+@settings(max_examples=examples(20), suppress_health_check=ANY)
 @given(
     made=st.lists(entries, min_size=1, max_size=4),
     promised=st.lists(commitments, max_size=2),
@@ -384,7 +384,7 @@ def test_the_days_of_any_entries_add_up_to_their_totals(made, promised, metered_
     assert Counter(in_parts) == Counter(rows)
 
 
-@settings(max_examples=60, suppress_health_check=ANY)
+@settings(max_examples=examples(20), suppress_health_check=ANY)
 @given(
     made=st.lists(rates, min_size=1, max_size=4),
     others=st.lists(entries, max_size=1),
@@ -407,7 +407,7 @@ def test_a_day_costs_the_same_whatever_range_it_is_asked_within(made, others, st
     assert sum(cell.usd or 0 for cell in whole) == sum(row.usd for row in spend.rows(Scope(), names))
 
 
-@settings(max_examples=60, suppress_health_check=ANY)
+@settings(max_examples=examples(20), suppress_health_check=ANY)
 @given(made=rates.filter(lambda rate: rate.per == Rate.Per.GPU_MONTH))
 def test_whole_months_of_a_rate_cost_its_price(made):
     made.last_day = date(2025, 5, 31)

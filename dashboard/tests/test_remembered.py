@@ -31,7 +31,7 @@ from dashboard.reports.allocation import allocate, allocate_in_sum
 from dashboard.rollups.reading import summed_by
 from dashboard.scope import Scope, Span, bucket_end
 
-from .conftest import at, make_cost, make_job, make_team, make_usage
+from .conftest import at, examples, make_cost, make_job, make_team, make_usage
 from .contracts import make_entry, per_hour
 from .test_allocation import a_log_speaks_of, make_lines
 
@@ -413,7 +413,7 @@ WRITES = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=WRITES, idle=st.sampled_from(["apart", "evenly"]))
 def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
     scope = Scope(QUARTER, idle=idle)

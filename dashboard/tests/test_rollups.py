@@ -36,7 +36,7 @@ from dashboard.naming import Names
 from dashboard.rollups import Picked, triggers
 from dashboard.scope import Span
 
-from .conftest import at, make_job, make_team
+from .conftest import at, examples, make_job, make_team
 from .loading import job as logged_job
 from .loading import load_rows
 
@@ -378,7 +378,7 @@ def take_back_the_last_import() -> None:
 
 
 @given(st.lists(writes, min_size=1, max_size=12))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_any_writes_the_sums_are_those_of_the_jobs(as_of, written):
     as_of("2025-02-28 20:00")
     check_after(written)

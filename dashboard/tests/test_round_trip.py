@@ -14,6 +14,7 @@ from dashboard.ingest.load import Source, load
 from dashboard.models import CostSnapshot, Job, PeriodEntry, Team
 from dashboard.models.names import name_key
 
+from .conftest import examples
 from .contracts import make_entry
 
 TEXT = st.characters(exclude_categories=["C", "Zl", "Zp"])
@@ -62,7 +63,7 @@ def same_spelling(values: list[str]) -> bool:
     return len({name_key(value) for value in values}) == len(set(values))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(teams=st.lists(names, min_size=1, max_size=3, unique_by=name_key), made=st.lists(jobs(), max_size=6))
 def test_jobs_exported_imported_and_exported_again_are_the_same_bytes(client, finance, as_of, teams, made):
     as_of("2029-06-01")
@@ -81,7 +82,7 @@ def test_jobs_exported_imported_and_exported_again_are_the_same_bytes(client, fi
     assert file_of(client, "/jobs/") == first
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.dictionaries(
         st.tuples(
@@ -109,7 +110,7 @@ def test_costs_exported_imported_and_exported_again_are_the_same_bytes(client, f
 notes = st.one_of(st.just(""), names)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     entries=st.dictionaries(
         st.tuples(st.sampled_from(["AWS", "=GCP", "-Über", "🦊"]), st.sampled_from(["A10", "+L4"])),

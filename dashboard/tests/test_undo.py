@@ -31,7 +31,7 @@ from dashboard.models import (
 )
 from dashboard.naming import Names
 
-from .conftest import REAL, make_cost, make_job, make_team, make_usage
+from .conftest import REAL, examples, make_cost, make_job, make_team, make_usage
 from .loading import bill, cost, job, load_files, load_rows, team, usage
 
 pytestmark = pytest.mark.django_db
@@ -196,7 +196,7 @@ bills = st.builds(
 )
 one_each = st.lists(jobs, max_size=3, unique_by=lambda row: row.external_id)
 some_bills = st.lists(bills, max_size=4)
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def start_empty() -> None:
