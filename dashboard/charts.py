@@ -22,6 +22,8 @@ MOST_BEHIND_OTHER = 12  # names in an address, for each of up to 130 bars
 class Series:
     """One amount, or None for a gap, per label of the chart; links likewise.
 
+    kind: bar, line, area, waterfall; a band reaches down to the series before it, which is an edge.
+
     steps: of a waterfall, what each bar adds to the bar before; None where it stands on nought. The values
     are the levels that it reaches.
     """
@@ -35,6 +37,7 @@ class Series:
     colour: int | str = 0
     links: Sequence[str | None] = ()
     steps: Sequence[Decimal | None] = ()
+    levels: bool = False  # each value holds those before it
 
     @property
     def total(self) -> Decimal:
@@ -42,7 +45,7 @@ class Series:
 
     @property
     def adds_up(self) -> bool:
-        return self.unit not in ("percent", "usd_per_hour") and not self.steps
+        return self.unit not in ("percent", "usd_per_hour") and not self.steps and not self.levels
 
 
 @dataclass(frozen=True)

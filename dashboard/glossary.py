@@ -464,12 +464,35 @@ CONTRACTS = (
         "GPUs × elapsed hours",
     ),
 )
+PLANNING = (
+    Term(
+        "forecast",
+        "Forecast",
+        "What is booked of closed days, and what the other days are expected to cost. Each provider is "
+        "looked at by itself: the mean of its last seven closed days without the highest and the "
+        "lowest, weekdays evened out by eight weeks, and half of its slope where three fortnights in a "
+        "row rose or fell. Open days tell nothing yet, days without a bill are unknown, and one odd day"
+        " or credit bends nothing; a credit that is booked counts. Nothing is expected of a provider "
+        "without a bill for two weeks.",
+        "booked of closed days + Σ expected of the other days",
+    ),
+    Term(
+        "forecast-error",
+        "Error and band of a forecast",
+        "What the forecast would have said on days 5, 10 and 20 of past months, by what was closed "
+        "then, against what came. The band is as wide as four of five forecasts of as many days were "
+        "off at most, in the half year before; too few of them, and there is none. “Band held” counts "
+        "how often what came lay within.",
+        "|said − came| ÷ came, and its mean",
+    ),
+)
 SECTIONS = (
     ("Money", MONEY),
     ("Costs that no cloud bills", CONTRACTS),
     ("Cost of teams", TEAM_SPEND),
     ("Unit prices", RATES),
     ("Bridge", BRIDGE),
+    ("Planning", PLANNING),
     ("Reconciliation", RECONCILIATION),
     ("Hours", HOURS),
     ("Days and ranges", DAYS),

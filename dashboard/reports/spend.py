@@ -14,7 +14,7 @@ from django.conf import settings
 from .. import posted
 from ..credits import spread_credits
 from ..models import BillLine, CostSnapshot
-from ..models.exact import PreciseSum
+from ..models.exact import CentSum, PreciseSum
 from ..money import carry_cents
 from ..naming import Names
 from ..posted import whole_months
@@ -54,6 +54,21 @@ class Row(NamedTuple):
 def costs(scope: Scope, names: Names) -> list[Cost]:
     """Every cell within the scope with a cost, oldest first. A cell without a row is not there."""
     return cells_of(rows(scope, names), names)
+
+
+def by_provider_and_day(scope: Scope, names: Names) -> dict[tuple[str, date], Decimal]:
+    """The same added up over GPU types, by the database where it can."""
+    sums: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
+    if scope.basis != settings.HELIOX_COST_BASIS:
+        for cell in costs(scope, names):
+            sums[cell.provider, cell.day] += cell.usd
+        return dict(sums)
+    snapshots = narrowed(CostSnapshot.objects.within(scope.span), scope, names).order_by()
+    for day, provider, usd in snapshots.values_list("date", "provider").annotate(CentSum("cost_usd")):
+        sums[names.provider(provider), day] += usd
+    for posting in posted_alone(scope, names).postings:
+        sums[names.provider(posting.contract.provider), posting.day] += posting.usd
+    return dict(sums)
 
 
 def cells_of(found: Iterable[Row], names: Names) -> list[Cost]:

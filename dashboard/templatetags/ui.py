@@ -32,6 +32,7 @@ MENU: list[Page | tuple[str, list[Page]]] = [
             ("contracts", "Contracts"),
         ],
     ),
+    ("Plan", [("forecast", "Forecast")]),
     (
         "Check",
         [("reconcile", "Reconciliation"), ("quality", "Data quality"), ("mappings", "Mappings")],

@@ -26,7 +26,10 @@ from ..scope import Scope, Span, bucket_end, bucket_start
 from .how import How, how
 
 # Pages that show cost on either basis; a link between two of them stays on one.
-ON_A_BASIS = ("overview", "costs", "usage", "allocation", "running", "bridge", "unit_prices", "contracts")
+ON_A_BASIS = (
+    *("overview", "costs", "usage", "allocation", "running", "bridge", "unit_prices", "contracts"),
+    "forecast",
+)
 
 
 @dataclass(frozen=True)

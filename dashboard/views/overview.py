@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from ..access import teams_of, viewing_own_teams
+from ..clock import today
 from ..filters import query
 from ..gpu_time import six_decimals
 from ..reports import usage
 from ..reports.breakdown import Breakdown
+from ..reports.forecast import month_of, outlook, record, series_of
 from ..reports.overview import Overview, overview
 from ..reports.spend import Cost
 from ..tables import JobTable
@@ -22,6 +24,7 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
 from .changes import sides
+from .forecast import month_end
 from .measures import Measures, how_now, rows_url, team_url
 
 TOP_TEAMS = 8
@@ -71,8 +74,17 @@ def figures(asked: Asked, shown: Overview) -> list[dict]:
         measures.job_hours(),
         measures.utilisation(),
         measures.unit_price(),
+        forecast_now(asked),
         running_now(asked, shown.running),
     ]
+
+
+def forecast_now(asked: Asked) -> dict:
+    """Of the month that it is, whatever the range."""
+    series = series_of(asked.scope, asked.names, asked.freshness)
+    kept = {"provider": asked.scope.providers, "gpu_type": asked.scope.gpu_types}
+    url = reverse("forecast") + query(basis=asked.request.GET.get("basis"), **kept)
+    return month_end(asked, outlook(series, month_of(today())), record(series), url)
 
 
 def running_now(asked: Asked, running: int) -> dict:

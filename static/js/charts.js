@@ -120,17 +120,21 @@
         barPercentage: 0.96,
       };
     }
+    // A band reaches from its upper edge down to the lower one, which is the series before it.
+    const isEdge = ["edge", "band"].includes(series.kind);
     return {
       ...common,
       type: "line",
       order: 1,
       spanGaps: false,
       borderColor: rgb,
-      backgroundColor: series.kind === "area" ? faded(rgb, series.stack ? 0.75 : 0.2) : rgb,
-      fill: series.kind === "area" ? floor(series, place, data) : false,
-      borderWidth: 2,
-      segment: { borderDash: (at) => (isOpen(at.p1DataIndex) ? [4, 4] : undefined) },
-      pointRadius: (at) => (lonely(values, at.dataIndex) || values.length <= 31 ? 2.5 : 0),
+      backgroundColor:
+        series.kind === "area" ? faded(rgb, series.stack ? 0.75 : 0.2) : series.kind === "band" ? faded(rgb, 0.18) : rgb,
+      fill: series.kind === "area" ? floor(series, place, data) : series.kind === "band" ? "-1" : false,
+      borderWidth: isEdge ? 1 : 2,
+      borderDash: isEdge ? [3, 3] : undefined,
+      segment: isEdge ? {} : { borderDash: (at) => (isOpen(at.p1DataIndex) ? [4, 4] : undefined) },
+      pointRadius: (at) => (!isEdge && (lonely(values, at.dataIndex) || values.length <= 31) ? 2.5 : 0),
       pointHoverRadius: 4,
       pointHitRadius: 8,
       pointBackgroundColor: rgb,
