@@ -477,6 +477,16 @@ PLANNING = (
         "booked of closed days + Σ expected of the other days",
     ),
     Term(
+        "budget",
+        "Budget",
+        "An amount a month for all GPUs, a provider, a GPU type or a team, with a basis and an idle "
+        "view of its own: no filter of a page decides whether it is kept. Spent is the cost of closed "
+        "days. The pace is the part of the amount that the closed days have of the month’s days. What a "
+        "team will spend is what the whole bill is expected to, times the team’s share of the last 28 "
+        "closed days. Thresholds are percents of the amount, by what is spent.",
+        "used = spent ÷ budget; pace = budget × closed days ÷ days of the month",
+    ),
+    Term(
         "forecast-error",
         "Error and band of a forecast",
         "What the forecast would have said on days 5, 10 and 20 of past months, by what was closed "

@@ -283,6 +283,15 @@ PARTITIONS = tuple(
     )
 )
 
+# (what it is for, its name, share of the whole bill of the month before that it allows)
+BUDGETS = (
+    ("", "", Decimal("1.03")),
+    ("provider", "AWS", Decimal("0.55")),
+    ("gpu_type", "L4", Decimal("0.05")),
+    ("team", "Speech", Decimal("0.088")),
+    ("team", "Foundation Models", Decimal("0.24")),
+)
+
 # (provider, sub-account) whose cost goes to a team without a job log.
 DIRECT_SPEND = (("GCP", INFERENCE, "Search & Ranking"),)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -22,6 +23,7 @@ from ..late_indexes import indexes_made_afterwards
 from ..models import (
     AccountMapping,
     BillDay,
+    Budget,
     ClusterMapping,
     Commitment,
     CostSnapshot,
@@ -37,11 +39,13 @@ from ..models import (
     Team,
     UsageSnapshot,
 )
+from ..models.exact import CentSum
 from ..models.names import name_key
 from ..money import to_cents
 from ..rollups import noting
+from ..scope import Span, shift_month
 from .bills import Bills, PlainDay
-from .company import ALIASES, CLUSTER, DIRECT_SPEND, MAPPED_TEAMS, PARTITIONS, PROVIDERS, TEAMS
+from .company import ALIASES, BUDGETS, CLUSTER, DIRECT_SPEND, MAPPED_TEAMS, PARTITIONS, PROVIDERS, TEAMS
 from .invoices import TypedIn, invoices
 from .jobs import JobLog, PlannedJob
 from .plan import Plan
@@ -60,6 +64,7 @@ FILLED_BY_DEMO: tuple[type[models.Model], ...] = (
     SpendMapping,
     Commitment,
     Invoice,
+    Budget,
 )
 MANY = 100_000  # jobs, from which on their indexes are made afterwards
 COMMITTED = {"provider": "AWS", "gpu_type": "H100-80GB"}
@@ -98,6 +103,7 @@ def write(plan: Plan, progress: Progress = lambda jobs: None) -> ImportRun:
         "bill_lines": sum(len(draft.lines) for draft in drafts),
         **write_snapshots(run, drafts, plain),
     }
+    write_budgets(plan, teams)
     for table, created in counts.items():
         tally.table(table, created=created)
         tally.count("inserted", created)
@@ -162,6 +168,24 @@ def write_invoices(run: ImportRun, totals: Iterable[TypedIn]) -> None:
     columns = ("created_at", "updated_at", "id", "provider", "account", "period_start", "total_usd", "number")
     rows = ((run.written_at, run.written_at, made_id("invoice", *map(str, one[:3])), *one) for one in totals)
     insert(Invoice, columns, rows)
+
+
+def write_budgets(plan: Plan, teams: dict[str, UUID]) -> None:
+    """Since January, in whole thousands; none where the month before this one is not wholly told."""
+    this_month = plan.today.replace(day=1)
+    month = Span(shift_month(this_month, -1), this_month)
+    bill = CostSnapshot.objects.within(month).aggregate(usd=CentSum("cost_usd"))["usd"]
+    if not bill or plan.span.start > month.start:
+        return
+    Budget.objects.bulk_create(
+        Budget(
+            pk=made_id("budget", what, name),
+            first_month=date(plan.today.year, 1, 1),
+            monthly_usd=(bill * share).quantize(Decimal("1E3")),
+            **({"team_id": teams[name]} if what == "team" else {what: name} if what else {}),
+        )
+        for what, name, share in BUDGETS
+    )
 
 
 def write_jobs(run: ImportRun, log: JobLog, teams: dict[str, UUID], progress: Progress) -> None:

@@ -399,9 +399,13 @@ def run_rate(closed: Sequence[tuple[Daily, date]], span: Span) -> Decimal | None
 # From what is stored
 
 
-def series_of(scope: Scope, names: Names, freshness: Freshness) -> list[Daily]:
-    """The bill of the scope's hardware on its basis, by provider, back to where past answers need it."""
-    asked = scope.over(Span(today() - HISTORY, today() + ONE_DAY))
+def series_of(scope: Scope, names: Names, freshness: Freshness, first: date | None = None) -> list[Daily]:
+    """The bill of the scope's hardware on its basis, by provider, back to where past answers need it.
+
+    first: a day that is told in any case.
+    """
+    back_to = today() - HISTORY
+    asked = scope.over(Span(min(first or back_to, back_to), today() + ONE_DAY))
     wanted = spend.by_provider_and_day(asked, names)
     # A day on which a provider billed other GPUs is known, too: these cost nothing then.
     known = spend.by_provider_and_day(asked.but(gpu_types=()), names) if scope.gpu_types else wanted

@@ -32,7 +32,7 @@ MENU: list[Page | tuple[str, list[Page]]] = [
             ("contracts", "Contracts"),
         ],
     ),
-    ("Plan", [("forecast", "Forecast")]),
+    ("Plan", [("forecast", "Forecast"), ("budgets", "Budgets")]),
     (
         "Check",
         [("reconcile", "Reconciliation"), ("quality", "Data quality"), ("mappings", "Mappings")],

@@ -222,7 +222,7 @@ def fionas(client, finance, company):
 
 
 def test_the_page_foresees_march(fionas):
-    """Closed are 29 days: AWS 29 × 720, GCP 28 × 174 less 1,000, Azure 29 × 72, Lambda 29 × 95; two are left."""
+    """29 days are closed: AWS 29 × 720, GCP 28 × 174 − 1,000, Azure 29 × 72, Lambda 29 × 95."""
     page = fionas.get("/forecast/")
     month = page.context["month"]
     assert (month.span.start, month.span.last) == (date(2025, 3, 1), date(2025, 3, 31))

@@ -107,7 +107,7 @@ def figures(asked: Asked, month: Outlook, quarter: Outlook, told: Record) -> lis
 
 def month_end(asked: Asked, month: Outlook, told: Record, link: str | None = None) -> dict[str, Any]:
     error = told.error("said")
-    sure = f"; mean error lately {ui.percent(error)}, {compared(told)}" if error is not None else ""
+    sure = f"; error lately {ui.percent(error)} ({compared(told)})" if error is not None else ""
     return figure(
         "Forecast to month end",
         ui.usd(month.total) if not month.reason else ui.NOTHING,
@@ -122,7 +122,7 @@ def within(found: Outlook) -> str:
         return "all days are closed"
     if found.low is None or found.high is None:
         return "too little history to say how sure"
-    return f"in four of five cases {ui.usd(found.low)} to {ui.usd(found.high)}"
+    return f"four of five times {ui.usd(found.low)} to {ui.usd(found.high)}"
 
 
 def compared(told: Record) -> str:

@@ -131,7 +131,7 @@
       backgroundColor:
         series.kind === "area" ? faded(rgb, series.stack ? 0.75 : 0.2) : series.kind === "band" ? faded(rgb, 0.18) : rgb,
       fill: series.kind === "area" ? floor(series, place, data) : series.kind === "band" ? "-1" : false,
-      borderWidth: isEdge ? 1 : 2,
+      borderWidth: isEdge ? 1.5 : 2,
       borderDash: isEdge ? [3, 3] : undefined,
       segment: isEdge ? {} : { borderDash: (at) => (isOpen(at.p1DataIndex) ? [4, 4] : undefined) },
       pointRadius: (at) => (!isEdge && (lonely(values, at.dataIndex) || values.length <= 31) ? 2.5 : 0),
