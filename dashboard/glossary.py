@@ -496,10 +496,54 @@ PLANNING = (
         "|said − came| ÷ came, and its mean",
     ),
 )
+WASTE = (
+    Term(
+        "waste",
+        "Waste, counted once",
+        "What was paid for without a result in the range: the cost of failed and cancelled jobs, of GPUs "
+        "that stood idle, and of commitments that nobody used. These are different lines of one bill. It says "
+        "what was spent, not what will be saved: nothing of it is carried on to other days.",
+        "failed + cancelled + idle + unused commitment",
+    ),
+    Term(
+        "lost-jobs",
+        "Cost of failed and cancelled jobs",
+        "A team’s share of a day, provider and GPU type goes to its models by their hours, and a model’s part "
+        "to what became of its jobs by theirs: completed, failed, cancelled, running. The cents of all of "
+        "these add up to the team’s share.",
+        "cost of the team’s model × hours of its failed and cancelled jobs ÷ hours of all its jobs",
+    ),
+    Term(
+        "cost-per-success",
+        "Cost per successful run",
+        "All that a team’s model cost in the range, whatever became of its jobs, by each run that completed. "
+        "A run counts where it overlaps the range, its cost only on the days of the range. Where none "
+        "completed there is no such figure.",
+        "cost of all jobs ÷ completed runs",
+    ),
+    Term(
+        "idle-gpus",
+        "Idle GPUs",
+        "Idle cost by provider and GPU type, with the hours behind it. How the idle part was bought no bill "
+        "tells, so it is split in the proportion in which that day was paid for: on demand and spot, which "
+        "ends when GPUs are released; what is paid either way, such as a commitment or an own cluster; and "
+        "costs of which nobody knows.",
+        "cost × (metered − job GPU-hours) ÷ metered",
+    ),
+    Term(
+        "stuck-jobs",
+        "Stuck jobs",
+        "Jobs that run longer than 99 of 100 of the newest 1,000 finished runs of the same team and model, "
+        "where there are 100 at least; and jobs whose times belie their status: running with an end, finished "
+        "without one, pending with a start. They are likely stuck, or their record is wrong.",
+        "now − start > 99th percentile of finished runs",
+    ),
+)
 SECTIONS = (
     ("Money", MONEY),
     ("Costs that no cloud bills", CONTRACTS),
     ("Cost of teams", TEAM_SPEND),
+    ("Waste", WASTE),
     ("Unit prices", RATES),
     ("Bridge", BRIDGE),
     ("Planning", PLANNING),

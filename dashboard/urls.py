@@ -23,6 +23,7 @@ from .views import (
     teams,
     unit_prices,
     usage,
+    waste,
 )
 
 urlpatterns: list = [
@@ -35,6 +36,7 @@ urlpatterns: list = [
     path("budgets/", budgets.page, name="budgets"),
     path("contracts/", contracts.page, name="contracts"),
     path("usage/", usage.page, name="usage"),
+    path("waste/", waste.page, name="waste"),
     path("jobs/", jobs.page, name="jobs"),
     path("jobs/running/", running.page, name="running"),
     path("jobs/<uuid:pk>/", job.page, name="job"),

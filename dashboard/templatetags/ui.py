@@ -29,6 +29,7 @@ MENU: list[Page | tuple[str, list[Page]]] = [
             ("bridge", "Bridge"),
             ("unit_prices", "Unit prices"),
             ("running", "Running jobs"),
+            ("waste", "Waste"),
             ("contracts", "Contracts"),
         ],
     ),

@@ -36,8 +36,18 @@ PAGES = (
         "bridge/",
         "unit-prices/",
     ),
-    *("contracts/", "contracts/?file=entries", "usage/", "jobs/", "jobs/running/", "teams/", "reconcile/"),
+    *(
+        "contracts/",
+        "contracts/?file=entries",
+        "usage/",
+        "waste/",
+        "jobs/",
+        "jobs/running/",
+        "teams/",
+        "reconcile/",
+    ),
     *("reconcile/?view=match", "reconcile/?view=gaps", "data-quality/", "mappings/", "help/"),
+    *("waste/?file=runs", "waste/?file=idle", "waste/?file=stuck"),
 )
 SOME = 4  # rows with a page of their own
 DAYS = "start=2025-03-01&end=2025-03-31"

@@ -27,6 +27,7 @@ PAGES = {
     "jobs": "/jobs/?status=completed&team=no-such&per_page=5",
     "job": "/jobs/{job}/",
     "running": "/jobs/running/",
+    "waste": "/waste/?preset=all&per_page=5",
     "teams": "/teams/?preset=last7&per_page=5",
     "team": "/teams/{team}/?preset=last7",
     "reconciliation": "/reconcile/?preset=mtd",

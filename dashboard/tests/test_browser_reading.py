@@ -28,6 +28,7 @@ PAGES = {
     "jobs": "/jobs/",
     "job": "/jobs/{job}/",
     "running": "/jobs/running/",
+    "waste": "/waste/",
     "teams": "/teams/",
     "team": "/teams/{team}/",
     "help": "/help/",
@@ -39,7 +40,7 @@ PAGES = {
     "admin form": "/admin/dashboard/job/{job}/change/",
     "admin deletion": "/admin/dashboard/team/{team}/delete/",
 }
-WITH_CHARTS = ["/", "/costs/", "/allocation/", "/usage/", "/unit-prices/", "/bridge/", "/teams/"]
+WITH_CHARTS = ["/", "/costs/", "/allocation/", "/usage/", "/unit-prices/", "/bridge/", "/waste/", "/teams/"]
 PHONE = {"width": 390, "height": 844}
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;

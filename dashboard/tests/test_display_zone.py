@@ -19,6 +19,7 @@ FILES = {
     "jobs": "/jobs/?preset=all",
     "running": "/jobs/running/",
     "unit prices": "/unit-prices/?preset=all",
+    "waste": "/waste/?preset=all",
     "bridge": "/bridge/?preset=last30",
     "match": "/reconcile/?view=match&preset=all",
     "gaps": "/reconcile/?view=gaps&preset=all",

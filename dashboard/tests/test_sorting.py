@@ -28,6 +28,7 @@ PAGES = (
     "/bridge/",
     "/unit-prices/",
     "/contracts/",
+    "/waste/",
     "/reconcile/?view=match",
 )
 

@@ -27,6 +27,7 @@ CLOSED = (
     "usage",
     "bridge",
     "unit_prices",
+    "waste",
     "contracts",
     "reconcile",
     "quality",

@@ -29,6 +29,7 @@ from .how import How, how
 ON_A_BASIS = (
     *("overview", "costs", "usage", "allocation", "running", "bridge", "unit_prices", "contracts"),
     "forecast",
+    "waste",
 )
 
 

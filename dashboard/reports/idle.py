@@ -1,0 +1,136 @@
+"""What idle GPUs cost by provider and GPU type, and how they were bought: who pays for them either way."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from ..gpu_time import hours
+from ..money import share_out, usd
+from ..naming import Names
+from ..scope import Scope
+from .allocation import CellPool
+from .charges import UNUSED_COMMITMENT, Cell, charges
+from .sharing import share
+
+RELEASABLE, EITHER_WAY, UNKNOWN = "releasable", "either_way", "unknown"
+BOUGHT = {
+    "on_demand": RELEASABLE,
+    "spot": RELEASABLE,
+    "committed": EITHER_WAY,
+    "purchase": EITHER_WAY,
+    "period": EITHER_WAY,
+    "rate": EITHER_WAY,
+}
+WAYS = (RELEASABLE, EITHER_WAY, UNKNOWN)
+
+
+@dataclass(slots=True)
+class Idle:
+    """Cells with idle cost, and what a commitment cost that nobody used. Times are GPU microseconds.
+
+    cents: idle cost by how it was bought. metered, used: of cells where a job log or jobs tell that hours
+    are idle. days: those on which something was idle. unlogged: cents that nobody can tell from use.
+    idle_on, unused_on: cents by day.
+    """
+
+    provider: str
+    gpu_type: str
+    metered: int = 0
+    used: int = 0
+    idle: int = 0
+    cents: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
+    unused: int = 0
+    unlogged: int = 0
+    days: set[date] = field(default_factory=set)
+    idle_on: Counter[date] = field(default_factory=Counter)
+    unused_on: Counter[date] = field(default_factory=Counter)
+
+    @property
+    def usd(self) -> Decimal:
+        return usd(sum(self.cents.values()))
+
+    @property
+    def releasable_usd(self) -> Decimal:
+        return usd(self.cents[RELEASABLE])
+
+    @property
+    def either_way_usd(self) -> Decimal:
+        return usd(self.cents[EITHER_WAY])
+
+    @property
+    def unknown_usd(self) -> Decimal:
+        return usd(self.cents[UNKNOWN])
+
+    @property
+    def unused_usd(self) -> Decimal:
+        return usd(self.unused)
+
+    @property
+    def metered_hours(self) -> Decimal:
+        return hours(self.metered)
+
+    @property
+    def used_hours(self) -> Decimal:
+        return hours(self.used)
+
+    @property
+    def idle_hours(self) -> Decimal:
+        return hours(self.idle)
+
+    @property
+    def utilisation(self) -> Decimal | None:
+        return Decimal(self.used) / self.metered if self.metered > 0 else None
+
+    @property
+    def usd_per_hour(self) -> Decimal | None:
+        """The price of an idle hour, which is that of the used ones beside it."""
+        return self.usd / self.idle_hours if self.idle and self.usd > 0 else None
+
+    def add(self, one: CellPool, amounts: dict[str, int]) -> None:
+        shared = share(one.pool)
+        self.unused += one.unused
+        self.unused_on[one.cell[0]] += one.unused
+        self.unlogged += shared.unallocated
+        is_known = one.pool.covered or one.pool.used_in_all
+        if one.pool.metered is None or not is_known:
+            return
+        self.metered += one.pool.metered
+        self.used += one.pool.used_in_all
+        self.idle += one.pool.idle
+        self.idle_on[one.cell[0]] += shared.idle
+        for way, cents in by_purchase(shared.idle, amounts).items():
+            self.cents[way] += cents
+        if one.pool.idle:
+            self.days.add(one.cell[0])
+
+
+def idle_gpus(pools: Iterable[CellPool], scope: Scope, names: Names) -> list[Idle]:
+    """Of all teams, the dearest first; without what has neither idle hours nor unused commitment."""
+    bought = amounts_by_way(scope, names)
+    found: dict[tuple[str, str], Idle] = {}
+    for pool in pools:
+        hardware = pool.cell[1], pool.cell[2]
+        found.setdefault(hardware, Idle(*hardware)).add(pool, bought.get(pool.cell, {}))
+    wasted = [one for one in found.values() if one.idle or one.unused or one.usd]
+    return sorted(wasted, key=lambda one: (-one.usd - one.unused_usd, one.provider, one.gpu_type))
+
+
+def amounts_by_way(scope: Scope, names: Names) -> dict[Cell, dict[str, int]]:
+    """Cents of what the teams of a cell share, by how it was bought."""
+    cells: defaultdict[Cell, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for charge in charges(scope, names):
+        if charge.team is None and charge.kind != UNUSED_COMMITMENT:
+            cells[charge[:3]][BOUGHT.get(charge.kind, UNKNOWN)] += charge.cents
+    return {cell: dict(amounts) for cell, amounts in cells.items()}
+
+
+def by_purchase(cents: int, amounts: dict[str, int]) -> dict[str, int]:
+    """Idle cents in proportion to what was paid each way: which of the GPUs stood idle, no bill tells."""
+    weights = [max(amounts.get(way, 0), 0) for way in WAYS]
+    if not any(weights):
+        return {UNKNOWN: cents}
+    return dict(zip(WAYS, share_out(cents, weights), strict=True))

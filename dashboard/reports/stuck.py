@@ -1,0 +1,149 @@
+"""Jobs that are likely stuck: they run longer than others of their kind, or their times belie the status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from ..clock import now
+from ..databases import database_id, reading
+from ..gpu_time import MICROSECOND, sqlite_microseconds
+from ..models import Job
+from ..naming import Names
+from ..scope import Scope
+from .job_cost import RunningJob, running_jobs
+from .job_time import jobs_of
+
+NEWEST, FEWEST = 1_000, 100  # finished runs that a percentile is taken of
+MOST_KINDS, MOST_LISTED = 400, 5_000
+TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
+BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names
+Kind = tuple[UUID, str]  # team and model
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The 99th percentile of how long the newest finished runs took, and how many these are."""
+
+    runs: int
+    length: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """why: one of the reasons above. usual: only where it runs too long. usd: so far; None where unknown."""
+
+    job: Job
+    why: str
+    since: datetime
+    usual: Usual | None = None
+    gpu_hours: Decimal | None = None
+    usd: Decimal | None = None
+    usd_per_hour: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class StuckJobs:
+    """unjudged: running jobs whose team and model have too few finished runs for a claim."""
+
+    jobs: list[Stuck]
+    running: int
+    unjudged: int
+    left_out: bool
+
+    @property
+    def usd(self) -> Decimal:
+        return sum((one.usd for one in self.jobs if one.usd is not None), Decimal("0.00"))
+
+    @property
+    def usd_per_hour(self) -> Decimal:
+        return sum((one.usd_per_hour for one in self.jobs if one.usd_per_hour is not None), Decimal(0))
+
+
+def stuck_jobs(scope: Scope, names: Names) -> StuckJobs:
+    """As of now, whatever the days of the scope: the dearest by the hour first, then the longest stuck."""
+    running = running_jobs(scope, names)
+    usual = usual_lengths({(one.job.team_id, one.job.model_name) for one in longest(running)})
+    too_long = [stuck for one in running if (stuck := runs_too_long(one, usual))]
+    belied = status_belied(scope, names)
+    found = too_long + belied[:MOST_LISTED]
+    unjudged = sum(1 for one in running if (one.job.team_id, one.job.model_name) not in usual)
+    ordered = sorted(found, key=lambda one: (-(one.usd_per_hour or 0), one.since, str(one.job.pk)))
+    return StuckJobs(ordered, len(running), unjudged, len(belied) > MOST_LISTED)
+
+
+def longest(running: Iterable[RunningJob]) -> list[RunningJob]:
+    """Those that began first, so that no page asks for more kinds of jobs than one statement takes."""
+    by_kind: dict[Kind, RunningJob] = {}
+    for one in sorted(running, key=lambda one: began(one.job)):
+        by_kind.setdefault((one.job.team_id, one.job.model_name), one)
+    return list(by_kind.values())[:MOST_KINDS]
+
+
+def began(job: Job) -> datetime:
+    assert job.start_time is not None
+    return job.start_time
+
+
+def runs_too_long(one: RunningJob, usual: dict[Kind, Usual]) -> Stuck | None:
+    job = one.job
+    known = usual.get((job.team_id, job.model_name))
+    if known is None or now() - began(job) <= known.length:
+        return None
+    return Stuck(job, TOO_LONG, began(job), known, one.gpu_hours, one.usd, one.usd_per_hour)
+
+
+def status_belied(scope: Scope, names: Names) -> list[Stuck]:
+    jobs = jobs_of(scope.but(quality=BELIED), names).select_related("team")
+    return [Stuck(job, why(job), job.start_time or now()) for job in jobs.newest_first()[: MOST_LISTED + 1]]
+
+
+def why(job: Job) -> str:
+    if job.status == "running":
+        return HAS_END
+    return HAS_START if job.status == "pending" else NO_END
+
+
+# How long such jobs usually run
+
+
+def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
+    """Of each kind with enough finished runs: one statement that reads the newest of each by index."""
+    asked = sorted(kinds, key=lambda kind: (kind[0].int, kind[1]))
+    if not asked:
+        return {}
+    newest = " UNION ALL ".join(newest_runs(place) for place in range(len(asked)))
+    sql = f"""
+        SELECT place, runs, length FROM (
+            SELECT place, length, COUNT(*) OVER (PARTITION BY place) AS runs,
+                ROW_NUMBER() OVER (PARTITION BY place ORDER BY length) AS nth
+            FROM ({newest}) AS newest
+        ) AS ranked WHERE runs >= {FEWEST} AND nth = (99 * runs + 99) / 100"""
+    params = [value for team, model in asked for value in (model, database_id(team))]
+    return {
+        asked[place]: Usual(runs, int(length) * MICROSECOND) for place, runs, length in fetched(sql, params)
+    }
+
+
+def newest_runs(place: int) -> str:
+    """SQL: how many microseconds each of the newest finished runs of a kind took."""
+    return f"""SELECT * FROM (
+        SELECT {place} AS place, {elapsed()} AS length FROM jobs
+        WHERE model_name = %s AND team_id = %s AND status IN ('completed', 'failed', 'cancelled')
+            AND start_time IS NOT NULL AND end_time >= start_time
+        ORDER BY start_time DESC, id DESC LIMIT {NEWEST}) AS kind{place}"""
+
+
+def elapsed() -> str:
+    if reading().vendor == "postgresql":
+        return "ROUND(EXTRACT(EPOCH FROM end_time - start_time) * 1000000)"
+    return f"({sqlite_microseconds('end_time')} - {sqlite_microseconds('start_time')})".replace("%", "%%")
+
+
+def fetched(sql: str, params: Sequence[object]) -> list[tuple[int, int, int]]:
+    with reading().cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()

@@ -1,0 +1,238 @@
+"""What was paid for without a result: jobs that failed or were cancelled, idle GPUs, unused commitment."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from ..gpu_time import hours
+from ..money import usd
+from ..naming import Names
+from ..scope import Scope, Span
+from .allocation import DIRECT, IDLE, UNUSED, allocate
+from .compare import Change, Sides, change
+from .idle import Idle, idle_gpus
+from .job_time import count_by
+from .known import Known
+from .outcomes import Outcome, outcomes
+
+FAILED, CANCELLED, COMPLETED = "failed", "cancelled", "completed"
+LOST = (FAILED, CANCELLED)
+Jobs = Mapping[tuple[UUID, str, str, str], Counter[str]]  # by team, model, provider, GPU type; then status
+
+
+@dataclass(slots=True)
+class Lost:
+    """What the failed and cancelled jobs of a team and model used of a provider's GPU type.
+
+    jobs: that overlap the range, by status. unbilled: GPU microseconds that stand on no bill.
+    """
+
+    team: UUID
+    model: str
+    provider: str
+    gpu_type: str
+    jobs: Counter[str]
+    cents: Counter[str] = field(default_factory=Counter)
+    microseconds: int = 0
+    unbilled: int = 0
+    days: set[date] = field(default_factory=set)
+
+    def add(self, one: Outcome) -> None:
+        self.microseconds += one.microseconds
+        self.unbilled += one.microseconds if one.cents is None else 0
+        self.cents[one.status] += one.cents or 0
+        self.days.add(one.day)
+
+    @property
+    def usd(self) -> Decimal:
+        return usd(self.cents[FAILED] + self.cents[CANCELLED])
+
+    @property
+    def failed_usd(self) -> Decimal:
+        return usd(self.cents[FAILED])
+
+    @property
+    def cancelled_usd(self) -> Decimal:
+        return usd(self.cents[CANCELLED])
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return hours(self.microseconds)
+
+    @property
+    def usd_per_hour(self) -> Decimal | None:
+        billed = self.microseconds - self.unbilled
+        return self.usd / hours(billed) if billed > 0 and self.usd > 0 else None
+
+
+@dataclass(slots=True)
+class Runs:
+    """All that a team's model cost, whatever became of its jobs, and how many of them completed."""
+
+    team: UUID
+    model: str
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    cents: int = 0
+    of_completed: int = 0
+    microseconds: int = 0
+
+    @property
+    def usd(self) -> Decimal:
+        return usd(self.cents)
+
+    @property
+    def completed_usd(self) -> Decimal:
+        return usd(self.of_completed)
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return hours(self.microseconds)
+
+    @property
+    def usd_per_success(self) -> Decimal | None:
+        """None where no run completed."""
+        return self.usd / self.completed if self.completed else None
+
+    @property
+    def usd_per_completed(self) -> Decimal | None:
+        """The same by what the completed runs alone cost."""
+        return self.completed_usd / self.completed if self.completed else None
+
+
+@dataclass(frozen=True)
+class Waste:
+    """bill: cents of all. idle: None where teams or models are chosen, since idle GPUs are nobody's.
+
+    direct: cents that teams pay for directly, of which no job tells what became of them.
+    """
+
+    outcomes: list[Outcome]
+    jobs: Jobs
+    idle: list[Idle] | None
+    bill: int
+    direct: int
+
+    @classmethod
+    def of(cls, scope: Scope, names: Names) -> Waste:
+        scope = scope.but(idle="apart")
+        found = allocate(scope, names, by_model=True)
+        narrowed = scope.teams or scope.models
+        return cls(
+            outcomes(found.shares, scope, names),
+            numbers_of_jobs(scope, names),
+            None if narrowed else idle_gpus(found.pools, scope, names),
+            found.bill,
+            sum(one.cents or 0 for one in found.shares if one.line == DIRECT),
+        )
+
+    @cached_property
+    def lost(self) -> list[Lost]:
+        """The dearest first; also those without a bill yet, by their hours."""
+        found: dict[tuple[UUID, str, str, str], Lost] = {}
+        for one in self.outcomes:
+            if one.status in LOST:
+                key = one.team, one.model, one.provider, one.gpu_type
+                if key not in found:
+                    found[key] = Lost(*key, self.jobs.get(key, Counter()))
+                found[key].add(one)
+        return sorted(found.values(), key=lambda one: (-one.usd, -one.microseconds, one.team.int, one.model))
+
+    @cached_property
+    def runs(self) -> list[Runs]:
+        """The dearest first."""
+        found: dict[tuple[UUID, str], Runs] = {}
+        for (team, model, *_), statuses in self.jobs.items():
+            one = found.setdefault((team, model), Runs(team, model))
+            one.completed += statuses[COMPLETED]
+            one.failed += statuses[FAILED]
+            one.cancelled += statuses[CANCELLED]
+        for part in self.outcomes:
+            one = found.setdefault((part.team, part.model), Runs(part.team, part.model))
+            one.cents += part.cents or 0
+            one.of_completed += part.cents or 0 if part.status == COMPLETED else 0
+            one.microseconds += part.microseconds
+        ended = [one for one in found.values() if one.cents or one.completed or one.failed or one.cancelled]
+        return sorted(ended, key=lambda one: (-one.cents, one.team.int, one.model))
+
+    @cached_property
+    def by_day(self) -> dict[date, Counter[str]]:
+        """Cents by FAILED, CANCELLED, IDLE and UNUSED."""
+        days: defaultdict[date, Counter[str]] = defaultdict(Counter)
+        for part in self.outcomes:
+            if part.status in LOST:
+                days[part.day][part.status] += part.cents or 0
+        for one in self.idle or []:
+            for line, amounts in ((IDLE, one.idle_on), (UNUSED, one.unused_on)):
+                for day, amount in amounts.items():
+                    days[day][line] += amount
+        return dict(days)
+
+    def within(self, span: Span) -> Decimal:
+        """The waste of these days, counted once."""
+        return usd(sum(sum(parts.values()) for day, parts in self.by_day.items() if day in span))
+
+    def cents_of(self, status: str) -> int:
+        return sum(one.cents or 0 for one in self.outcomes if one.status == status)
+
+    @property
+    def failed_usd(self) -> Decimal:
+        return usd(self.cents_of(FAILED))
+
+    @property
+    def cancelled_usd(self) -> Decimal:
+        return usd(self.cents_of(CANCELLED))
+
+    @property
+    def lost_usd(self) -> Decimal:
+        return self.failed_usd + self.cancelled_usd
+
+    @property
+    def idle_usd(self) -> Decimal | None:
+        return None if self.idle is None else added(one.usd for one in self.idle)
+
+    @property
+    def unused_usd(self) -> Decimal | None:
+        return None if self.idle is None else added(one.unused_usd for one in self.idle)
+
+    @property
+    def usd(self) -> Decimal:
+        """Counted once: these are different lines of the same bill."""
+        return self.lost_usd + (self.idle_usd or 0) + (self.unused_usd or 0)
+
+    @property
+    def bill_usd(self) -> Decimal:
+        return usd(self.bill)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.outcomes or self.idle or self.jobs or self.bill)
+
+
+def changed(now: Waste, scope: Scope, sides: Sides, names: Names) -> Change:
+    """Against the same number of closed days before."""
+    if sides.reason:
+        return Change(None, None, None, sides.reason)
+    before = Waste.of(scope.over(sides.before), names)
+    return change(now.within(sides.now), before.usd, Known(scope, sides, names).why_not("cost", "jobs"))
+
+
+def added(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal("0.00"))
+
+
+def numbers_of_jobs(scope: Scope, names: Names) -> Jobs:
+    """Jobs that overlap the range."""
+    keys = ["team", "model", "provider", "gpu_type", "status"]
+    found: defaultdict[Any, Counter[str]] = defaultdict(Counter)
+    for team, model, provider, gpu_type, status, number in count_by(keys, scope, names):
+        found[team, model, names.provider(provider), names.gpu_type(gpu_type)][status] += number
+    return dict(found)
