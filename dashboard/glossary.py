@@ -501,16 +501,16 @@ WASTE = (
         "waste",
         "Waste, counted once",
         "What was paid for without a result in the range: the cost of failed and cancelled jobs, of GPUs "
-        "that stood idle, and of commitments that nobody used. These are different lines of one bill. It says "
-        "what was spent, not what will be saved: nothing of it is carried on to other days.",
+        "that stood idle, and of commitments that nobody used. These are different lines of one bill. It "
+        "says what was spent, not what will be saved: nothing of it is carried on to other days.",
         "failed + cancelled + idle + unused commitment",
     ),
     Term(
         "lost-jobs",
         "Cost of failed and cancelled jobs",
-        "A team’s share of a day, provider and GPU type goes to its models by their hours, and a model’s part "
-        "to what became of its jobs by theirs: completed, failed, cancelled, running. The cents of all of "
-        "these add up to the team’s share.",
+        "A team’s share of a day, provider and GPU type goes to its models by their hours, and a model’s "
+        "part to what became of its jobs by theirs: completed, failed, cancelled, running. The cents of all "
+        "of these add up to the team’s share.",
         "cost of the team’s model × hours of its failed and cancelled jobs ÷ hours of all its jobs",
     ),
     Term(
@@ -534,8 +534,8 @@ WASTE = (
         "stuck-jobs",
         "Stuck jobs",
         "Jobs that run longer than 99 of 100 of the newest 1,000 finished runs of the same team and model, "
-        "where there are 100 at least; and jobs whose times belie their status: running with an end, finished "
-        "without one, pending with a start. They are likely stuck, or their record is wrong.",
+        "where there are 100 at least; and jobs whose times belie their status: running with an end, "
+        "finished without one, pending with a start. They are likely stuck, or their record is wrong.",
         "now − start > 99th percentile of finished runs",
     ),
 )

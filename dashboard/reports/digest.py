@@ -1,0 +1,135 @@
+"""What a digest tells of one day: cost, the month so far, stuck jobs, and data that is late."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+from ..naming import Names
+from ..scope import Scope, Span, shift_month
+from .compare import Change, change, months_earlier
+from .freshness import Completeness, Freshness, jobs_through
+from .spend import costs
+from .stuck import StuckJobs, stuck_jobs
+
+WEEK = timedelta(days=7)
+GRACE = 1  # days that anything may be late without being told of
+Costs = Mapping[tuple[str, date], Decimal]  # of a provider on a day with rows
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDay:
+    """A provider's last closed day, and its cost beside that of the same weekday a week before."""
+
+    provider: str
+    day: date
+    usd: Decimal | None
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class MonthToDate:
+    """Closed days of the month, and the same days of the month before."""
+
+    span: Span
+    before: Span
+    usd: Decimal
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """through: the last day that is complete. days: how many more should be by now."""
+
+    what: str
+    through: date
+    days: int
+
+
+@dataclass(frozen=True)
+class Digest:
+    """day: the one it was made for; figures are of the last closed days up to it. stuck: as of now."""
+
+    day: date
+    basis: str
+    providers: list[ProviderDay]
+    month: MonthToDate | None
+    stuck: StuckJobs
+    late: list[Late]
+
+    @property
+    def total(self) -> Decimal:
+        return sum((one.usd for one in self.providers if one.usd is not None), Decimal("0.00"))
+
+
+def digest(day: date, names: Names) -> Digest:
+    freshness = Freshness.load(names)
+    known = costs_by_day(day, names)
+    return Digest(
+        day,
+        settings.HELIOX_COST_BASIS,
+        provider_days(day, freshness, known),
+        month_to_date(day, freshness, known),
+        stuck_jobs(Scope(), names),
+        late(day, freshness, names),
+    )
+
+
+def costs_by_day(day: date, names: Names) -> Costs:
+    """Of the day's month and the one before, which hold every week before, too."""
+    span = Span.inclusive(shift_month(day.replace(day=1), -2), day)
+    found: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: Decimal("0.00"))
+    for cell in costs(Scope(span, basis=settings.HELIOX_COST_BASIS), names):
+        found[cell.provider, cell.day] += cell.usd
+    return dict(found)
+
+
+def provider_days(day: date, freshness: Freshness, known: Costs) -> list[ProviderDay]:
+    """The dearest first; without providers that have not billed for long."""
+    found = [
+        provider_day(one.provider, min(one.closed, day), known)
+        for one in freshness.providers
+        if one.closed and not one.late
+    ]
+    return sorted(found, key=lambda one: (-(one.usd or 0), one.provider))
+
+
+def provider_day(provider: str, day: date, known: Costs) -> ProviderDay:
+    usd, before = known.get((provider, day)), known.get((provider, day - WEEK))
+    return ProviderDay(provider, day, usd, change(usd, before))
+
+
+def month_to_date(day: date, freshness: Freshness, known: Costs) -> MonthToDate | None:
+    through = freshness.through()
+    if through is None or not known:
+        return None
+    last = min(through, day)
+    span = Span.inclusive(last.replace(day=1), last)
+    before = months_earlier(span, 1)
+    usd, earlier = spent(span, known), spent(before, known)
+    reason = "" if before.length == span.length else "the month before is shorter"
+    return MonthToDate(span, before, usd or Decimal("0.00"), change(usd, earlier, reason))
+
+
+def spent(span: Span, known: Costs) -> Decimal | None:
+    amounts = [usd for (_, day), usd in known.items() if day in span]
+    return sum(amounts, Decimal("0.00")) if amounts else None
+
+
+def late(day: date, freshness: Freshness, names: Names) -> list[Late]:
+    """Bills that are complete to an earlier day than their lag explains, and job logs; the latest last."""
+    found = [behind(one, day - timedelta(days=names.lag(one.provider))) for one in freshness.providers]
+    logged = jobs_through()
+    if logged:
+        found.append(Late("Job logs", logged, (day - logged).days))
+    return sorted((one for one in found if one and one.days > GRACE), key=lambda one: (one.days, one.what))
+
+
+def behind(one: Completeness, expected: date) -> Late | None:
+    """Of a provider that still bills."""
+    return None if one.late else Late(f"Bill of {one.provider}", one.through, (expected - one.through).days)
