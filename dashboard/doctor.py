@@ -27,7 +27,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from . import rollups, workers
-from .models import AuditEvent, GpuTimeChange
+from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
 from .reports.freshness import Freshness
@@ -41,6 +41,7 @@ OLDEST_POSTGRESQL, OLDEST_SQLITE = 14, (3, 37)
 MOST_UNSETTLED = 100_000
 MOST_EXPIRED = 100_000
 MANY_EVENTS = 5_000_000
+LATE_DIGEST = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,18 @@ def mail_() -> Findings:
         return
     with mail.get_connection(timeout=10):
         yield told("mail", f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT} answers")
+
+
+def digest() -> Findings:
+    last = SentDigest.objects.order_by("-at").first()
+    sent = f"last sent on {last.at:%Y-%m-%d}, of {last.day}" if last else "none was sent yet"
+    to = len(settings.HELIOX_DIGEST_TO) + bool(settings.HELIOX_DIGEST_WEBHOOK)
+    if not (to or last or settings.HELIOX_MAIL_URL):
+        yield told("digest", "not set up, so none is sent")
+        return
+    said = f"{to} recipients, {sent}" if to else f"mail is set up, but no recipient; {sent}"
+    todo = "Set HELIOX_DIGEST_TO, and let cron run manage.py send_digest each morning."
+    yield told("digest", said, todo, odd=not to or last is None or timezone.now() - last.at > LATE_DIGEST)
 
 
 # The database
@@ -253,6 +266,7 @@ CHECKS: list[Callable[[], Findings]] = [
     time_zone,
     uploads,
     mail_,
+    digest,
     database,
     replica,
     migrations,

@@ -11,12 +11,12 @@ import django_tables2 as tables
 from django.utils.html import format_html
 
 from .exports import plain_number
-from .rate_tables import amount, rate
+from .rate_tables import WHOLE, amount, rate
 from .table_rows import FigureTable
 from .tables import NUMBER, moment
 from .templatetags import ui
 
-WORDS = {"td": {"class": "wrap"}}
+WORDS = {"td": {"class": "wrap why"}}
 
 
 class WasteTable(FigureTable):
@@ -57,7 +57,7 @@ class LostTable(WasteTable):
     team = tables.Column(verbose_name="Team")
     model = tables.Column(verbose_name="Model")
     provider = tables.Column(verbose_name="Provider")
-    gpu_type = tables.Column(verbose_name="GPU type")
+    gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     failed = amount("Failed jobs")
     cancelled = amount("Cancelled jobs")
     days = amount("on days")
@@ -92,17 +92,17 @@ class RunsTable(WasteTable):
 
 class IdleTable(WasteTable):
     provider = tables.Column(verbose_name="Provider")
-    gpu_type = tables.Column(verbose_name="GPU type")
+    gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     days = amount("on days")
-    metered_hours = amount("Metered GPU-hours")
-    used_hours = amount("Job GPU-hours")
-    idle_hours = amount("Idle GPU-hours")
+    metered_hours = amount("Metered")
+    used_hours = amount("Held by jobs")
+    idle_hours = amount("Idle")
     utilisation = rate("Utilisation")
     usd_per_hour = rate("Price")
     usd = amount("Idle cost")
-    releasable_usd = amount("of it on demand or spot")
-    either_way_usd = amount("paid either way")
-    unknown_usd = amount("unknown")
+    releasable_usd = amount("On demand, spot")
+    either_way_usd = amount("Paid either way")
+    unknown_usd = amount("Unknown")
     unused_usd = amount("Unused commitment")
 
     render_provider = WasteTable.linked
@@ -115,12 +115,12 @@ class StuckTable(WasteTable):
     model = tables.Column(verbose_name="Job")
     team = tables.Column(verbose_name="Team")
     provider = tables.Column(verbose_name="Provider")
-    gpu_type = tables.Column(verbose_name="GPU type")
+    gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     gpus = tables.Column(verbose_name="GPUs", attrs=NUMBER)
     since = tables.Column(verbose_name="Start")
     why = tables.Column(verbose_name="Why", attrs=WORDS)
     usd_per_hour = rate("$ per hour")
-    usd = amount("Cost so far")
+    usd = rate("Cost so far")
 
     class Meta(WasteTable.Meta):
         empty_text = "No job looks stuck with these filters."

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -121,6 +122,41 @@ def mail(name: str) -> dict[str, Any]:
         "EMAIL_USE_SSL": where.scheme == "smtps",
         "EMAIL_TIMEOUT": 10,
     }
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def web_address(name: str, *, any_path: bool = False) -> str:
+    """An https:// address; http:// is for this machine only. It is not repeated: it may hold a secret."""
+    value = text(name).rstrip("/")
+    try:
+        where = urlsplit(value)
+        plain = where.port is None or 0 < where.port < 65536
+    except ValueError:
+        where, plain = urlsplit(""), False
+    plain = plain and not (where.username or where.fragment) and value.isprintable() and " " not in value
+    if not any_path:
+        plain = plain and not (where.path or where.query)
+    safe = where.scheme == "https" or (where.scheme == "http" and where.hostname in LOOPBACK)
+    if value and not (plain and safe and where.hostname):
+        example = "https://hooks.example.com/services/…" if any_path else "https://heliox.example.com"
+        raise ImproperlyConfigured(
+            f"{name} is not understood, expected {example} (http:// only on this machine)."
+        )
+    return value
+
+
+def mail_addresses(name: str) -> list[str]:
+    found = [address.strip() for address in text(name).split(",") if address.strip()]
+    for address in found:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ImproperlyConfigured(
+                f"{name} holds {address!r}, expected mail addresses with commas between."
+            ) from None
+    return found
 
 
 def local_secret_key() -> str:
@@ -440,6 +476,9 @@ CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 HELIOX_MAIL_URL = text("HELIOX_MAIL_URL")
 globals().update(mail("HELIOX_MAIL_URL"))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL = text("HELIOX_MAIL_FROM", "heliox@localhost")
+HELIOX_SITE_URL = web_address("HELIOX_SITE_URL")
+HELIOX_DIGEST_TO = mail_addresses("HELIOX_DIGEST_TO")
+HELIOX_DIGEST_WEBHOOK = web_address("HELIOX_DIGEST_WEBHOOK", any_path=True)
 
 HELIOX_METRICS_TOKEN = metrics_token()
 HELIOX_ERRORS_DSN = errors_dsn()

@@ -1,0 +1,154 @@
+"""A digest in words: subject, plain text, HTML, and the text for a chat. Names in it can do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from ..filters import query
+from ..money import to_cents
+from ..naming import Names
+from ..periods import day_in_words, in_words
+from ..reports.compare import Change
+from ..reports.digest import Digest, MonthToDate, ProviderDay
+from ..reports.stuck import HAS_END, HAS_START, NO_END, TOO_LONG, Stuck
+from ..templatetags import ui
+
+MOST_LINES = 10
+WHY = {
+    TOO_LONG: "runs longer than 99 of 100 of its kind",
+    HAS_END: "running, and has an end",
+    NO_END: "finished, and has no end",
+    HAS_START: "pending, and has a start",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """lines: sentences of their own. page: what a link leads to, where the site's address is known."""
+
+    title: str
+    lines: list[str]
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    subject: str
+    lead: str
+    sections: list[Section] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return render_to_string("dashboard/mail/digest.txt", {"message": self})
+
+    @property
+    def html(self) -> str:
+        return render_to_string("dashboard/mail/digest.html", {"message": self})
+
+    @property
+    def chat(self) -> str:
+        """Slack reads <…> as links and calls to people: no name can write one."""
+        return escape(self.text, quote=False)
+
+
+def told(found: Digest, names: Names) -> Message:
+    return Message(
+        f"Heliox digest of {day_in_words(found.day)}: {ui.usd(found.total)} on the last closed day",
+        f"What GPUs cost, at {found.basis} cost. Only closed days are told, those whose bill is complete.",
+        [
+            section("Last closed day", cost_lines(found.providers), "costs", preset="last7"),
+            section("Month to date", month_lines(found.month), "costs", **days_of(found.month)),
+            section("Stuck jobs now", list(stuck_lines(found, names)), "waste", anchor="stuck"),
+            section("Late data", late_lines(found), "quality"),
+        ],
+    )
+
+
+def section(title: str, lines: list[str], page: str, anchor: str = "", **parameters: Any) -> Section:
+    left = len(lines) - MOST_LINES
+    shown = [*lines[:MOST_LINES], *([f"… and {left:,} more."] if left > 0 else [])]
+    site = settings.HELIOX_SITE_URL
+    place = f"#{anchor}" if anchor else ""
+    return Section(title, shown, f"{site}{reverse(page)}{query(**parameters)}{place}" if site else "")
+
+
+def plain(name: str) -> str:
+    """On one line, without what is not printed: a name must not look like a line of the digest."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+
+
+def days_of(month: MonthToDate | None) -> dict[str, date]:
+    return {"start": month.span.start, "end": month.span.last} if month else {}
+
+
+# The lines
+
+
+def cost_lines(providers: list[ProviderDay]) -> list[str]:
+    if not providers:
+        return ["No day is closed yet: import a bill, or wait until one is complete."]
+    return [
+        f"{plain(one.provider)}, {one.day:%a} {day_in_words(one.day)}: {amount(one.usd)}; "
+        f"{moved(one.change, f'the {one.day:%A} before')}"
+        for one in providers
+    ]
+
+
+def amount(usd: Decimal | None) -> str:
+    return "no cost is stored" if usd is None else ui.usd(usd)
+
+
+def moved(change: Change, than: str) -> str:
+    if change.by is None:
+        return f"not compared with {than}: {change.reason}"
+    way = "more" if change.by > 0 else "less"
+    part = f"{ui.percent(abs(change.by))} {way}" if change.by else "as much"
+    return f"{part} {'as' if not change.by else 'than'} {than} ({ui.usd(change.before)})"
+
+
+def month_lines(month: MonthToDate | None) -> list[str]:
+    if month is None:
+        return ["No day of the month is closed yet."]
+    compared = moved(month.change, in_words(month.before))
+    return [f"{in_words(month.span)}: {ui.usd(month.usd)}; {compared}"]
+
+
+def stuck_lines(found: Digest, names: Names) -> Iterator[str]:
+    stuck = found.stuck
+    if not stuck.jobs:
+        yield "No job runs longer than usual, and no job’s times belie its status."
+        return
+    hourly = ui.usd(to_cents(stuck.usd_per_hour))
+    jobs = "1 job" if len(stuck.jobs) == 1 else f"{ui.count(len(stuck.jobs))} jobs"
+    yield f"{jobs}, {hourly} each further hour at the last known prices."
+    yield from (stuck_line(one, names) for one in stuck.jobs)
+
+
+def stuck_line(one: Stuck, names: Names) -> str:
+    job = one.job
+    hardware = f"{plain(names.provider(job.provider))} {plain(names.gpu_type(job.gpu_type))}"
+    cost = "" if one.usd is None else f"; {ui.usd(one.usd)} so far"
+    model = plain(job.model_name) or "unspecified"
+    return f"{model} of {plain(job.team.name)} on {hardware}, {since(one)}: {WHY[one.why]}{cost}"
+
+
+def since(one: Stuck) -> str:
+    return f"since {one.since:%Y-%m-%d %H:%M} UTC"
+
+
+def late_lines(found: Digest) -> list[str]:
+    if not found.late:
+        return ["All bills and job logs are as complete as their lag allows."]
+    return [
+        f"{plain(one.what)}: complete through {day_in_words(one.through)}, {one.days:,} days fewer than usual"
+        for one in found.late
+    ]
