@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from dashboard.models import (
     AccountMapping,
+    Budget,
     ClusterMapping,
     ImportRun,
     Invoice,
@@ -36,6 +37,7 @@ PAGES = (
         "bridge/",
         "unit-prices/",
     ),
+    *("forecast/", "budgets/?month=2025-03"),
     *(
         "contracts/",
         "contracts/?file=entries",
@@ -75,6 +77,8 @@ def name_everything(names: Iterable[str]) -> None:
         make_rate("gpu_hour", "1.50", "2025-03-05", "2025-03-06", provider=short, gpu_type=short, note=name)
         make_commitment("8", "2025-03-01", "2025-03-31", provider=short, gpu_type=short, note=name)
         invoice = {"provider": short, "account": name, "number": short, "note": name}
+        Budget.objects.create(first_month=date(2025, 3, 1), monthly_usd=10, provider=short, note=name)
+        Budget.objects.create(first_month=date(2025, 3, 1), monthly_usd=10, team=team)
         Invoice.objects.create(period_start=date(2025, 3, 1), total_usd=Decimal("10.00"), **invoice)
         ClusterMapping.objects.create(cluster=name + ".", partition=name, provider=short, gpu_type=short)
         AccountMapping.objects.create(cluster=name, account=name + ".", team=team)

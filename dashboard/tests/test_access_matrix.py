@@ -20,6 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.models import (
     AccountMapping,
+    Budget,
     ClusterMapping,
     CostSnapshot,
     ImportRun,
@@ -100,6 +101,7 @@ def one_of_each() -> dict[type[models.Model], Any]:
     per_hour("1.50", "2025-01-01")
     make_commitment("8", "2025-01-01", "2025-12-31")
     Invoice.objects.create(provider="AWS", period_start="2025-03-01", total_usd="10.00")
+    Budget.objects.create(provider="AWS", first_month="2025-01-01", monthly_usd="100.00")
     ClusterMapping.objects.create(cluster="fox", provider="AWS")
     AccountMapping.objects.create(cluster="fox", account="nn1", team=team)
     SpendMapping.objects.create(provider="AWS", tag="vision", team=team)

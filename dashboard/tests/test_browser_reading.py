@@ -29,6 +29,8 @@ PAGES = {
     "job": "/jobs/{job}/",
     "running": "/jobs/running/",
     "waste": "/waste/",
+    "forecast": "/forecast/",
+    "budgets": "/budgets/",
     "teams": "/teams/",
     "team": "/teams/{team}/",
     "help": "/help/",
@@ -40,7 +42,17 @@ PAGES = {
     "admin form": "/admin/dashboard/job/{job}/change/",
     "admin deletion": "/admin/dashboard/team/{team}/delete/",
 }
-WITH_CHARTS = ["/", "/costs/", "/allocation/", "/usage/", "/unit-prices/", "/bridge/", "/waste/", "/teams/"]
+WITH_CHARTS = [
+    "/",
+    "/costs/",
+    "/allocation/",
+    "/usage/",
+    "/unit-prices/",
+    "/bridge/",
+    "/waste/",
+    "/forecast/",
+    "/teams/",
+]
 PHONE = {"width": 390, "height": 844}
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;

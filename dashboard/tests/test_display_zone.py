@@ -20,6 +20,8 @@ FILES = {
     "running": "/jobs/running/",
     "unit prices": "/unit-prices/?preset=all",
     "waste": "/waste/?preset=all",
+    "forecast": "/forecast/",
+    "budgets": "/budgets/",
     "bridge": "/bridge/?preset=last30",
     "match": "/reconcile/?view=match&preset=all",
     "gaps": "/reconcile/?view=gaps&preset=all",

@@ -17,6 +17,7 @@ from django.test import Client
 
 from dashboard.models import (
     AccountMapping,
+    Budget,
     ClusterMapping,
     ImportRun,
     Invoice,
@@ -56,6 +57,7 @@ def one_of_each(root: Client, company: None) -> dict[str, Any]:
     per_hour("1.50", "2020-01-01", "2020-01-02")
     make_commitment("8", "2020-01-01", "2020-12-31")
     Invoice.objects.create(provider="AWS", period_start="2020-03-01", total_usd="10.00")
+    Budget.objects.create(provider="AWS", first_month="2020-01-01", monthly_usd="100.00")
     ClusterMapping.objects.create(cluster="elk", provider="AWS")
     AccountMapping.objects.create(cluster="fox", account="nn1", team=team)
     SpendMapping.objects.create(provider="AWS", tag="vision", team=team)

@@ -28,6 +28,8 @@ CLOSED = (
     "bridge",
     "unit_prices",
     "waste",
+    "forecast",
+    "budgets",
     "contracts",
     "reconcile",
     "quality",
