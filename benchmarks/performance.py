@@ -18,19 +18,24 @@ Said = dict[str, Any]
 
 
 def remember(size: str, about: Said, row: Row, result: Result) -> Said:
-    """Rows that were measured before stay as they are, if that was on the same machine."""
+    """Rows that were measured before stay; where that was on another machine, they say on which."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{size}.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    same = {key: before.get(key) for key in ("machine", "versions")} == {
-        key: about[key] for key in ("machine", "versions")
-    }
-    rows = before["rows"] if same else {}
+    before = json.loads(path.read_text()) if path.exists() else {"machine": about["machine"], "rows": {}}
+    same = before["machine"] == about["machine"]
+    rows = before["rows"] if same else {n: moved(one, before["machine"]) for n, one in before["rows"].items()}
     rows |= {str(row.number): asdict(result) | {"day": about["day"]}}
-    whole = about | {"built": before.get("built", {}) | about["built"] if same else about["built"]}
+    whole = about | {"built": before.get("built", {}) | about["built"]}
     whole["rows"] = dict(sorted(rows.items(), key=lambda row: int(row[0])))
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     return whole
+
+
+def moved(row: Said, machine: dict[str, str]) -> Said:
+    if "elsewhere" in row:
+        return row
+    note = f"Measured on {row['day']} on another machine ({machine['CPU']}, {machine['cores']} cores)."
+    return row | {"elsewhere": machine, "notes": [*row["notes"], note]}
 
 
 def write(said: Said) -> None:
