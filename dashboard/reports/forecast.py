@@ -228,17 +228,16 @@ def remembered(series: tuple[Daily, ...], span: Span, asked_on: date | None) -> 
 
 
 def without_band(series: Sequence[Daily], closed: Sequence[date], span: Span) -> Outlook:
-    told = [
-        (daily, through) for daily, through in zip(series, closed, strict=True) if is_told(daily, through)
-    ]
-    if not told:
+    """Of all providers, once enough days of one of them are closed; a new one is told by the days it has."""
+    begun = [(one, through) for one, through in zip(series, closed, strict=True) if days_by(one, through)]
+    if not any(days_by(*one) >= FEWEST_DAYS for one in begun):
         return Outlook(span, (), reason=TOO_LITTLE if series else "nothing is stored")
-    return Outlook(span, tuple(part_of(daily, through, span) for daily, through in told))
+    return Outlook(span, tuple(part_of(one, through, span) for one, through in begun))
 
 
-def is_told(daily: Daily, through: date) -> bool:
-    """Whether enough of its days were closed by then; a provider that has just begun is left out."""
-    return sum(day <= through for day in islice(daily.known, FEWEST_DAYS)) >= FEWEST_DAYS
+def days_by(daily: Daily, through: date) -> int:
+    """How many of its first few days were closed by then."""
+    return sum(day <= through for day in islice(daily.known, FEWEST_DAYS))
 
 
 def part_of(daily: Daily, through: date, span: Span) -> Part:
@@ -286,8 +285,7 @@ def error(series: Sequence[Daily], origin: date, days: int) -> float | None:
     said = came = 0.0
     ahead = list(Span(origin + ONE_DAY, origin + (days + 1) * ONE_DAY))
     for daily in series:
-        past = fit_at(daily, origin) if is_told(daily, origin) else None
-        if past:
+        if past := fit_at(daily, origin):
             of_them = [day for day in ahead if day in daily.known]
             said += past.over(of_them)
             came += sum(daily.known[day] for day in of_them)
