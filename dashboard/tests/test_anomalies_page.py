@@ -88,7 +88,7 @@ def test_with_no_day_or_one_it_says_what_to_do(client: Client, viewer: Any, stor
 def test_what_is_spread_is_no_anomaly(client: Client, weeks: None, finance: Any) -> None:
     day = date(2025, 3, 20)
     PeriodEntry.objects.create(
-        provider="AWS", gpu_type="A100-80GB", first_day=day, last_day=day, total_usd=5000, gpu_hours=None
+        provider="AWS", gpu_type="A100-80GB", first_day=day, last_day=day, cost_usd=5000, gpu_hours=None
     )
     client.force_login(finance)
     assert [row["first_day"] for row in rows_of(client)] == ["2025-03-12"]

@@ -163,7 +163,7 @@ def delete_note(request: HttpRequest, names: Names) -> Answer:
 
 
 def stored_note(request: HttpRequest, pk: UUID | None) -> DayNote | None:
-    note = DayNote.objects.select_for_update().filter(pk=pk).first()
+    note = DayNote.objects.select_for_update().filter(pk__in=[pk] if pk else []).first()
     if note is None:
         messages.error(request, MEANWHILE)
     elif not may_edit(request.user, note):
@@ -201,7 +201,8 @@ def dismiss(request: HttpRequest, names: Names) -> Answer:
 def take_back(request: HttpRequest, names: Names) -> Answer:
     if not may_dismiss(request.user):
         raise PermissionDenied("Your role may look at anomalies but not take back that one is dismissed.")
-    one = DismissedAnomaly.objects.select_for_update().filter(pk=key_of(request)).first()
+    pk = key_of(request)
+    one = DismissedAnomaly.objects.select_for_update().filter(pk__in=[pk] if pk else []).first()
     if one is None:
         messages.error(request, MEANWHILE)
         return Answer(saved=True, place="main")

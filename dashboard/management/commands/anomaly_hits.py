@@ -15,6 +15,7 @@ from dashboard.naming import Names
 from dashboard.reports.anomalies import Anomaly, anomalies
 from dashboard.reports.freshness import Freshness
 from dashboard.scope import Scope, Span
+from dashboard.templatetags import ui
 
 NEAR = timedelta(days=2)
 
@@ -59,6 +60,6 @@ def is_of(one: Anomaly, event: Planted) -> bool:
 def in_words(one: Anomaly) -> str:
     found = one.found
     if found.difference is None:
-        return f"missing, {len(found.days)} days, ${usd(found.expected):,} expected"
+        return f"missing, {len(found.days)} days, {ui.usd(usd(found.expected))} expected"
     moved = f", {found.moved}" if found.moved else ""
-    return f"{found.kind}, {len(found.days)} of them, ${usd(found.difference):,}{moved}"
+    return f"{found.kind}, {len(found.days)} of them, {ui.usd(usd(found.difference))}{moved}"
