@@ -44,7 +44,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return file
     open_ones = report.undismissed(found)
     context = asked.context(
-        figures=figures(asked, open_ones) if asked.scope.span else [],
+        figures=figures(asked, open_ones),
         rows=[row(asked, one, sent) for one in open_ones],
         dismissed=[row(asked, one, sent) for one in found if one.dismissed],
         how_anomaly=asked.how("anomaly"),
