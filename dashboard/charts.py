@@ -50,7 +50,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """how: views.how.How, told below the numbers. sideways: bars lie, so that long names can be read."""
+    """how: views.how.How, told below the numbers. sideways: bars lie, so that long names can be read.
+
+    marks: labels, and what is to be known of them.
+    """
 
     id: str
     title: str
@@ -61,6 +64,7 @@ class Chart:
     open: Sequence[bool] = ()
     links: Sequence[str | None] = ()
     how: Any = None
+    marks: Sequence[tuple[str, str]] = ()
     sideways: bool = False
 
     @property
@@ -77,7 +81,7 @@ class Chart:
             "series": [drawn(s, self.links) for s in self.series],
             "open": list(self.open),
             "sideways": self.sideways,
-            "marks": [],
+            "marks": [{"label": label, "text": text} for label, text in self.marks],
         }
 
     @property
@@ -91,7 +95,8 @@ class Chart:
     def table_row(self, place: int, label: str) -> list[dict[str, Any]]:
         mark = " (open)" if place < len(self.open) and self.open[place] else ""
         link = self.links[place] if place < len(self.links) else None
-        cells = [{"text": label + mark, "url": link, "numeric": False}]
+        notes = "".join(f" – {text}" for marked, text in self.marks if marked == label)
+        cells = [{"text": label + mark + notes, "url": link, "numeric": False}]
         for s in self.series:
             url = s.links[place] if place < len(s.links) else None
             if s.steps:

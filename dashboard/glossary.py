@@ -539,6 +539,26 @@ WASTE = (
         "now − start > 99th percentile of finished runs",
     ),
 )
+WATCHING = (
+    Term(
+        "anomaly",
+        "Anomaly",
+        "Days on which a provider’s GPU type cost far more or less than was expected: the median of the "
+        "same weekday in the eight weeks before, moved by the median distance of the last 28 days. Far is "
+        "six times their usual distance from that (1.4826 × the median absolute deviation, 2 % of what is "
+        "expected at least), and more than a floor in dollars. Days that belong together are one anomaly; "
+        "seven of them are a new level, and later days are held against that. A day without a row is "
+        "missing, not nought. The hours part is what other hours at the old rate come to, the rate part "
+        "the rest.",
+        "difference = actual − expected = Δhours × old rate + Δrate × new hours",
+    ),
+    Term(
+        "day-note",
+        "Note on a day",
+        "A sentence that somebody left on a day, for all GPUs or for a provider and GPU type. Charts over "
+        "time mark the day, or the week or month that holds it. Who wrote it and administrators change it.",
+    ),
+)
 SECTIONS = (
     ("Money", MONEY),
     ("Costs that no cloud bills", CONTRACTS),
@@ -547,6 +567,7 @@ SECTIONS = (
     ("Unit prices", RATES),
     ("Bridge", BRIDGE),
     ("Planning", PLANNING),
+    ("Watching", WATCHING),
     ("Reconciliation", RECONCILIATION),
     ("Hours", HOURS),
     ("Days and ranges", DAYS),

@@ -5,6 +5,7 @@ from django.urls import path
 from .views import (
     accounts,
     allocation,
+    anomalies,
     bridge,
     budgets,
     contracts,
@@ -32,6 +33,7 @@ urlpatterns: list = [
     path("allocation/", allocation.page, name="allocation"),
     path("bridge/", bridge.page, name="bridge"),
     path("unit-prices/", unit_prices.page, name="unit_prices"),
+    path("anomalies/", anomalies.page, name="anomalies"),
     path("forecast/", forecast.page, name="forecast"),
     path("budgets/", budgets.page, name="budgets"),
     path("contracts/", contracts.page, name="contracts"),

@@ -16,13 +16,12 @@ from ..money import to_cents
 from ..scope import ONE_DAY, Span, shift_month
 from . import prices
 from .company import FLEETS, INFERENCE, SIDES, Fleet, Side
-from .plan import OPEN_DAY, Plan
+from .plan import OPEN_DAY, REFUND, Plan
 
 ZERO = Decimal(0)
 MICRO = Decimal("0.000001")
 NO_LINES = "Lambda"
 OVER_REPORTED = 5
-REFUND = ("Lambda A100-80GB", Decimal("-2140.00"), 34)  # fleet, USD, so many days before the end
 UNMETERED_DAYS = 3
 GOODWILL = (Decimal("-845.20"), 19)
 APOLOGY = (Decimal("-3180.55"), 9)  # USD, so many days after the outage

@@ -21,6 +21,8 @@ TWO_YEARS = 730
 JOBS_PER_DAY = 27.4
 WEEKDAYS = (0.98, 1.0, 1.02, 1.01, 0.96)
 SUNDAY = 0.96
+COMMITTED = "AWS H100-80GB"
+REFUND = ("Lambda A100-80GB", Decimal("-2140.00"), 34)  # fleet, USD, so many days before the end
 OPEN_DAY = 0.4  # of today's hours are on the bill by the time it is read
 NEGOTIATED = Decimal("0.78")
 COMMITMENT = Decimal("0.72")
@@ -40,6 +42,16 @@ class PriceCut:
     provider: str
     gpu_types: tuple[str, ...]
     listed: bool
+
+
+@dataclass(frozen=True)
+class Planted:
+    """An event of the plan in one fleet, by its first day."""
+
+    event: str
+    provider: str
+    gpu_type: str
+    day: date
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,20 @@ class Plan:
     def is_out(self, fleet: Fleet, day: date) -> bool:
         return self.outage is not None and fleet.provider == self.outage.provider and day in self.outage.span
 
+    def planted(self) -> Iterator[Planted]:
+        """What ought to stand out: each event in each fleet that it befalls."""
+        for fleet in FLEETS:
+            if self.outage and fleet.provider == self.outage.provider:
+                yield Planted("outage", fleet.provider, fleet.gpu_type, self.outage.span.start)
+            cut = self.price_cut
+            if fleet.provider == cut.provider and fleet.gpu_type in cut.gpu_types:
+                yield Planted("price cut", fleet.provider, fleet.gpu_type, cut.day)
+            if fleet.name == REFUND[0]:
+                yield Planted("refund", fleet.provider, fleet.gpu_type, self.days_ago(REFUND[2]))
+            if fleet.name == COMMITTED:
+                for one in self.commitments:
+                    yield Planted("commitment begins", fleet.provider, fleet.gpu_type, one.span.start)
+
     @cached_property
     def price_cut(self) -> PriceCut:
         """The provider's own, where one lies well inside the days; else one that the company negotiated."""
@@ -133,7 +159,7 @@ class Plan:
     @cached_property
     def commitments(self) -> tuple[Commitment, ...]:
         """One-year plans on AWS H100s, begun on the first of a month after the price cut, then renewed."""
-        [fleet] = [f for f in FLEETS if f.name == "AWS H100-80GB"]
+        [fleet] = [f for f in FLEETS if f.name == COMMITTED]
         first = shift_month(self.price_cut.day.replace(day=1), 1)
         agreed, day = [], first
         while day in self.span:
@@ -144,7 +170,7 @@ class Plan:
         return tuple(agreed)
 
     def commitment(self, fleet: Fleet, day: date) -> Commitment | None:
-        if fleet.name != "AWS H100-80GB":
+        if fleet.name != COMMITTED:
             return None
         return next((c for c in self.commitments if day in c.span), None)
 

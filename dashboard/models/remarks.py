@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Self, TypeVar
+
 from django.conf import settings
 from django.db import models
 
 from ..scope import Span
 from .entities import Stamped
 
+Row = TypeVar("Row", bound="Remark")
 
-class RemarkQuerySet(models.QuerySet["Remark"]):
-    def within(self, span: Span | None) -> RemarkQuerySet:
+
+class RemarkQuerySet(models.QuerySet[Row]):
+    def within(self, span: Span | None) -> Self:
         return self if span is None else self.filter(day__gte=span.start, day__lt=span.end)
 
 

@@ -31,6 +31,7 @@ MENU: list[Page | tuple[str, list[Page]]] = [
             ("running", "Running jobs"),
             ("waste", "Waste"),
             ("contracts", "Contracts"),
+            ("anomalies", "Anomalies"),
         ],
     ),
     ("Plan", [("forecast", "Forecast"), ("budgets", "Budgets")]),

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from ..access import viewing
-from ..reports import spend
+from ..reports import notes, spend
 from ..reports.bill import lines_behind
 from ..reports.changes import CostChanges
 from ..reports.compare import Change
 from ..tables import CostTable
 from ..templatetags import ui
-from . import drawn
+from . import drawn, remarks
 from .asked import Asked, figure
 from .changes import delta, in_row, note, sides
 from .how import How
@@ -28,9 +28,12 @@ DAYS_WITH_LINES = 31
 
 
 @viewing
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
+    sent = remarks.answer(request, asked.names, remarks.NOTES) if request.method == "POST" else None
+    if sent and sent.saved:
+        return HttpResponseRedirect(remarks.back(request, sent))
     cells = spend.costs(asked.scope, asked.names)
     sums = spend.totals(cells)
     table = asked.sorted(
@@ -52,6 +55,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         sources=frozenset().union(*(cell.sources for cell in cells)),
         total=sums.net,
         lines=lines(asked),
+        **remarks.panel(asked, notes.of_scope(asked.scope, asked.names), sent),
         no_lines=asked.scope.basis != asked.filter.defaults()["basis"] and not spend.has_lines(),
     )
     return render(request, "dashboard/costs.html", context)

@@ -15,6 +15,9 @@ from django.conf import settings
 
 from .. import gpu_time
 from ..charts import Chart, Grid, Series
+from ..models import DayNote
+from ..periods import day_in_words
+from ..reports import notes
 from ..reports.allocation import NOBODY
 from ..reports.spend import Cost
 from ..reports.teams import TeamDay
@@ -101,7 +104,21 @@ def time_chart(
         open=axis.open(),
         links=[axis.link(page, start) for start in axis.starts],
         how=how,
+        marks=marks(axis),
     )
+
+
+def marks(axis: Axis) -> list[tuple[str, str]]:
+    """The notes on the days of the chart. They are of all teams together, so nothing for who sees some."""
+    asked = axis.asked
+    if asked.is_limited or axis.days is None:
+        return []
+    found = notes.of_scope(asked.scope.over(axis.days), asked.names)
+    return [(bucket_label(axis.of(one.day), axis.bucket), noted(one, axis.bucket)) for one in found]
+
+
+def noted(note: DayNote, bucket: str) -> str:
+    return notes.told(note) if bucket == "day" else f"{day_in_words(note.day)}, {notes.told(note)}"
 
 
 def grouped(cell: Cost | Hours | TeamDay, group_by: str) -> str:

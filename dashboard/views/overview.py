@@ -21,7 +21,7 @@ from ..reports.overview import Overview, overview
 from ..reports.spend import Cost
 from ..tables import JobTable
 from ..templatetags import ui
-from . import drawn
+from . import anomalies, drawn
 from .asked import Asked, figure
 from .changes import sides
 from .forecast import month_end
@@ -51,6 +51,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     context = asked.context(
         figures=figures(asked, shown),
         charts=[drawn.spend(asked, costs, cells), top_teams(asked, shown)],
+        stood_out=anomalies.lately_panel(asked),
         newest=JobTable(shown.newest, **running),
         longest=JobTable(shown.longest, **running),
         running_url=reverse("jobs") + "?status=running",
