@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
+from ..by_value import ByValue
 from ..models import DismissedAnomaly
 from ..money import cents
 from ..naming import Names
@@ -87,18 +90,38 @@ def found_in(span: Span, basis: str, names: Names, freshness: Freshness) -> list
     ]
 
 
-def all_findings(scope: Scope, names: Names, freshness: Freshness) -> list[tuple[Hardware, Finding]]:
+@dataclass(frozen=True, eq=False)
+class Told(ByValue):
+    """Days of each cell. unsaid: those that stand out of nothing. through: the last closed day of each."""
+
+    points: dict[Hardware, dict[date, Point]]
+    unsaid: dict[Hardware, set[date]]
+    through: dict[Hardware, date]
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        points = tuple((cell, tuple(sorted(days.items()))) for cell, days in sorted(self.points.items()))
+        unsaid = tuple((cell, tuple(sorted(days))) for cell, days in sorted(self.unsaid.items()))
+        return points, unsaid, tuple(sorted(self.through.items()))
+
+
+def all_findings(scope: Scope, names: Names, freshness: Freshness) -> tuple[tuple[Hardware, Finding], ...]:
     """Of closed days; what a contract spreads over its days stands out of nothing."""
     closed = {one.provider: one.through for one in freshness.providers}
     points, unsaid = read(scope, names)
-    floor = floor_over(points)
     last = scope.span.last if scope.span else date.max
-    return [
-        (hardware, one)
-        for hardware, days in points.items()
-        if hardware[0] in closed
-        for one in findings(days, min(closed[hardware[0]], last), floor, unsaid[hardware])
-    ]
+    through = {cell: min(closed[cell[0]], last) for cell in points if cell[0] in closed}
+    return found_among(Told(points, dict(unsaid), through))
+
+
+@lru_cache(maxsize=16)
+def found_among(told: Told) -> tuple[tuple[Hardware, Finding], ...]:
+    floor = floor_over(told.points)
+    return tuple(
+        (cell, one)
+        for cell, through in told.through.items()
+        for one in findings(told.points[cell], through, floor, told.unsaid.get(cell, set()))
+    )
 
 
 def floor_over(points: dict[Hardware, dict[date, Point]]) -> Floor:

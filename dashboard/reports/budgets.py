@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span, fiscal_year_start, shift_month
 from . import spend
 from .allocation import allocate, allocate_in_sum
-from .forecast import Daily, outlook, series_of
+from .forecast import Daily, by_provider, history, outlook
 from .freshness import Freshness
 
 SHARE_DAYS = timedelta(days=28)
@@ -101,9 +101,8 @@ class BudgetState:
     @property
     def reached_on(self) -> date | None:
         """When 100 % is or will be reached at this pace; None where not within the month."""
-        closed, expected = self.spent.closed, self.spent.expected or {}
-        days = sorted(closed.keys() | expected.keys())
-        sums = accumulate(closed.get(day, ZERO) + expected.get(day, ZERO) for day in days)
+        days = merged(self.spent.closed, self.spent.expected or {})
+        sums = accumulate(days.values())
         return next((day for day, total in zip(days, sums, strict=True) if total >= self.amount), None)
 
     @property
@@ -126,7 +125,7 @@ def budget_states(month: date, names: Names, freshness: Freshness) -> list[Budge
     span = Span(month, shift_month(month, 1))
     year = Span(fiscal_year_start(month, settings.HELIOX_FISCAL_MONTH), span.end)
     budgets = list(Budget.objects.during(year).select_related("team"))
-    money = Money(names, freshness, span)
+    money = Money(names, freshness, span, year.start)
     return [
         with_year(BudgetState(one, span, money.of(one)), budgets, year, money)
         for one in budgets
@@ -137,29 +136,35 @@ def budget_states(month: date, names: Names, freshness: Freshness) -> list[Budge
 def with_year(state: BudgetState, budgets: Iterable[Budget], year: Span, money: Money) -> BudgetState:
     alike = [one for one in budgets if one.same_subject(state.budget)]
     amounts = {month: one.monthly_usd for one in alike for month in one.months(year)}
-    spent = money.by_month(state.budget, year)
-    return replace(
-        state,
-        year_amount=sum(amounts.values(), ZERO),
-        year_spent=sum((spent(month) for month in amounts if month != state.month.start), state.booked),
-    )
+    before = in_stretches(month for month in amounts if month < state.month.start)
+    spent = sum((money.spent(state.budget, span) for span in before), state.booked)
+    return replace(state, year_amount=sum(amounts.values(), ZERO), year_spent=spent)
+
+
+def in_stretches(months: Iterable[date]) -> list[Span]:
+    """months: their first days. Those that follow each other are one span."""
+    spans: list[Span] = []
+    for month in sorted(months):
+        start = spans.pop().start if spans and spans[-1].end == month else month
+        spans.append(Span(start, shift_month(month, 1)))
+    return spans
 
 
 class Money:
     """What budgets are held against in one month; asked once for each basis and idle view."""
 
-    def __init__(self, names: Names, freshness: Freshness, month: Span) -> None:
+    def __init__(self, names: Names, freshness: Freshness, month: Span, first: date) -> None:
         self.names, self.freshness, self.month = names, freshness, month
+        self.told = history(first)
 
     def of(self, budget: Budget) -> Spent:
         return self.of_team(budget) if budget.team_id else self.of_bill(budget)
 
     def of_bill(self, budget: Budget) -> Spent:
-        series = self.series(scope_of(budget))
+        series = self.series(budget)
         found = outlook(series, self.month)
-        closed = by_day(series, self.month)
         known = bool(found.parts) and not found.reason
-        return Spent(closed, found.days if known else None, last_closed(series))
+        return Spent(by_day(series, self.month), found.days if known else None, last_closed(series))
 
     def of_team(self, budget: Budget) -> Spent:
         """The bill's own forecast for the days to come × the team's share of the last 28 closed days."""
@@ -173,22 +178,25 @@ class Money:
         if everything.expected is None:
             return Spent(closed, None, through)
         share = self.share(budget, through)
-        left = {day: to_cents(amount * share) for day, amount in self.open(budget, through).items()}
-        return Spent(closed, left, through)
-
-    def open(self, budget: Budget, through: date) -> dict[date, Decimal]:
-        """What the whole bill will come to on each day that is not closed at every provider."""
-        series = self.series(Scope(basis=budget.basis))
-        days = dict(outlook(series, self.month).days)
-        for day, amount in by_day(series, self.month).items():
-            days[day] = days.get(day, ZERO) + amount
-        return {day: amount for day, amount in days.items() if day > through}
+        left = merged(everything.closed, everything.expected)
+        return Spent(closed, {d: to_cents(usd * share) for d, usd in left.items() if d > through}, through)
 
     def share(self, budget: Budget, through: date) -> Decimal:
         """Of what was billed on the last 28 closed days; 0 where that is not above nought."""
-        span = Span(through - SHARE_DAYS + ONE_DAY, through + ONE_DAY)
+        assert budget.team_id
+        teams, bill = self.shares(budget, Span(through - SHARE_DAYS + ONE_DAY, through + ONE_DAY))
+        return Decimal(teams.get(budget.team_id, 0)) / bill if bill > 0 else Decimal(0)
 
-        def shares() -> tuple[dict[UUID, int], int]:
+    def spent(self, budget: Budget, span: Span) -> Decimal:
+        """In earlier whole months."""
+        if budget.team_id is None:
+            return sum((one.usd for one in self.costs(budget) if one.day in span), ZERO)
+        return usd(self.shares(budget, span)[0].get(budget.team_id, 0))
+
+    def shares(self, budget: Budget, span: Span) -> tuple[dict[UUID, int], int]:
+        """Cents of each team, and of the whole bill."""
+
+        def read() -> tuple[dict[UUID, int], int]:
             teams: defaultdict[UUID, int] = defaultdict(int)
             found = allocate_in_sum(view_of(budget).over(span), self.names)
             for one in found:
@@ -196,59 +204,37 @@ class Money:
                     teams[one.team] += one.cents or 0
             return dict(teams), sum(one.cents or 0 for one in found)
 
-        teams, bill = self.names.once((Money, "share", budget.basis, budget.idle, span), shares)
-        assert budget.team_id
-        return Decimal(teams.get(budget.team_id, 0)) / bill if bill > 0 else Decimal(0)
+        return self.names.once((Money, "shares", budget.basis, budget.idle, span), read)
 
     def team_days(self, budget: Budget) -> dict[UUID, dict[date, int]]:
-        def days() -> dict[UUID, dict[date, int]]:
+        def read() -> dict[UUID, dict[date, int]]:
             teams: defaultdict[UUID, dict[date, int]] = defaultdict(dict)
             for one in allocate(view_of(budget).over(self.month), self.names).shares:
                 if one.team is not None and one.cents is not None:
                     teams[one.team][one.day] = teams[one.team].get(one.day, 0) + one.cents
             return dict(teams)
 
-        return self.names.once((Money, "days", budget.basis, budget.idle, self.month), days)
+        return self.names.once((Money, "days", budget.basis, budget.idle, self.month), read)
 
-    def series(self, scope: Scope) -> list[Daily]:
-        asked = Money, "series", scope, self.month
-        first = self.month.start
-        return self.names.once(asked, lambda: series_of(scope, self.names, self.freshness, first))
+    def series(self, budget: Budget) -> list[Daily]:
+        """By provider; a day on which it billed anything is known."""
+        wanted: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
+        for one in self.costs(budget):
+            wanted[one.provider, one.day] += one.usd
+        everything = Budget(basis=budget.basis, provider=budget.provider)
+        known = {(one.provider, one.day) for one in self.costs(everything)}
+        return by_provider(wanted, known, self.names, self.freshness)
 
-    def by_month(self, budget: Budget, year: Span) -> Callable[[date], Decimal]:
-        """USD of each earlier month of the year."""
-        if budget.team_id is None:
-            amounts = self.bill_by_month(budget, year)
-            return lambda month: amounts.get(month, ZERO)
-        team = budget.team_id
-        return lambda month: usd(self.teams_in(budget, month).get(team, 0))
-
-    def bill_by_month(self, budget: Budget, year: Span) -> dict[date, Decimal]:
-        before = Span(year.start, self.month.start)
-        sums: defaultdict[date, Decimal] = defaultdict(lambda: ZERO)
-        if before.length:
-            amounts = spend.by_provider_and_day(scope_of(budget).over(before), self.names)
-            for (_, day), amount in amounts.items():
-                sums[day.replace(day=1)] += amount
-        return dict(sums)
-
-    def teams_in(self, budget: Budget, month: date) -> dict[UUID, int]:
-        def teams() -> dict[UUID, int]:
-            sums: defaultdict[UUID, int] = defaultdict(int)
-            for one in allocate_in_sum(view_of(budget).over(Span(month, shift_month(month, 1))), self.names):
-                if one.team is not None:
-                    sums[one.team] += one.cents or 0
-            return dict(sums)
-
-        return self.names.once((Money, "teams", budget.basis, budget.idle, month), teams)
+    def costs(self, budget: Budget) -> list[spend.Cost]:
+        """Of the budget's hardware, on its basis, as far back as anything asks."""
+        scope = Scope(self.told, basis=budget.basis)
+        every = self.names.once((Money, scope), lambda: spend.costs(scope, self.names))
+        provider, gpu_type = self.names.provider(budget.provider), self.names.gpu_type(budget.gpu_type)
+        return [one for one in every if provider in ("", one.provider) and gpu_type in ("", one.gpu_type)]
 
 
-def scope_of(budget: Budget) -> Scope:
-    return Scope(
-        providers=(budget.provider,) if budget.provider else (),
-        gpu_types=(budget.gpu_type,) if budget.gpu_type else (),
-        basis=budget.basis,
-    )
+def merged(one: Mapping[date, Decimal], other: Mapping[date, Decimal]) -> dict[date, Decimal]:
+    return {day: one.get(day, ZERO) + other.get(day, ZERO) for day in sorted(one.keys() | other.keys())}
 
 
 def view_of(budget: Budget) -> Scope:

@@ -18,6 +18,7 @@ from math import ceil
 from statistics import fmean, median
 from typing import Any
 
+from ..by_value import ByValue
 from ..clock import today
 from ..money import carry_cents, to_cents
 from ..naming import Names
@@ -44,11 +45,10 @@ TOO_LITTLE = f"fewer than {FEWEST_DAYS} closed days are known"
 
 
 @dataclass(frozen=True, eq=False)
-class Daily:
+class Daily(ByValue):
     """A provider's USD by day. through: its last closed day; lag: days after which a day is closed.
 
-    A day without a row is unknown. Rows after `through` are of open days and tell nothing yet. Two of equal
-    content are equal: the same bill has the same outlook, however often pages ask.
+    A day without a row is unknown. Rows after `through` are of open days and tell nothing yet.
     """
 
     provider: str
@@ -56,19 +56,9 @@ class Daily:
     through: date
     lag: int = 1
 
-    @cached_property
-    def key(self) -> tuple[Any, ...]:
+    @property
+    def content(self) -> tuple[Any, ...]:
         return self.provider, self.through, self.lag, tuple(sorted(self.usd.items()))
-
-    @cached_property
-    def hashed(self) -> int:
-        return hash(self.key)
-
-    def __hash__(self) -> int:
-        return self.hashed
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Daily) and self.key == other.key)
 
     @cached_property
     def known(self) -> dict[date, float]:
@@ -402,19 +392,32 @@ def series_of(scope: Scope, names: Names, freshness: Freshness, first: date | No
 
     first: a day that is told in any case.
     """
-    back_to = today() - HISTORY
-    asked = scope.over(Span(min(first or back_to, back_to), today() + ONE_DAY))
+    asked = scope.over(history(first))
     wanted = spend.by_provider_and_day(asked, names)
-    # A day on which a provider billed other GPUs is known, too: these cost nothing then.
     known = spend.by_provider_and_day(asked.but(gpu_types=()), names) if scope.gpu_types else wanted
-    by_provider: defaultdict[str, dict[date, Decimal]] = defaultdict(dict)
+    return by_provider(wanted, known, names, freshness)
+
+
+def history(first: date | None = None) -> Span:
+    back_to = today() - HISTORY
+    return Span(min(first or back_to, back_to), today() + ONE_DAY)
+
+
+def by_provider(
+    wanted: Mapping[tuple[str, date], Decimal],
+    known: Iterable[tuple[str, date]],
+    names: Names,
+    freshness: Freshness,
+) -> list[Daily]:
+    """known: a day on which a provider billed other GPUs is known, too; those wanted cost nothing then."""
+    days: defaultdict[str, dict[date, Decimal]] = defaultdict(dict)
     for provider, day in sorted(known, key=lambda key: (key[0].casefold(), key[1])):
-        by_provider[provider][day] = wanted.get((provider, day), ZERO)
+        days[provider][day] = wanted.get((provider, day), ZERO)
     closed = {one.provider: one.through for one in freshness.providers}
     return [
-        Daily(provider, days, closed.get(provider, max(days)), names.lag(provider))
-        for provider, days in by_provider.items()
-        if any(days.values())
+        Daily(provider, usd, closed.get(provider, max(usd)), names.lag(provider))
+        for provider, usd in days.items()
+        if any(usd.values())
     ]
 
 
