@@ -187,7 +187,7 @@ class Outlook:
 
     @property
     def is_closed(self) -> bool:
-        return not self.reason and not any(part.days for part in self.parts)
+        return not self.reason and not any(part.days or part.ended for part in self.parts)
 
     @property
     def days(self) -> dict[date, Decimal]:
@@ -212,6 +212,8 @@ def remembered(series: tuple[Daily, ...], span: Span, asked_on: date | None) -> 
         return found
     if found.is_closed:
         return replace(found, low=found.total, high=found.total)
+    if not found.days:
+        return found
     off = band(series, min(closed), len(found.days))
     width = None if off is None else to_cents(abs(found.expected) * Decimal(off))
     return found if width is None else replace(found, low=found.total - width, high=found.total + width)

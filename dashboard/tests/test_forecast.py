@@ -125,6 +125,12 @@ def test_of_a_provider_that_stopped_nothing_more_is_expected():
     assert found.expected == Decimal(2100)
 
 
+def test_where_all_providers_stopped_nothing_is_taken_for_closed():
+    gone = daily(lambda day: "10" if day < date(2025, 2, 20) else None, "2025-01-01", "2025-03-10")
+    found = march(gone)
+    assert (found.expected, found.is_closed, found.low) == (0, False, None)
+
+
 def test_each_provider_is_read_up_to_its_own_last_closed_day():
     late = daily(flat, "2025-01-01", "2025-03-10", "2025-03-08", provider="GCP")
     found = march(daily(flat, "2025-01-01", "2025-03-10"), late)
