@@ -17,6 +17,7 @@ from ..filters import query
 from ..money import to_cents
 from ..naming import Names
 from ..periods import day_in_words, in_words
+from ..reports.budgets import WORDS, BudgetState
 from ..reports.compare import Change
 from ..reports.digest import Digest, MonthToDate, ProviderDay
 from ..reports.stuck import HAS_END, HAS_START, NO_END, TOO_LONG, Stuck
@@ -67,6 +68,7 @@ def told(found: Digest, names: Names) -> Message:
         [
             section("Last closed day", cost_lines(found.providers), "costs", preset="last7"),
             section("Month to date", month_lines(found.month), "costs", **days_of(found.month)),
+            section("Budgets", budget_lines(found.budgets), "budgets", **month_of(found)),
             section("Stuck jobs now", list(stuck_lines(found, names)), "waste", anchor="stuck"),
             section("Late data", late_lines(found), "quality"),
         ],
@@ -76,9 +78,9 @@ def told(found: Digest, names: Names) -> Message:
 def section(title: str, lines: list[str], page: str, anchor: str = "", **parameters: Any) -> Section:
     left = len(lines) - MOST_LINES
     shown = [*lines[:MOST_LINES], *([f"… and {left:,} more."] if left > 0 else [])]
+    place = (query(**parameters) if parameters else "") + (f"#{anchor}" if anchor else "")
     site = settings.HELIOX_SITE_URL
-    place = f"#{anchor}" if anchor else ""
-    return Section(title, shown, f"{site}{reverse(page)}{query(**parameters)}{place}" if site else "")
+    return Section(title, shown, f"{site}{reverse(page)}{place}" if site else "")
 
 
 def plain(name: str) -> str:
@@ -120,6 +122,24 @@ def month_lines(month: MonthToDate | None) -> list[str]:
         return ["No day of the month is closed yet."]
     compared = moved(month.change, in_words(month.before))
     return [f"{in_words(month.span)}: {ui.usd(month.usd)}; {compared}"]
+
+
+def month_of(found: Digest) -> dict[str, str]:
+    return {"month": f"{found.month.span.start:%Y-%m}"} if found.month else {}
+
+
+def budget_lines(budgets: list[BudgetState]) -> list[str]:
+    """Those that are over come first."""
+    urgency = list(WORDS)
+    ordered = sorted(budgets, key=lambda one: (urgency.index(one.status), -one.used))
+    return [budget_line(one) for one in ordered] or ["No budget holds in this month."]
+
+
+def budget_line(one: BudgetState) -> str:
+    subject = plain(one.budget.subject)
+    used = f"{ui.usd(one.booked)} of {ui.usd(one.amount)} ({ui.percent(one.used)})"
+    ahead = "" if one.forecast is None else f", {ui.usd(to_cents(one.forecast))} expected at the month’s end"
+    return f"{subject}: {WORDS[one.status]}; {used}{ahead}"
 
 
 def stuck_lines(found: Digest, names: Names) -> Iterator[str]:

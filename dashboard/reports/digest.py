@@ -12,6 +12,7 @@ from django.conf import settings
 
 from ..naming import Names
 from ..scope import Scope, Span, shift_month
+from .budgets import BudgetState, budget_states
 from .compare import Change, change, months_earlier
 from .freshness import Completeness, Freshness, jobs_through
 from .spend import costs
@@ -59,6 +60,7 @@ class Digest:
     basis: str
     providers: list[ProviderDay]
     month: MonthToDate | None
+    budgets: list[BudgetState]
     stuck: StuckJobs
     late: list[Late]
 
@@ -70,11 +72,13 @@ class Digest:
 def digest(day: date, names: Names) -> Digest:
     freshness = Freshness.load(names)
     known = costs_by_day(day, names)
+    month = month_to_date(day, freshness, known)
     return Digest(
         day,
         settings.HELIOX_COST_BASIS,
         provider_days(day, freshness, known),
-        month_to_date(day, freshness, known),
+        month,
+        budget_states(month.span.start, names, freshness) if month else [],
         stuck_jobs(Scope(), names),
         late(day, freshness, names),
     )
