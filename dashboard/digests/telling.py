@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -66,16 +66,18 @@ def told(found: Digest, names: Names) -> Message:
         f"Heliox digest of {day_in_words(found.day)}: {ui.usd(found.total)} on the last closed day",
         f"What GPUs cost, at {found.basis} cost. Only closed days are told, those whose bill is complete.",
         [
-            section("Last closed day", cost_lines(found.providers), "costs", preset="last7"),
-            section("Month to date", month_lines(found.month), "costs", **days_of(found.month)),
-            section("Budgets", budget_lines(found.budgets), "budgets", **month_of(found)),
+            section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
+            section("Month to date", month_lines(found.month), "costs", days_of(found.month)),
+            section("Budgets", budget_lines(found.budgets), "budgets", month_of(found)),
             section("Stuck jobs now", list(stuck_lines(found, names)), "waste", anchor="stuck"),
             section("Late data", late_lines(found), "quality"),
         ],
     )
 
 
-def section(title: str, lines: list[str], page: str, anchor: str = "", **parameters: Any) -> Section:
+def section(
+    title: str, lines: list[str], page: str, parameters: Mapping[str, Any] | None = None, anchor: str = ""
+) -> Section:
     left = len(lines) - MOST_LINES
     shown = [*lines[:MOST_LINES], *([f"… and {left:,} more."] if left > 0 else [])]
     place = (query(**parameters) if parameters else "") + (f"#{anchor}" if anchor else "")
