@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -14,13 +14,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from ..filters import query
-from ..money import to_cents
+from ..money import to_cents, usd
 from ..naming import Names
 from ..periods import day_in_words, in_words
+from ..reports.anomalies import Anomaly
 from ..reports.budgets import WORDS, BudgetState
 from ..reports.compare import Change
 from ..reports.digest import Digest, MonthToDate, ProviderDay
 from ..reports.stuck import HAS_END, HAS_START, NO_END, TOO_LONG, Stuck
+from ..scope import Span
 from ..templatetags import ui
 
 MOST_LINES = 10
@@ -69,6 +71,9 @@ def told(found: Digest, names: Names) -> Message:
             section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
             section("Month to date", month_lines(found.month), "costs", days_of(found.month)),
             section("Budgets", budget_lines(found.budgets), "budgets", month_of(found)),
+            section(
+                "Anomalies of the last 7 days", anomaly_lines(found.anomalies), "anomalies", week_of(found)
+            ),
             section("Stuck jobs now", list(stuck_lines(found, names)), "waste", anchor="stuck"),
             section("Late data", late_lines(found), "quality"),
         ],
@@ -142,6 +147,26 @@ def budget_line(one: BudgetState) -> str:
     used = f"{ui.usd(one.booked)} of {ui.usd(one.amount)} ({ui.percent(one.used)})"
     ahead = "" if one.forecast is None else f", {ui.usd(to_cents(one.forecast))} expected at the month’s end"
     return f"{subject}: {WORDS[one.status]}; {used}{ahead}"
+
+
+def week_of(found: Digest) -> dict[str, date]:
+    return {"start": found.day - timedelta(days=6), "end": found.day}
+
+
+def anomaly_lines(anomalies: list[Anomaly]) -> list[str]:
+    return [anomaly_line(one) for one in anomalies] or ["No day stands out."]
+
+
+def anomaly_line(one: Anomaly) -> str:
+    found = one.found
+    where = (
+        f"{plain(one.provider)} {plain(one.gpu_type)}, {in_words(Span.inclusive(found.first, found.last))}"
+    )
+    usual = f"{ui.usd(usd(found.expected))} is usual"
+    if found.actual is None:
+        return f"{where}: no cost is stored, where {usual}"
+    moved = f", mostly by {found.moved}" if found.moved else ""
+    return f"{where}: {ui.usd(usd(found.actual))} where {usual}{moved}"
 
 
 def stuck_lines(found: Digest, names: Names) -> Iterator[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from dashboard.digests import told
 from dashboard.digests.telling import Message
+from dashboard.models import DismissedAnomaly
 from dashboard.naming import Names
 from dashboard.reports.digest import Digest, digest
 
-from .conftest import at, make_cost, make_job
+from .conftest import at, make_cost, make_job, make_usage
 from .contracts import make_entry
 from .test_budgets import budget
 
@@ -107,6 +108,23 @@ def test_budgets_are_told_the_broken_ones_first():
     told_of = lines("Budgets")
     assert told_of[0].startswith("GCP: over budget; $20.00 of $10.00 (200.0 %)")
     assert told_of[1].startswith("AWS: within budget; $60.00 of $1,000.00 (6.0 %)")
+
+
+def test_days_that_stand_out_are_told_until_somebody_dismisses_them():
+    """$100 a day for two months, and $400 on 18 March."""
+    for back in range(1, 61):
+        make_cost(str(date(2025, 3, 18) - timedelta(days=back)), "100.00")
+        make_usage(str(date(2025, 3, 18) - timedelta(days=back)), "10.00")
+    make_cost("2025-03-18", "400.00")
+    make_usage("2025-03-18", "40.00")
+    make_cost("2025-03-19", "1.00")
+    title = "Anomalies of the last 7 days"
+    said = "AWS A100-80GB, 18 Mar 2025: $400.00 where $100.00 is usual, mostly by hours"
+    assert lines(title) == [said]
+    DismissedAnomaly.objects.create(
+        day=date(2025, 3, 18), provider="AWS", gpu_type="A100-80GB", reason="a test"
+    )
+    assert lines(title) == ["No day stands out."]
 
 
 def test_stuck_jobs_are_told_with_why():
