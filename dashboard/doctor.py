@@ -135,9 +135,14 @@ def digest() -> Findings:
     if not (to or last or settings.HELIOX_MAIL_URL):
         yield told("digest", "not set up, so none is sent")
         return
-    said = f"{to} recipients, {sent}" if to else f"mail is set up, but no recipient; {sent}"
+    said = f"{to} recipient{'' if to == 1 else 's'}" if to else "mail is set up, but no recipient"
     todo = "Set HELIOX_DIGEST_TO, and let cron run manage.py send_digest each morning."
-    yield told("digest", said, todo, odd=not to or last is None or timezone.now() - last.at > LATE_DIGEST)
+    yield told(
+        "digest",
+        f"{said}; {sent}",
+        todo,
+        odd=not to or last is None or timezone.now() - last.at > LATE_DIGEST,
+    )
 
 
 # The database

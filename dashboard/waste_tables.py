@@ -113,12 +113,12 @@ class IdleTable(WasteTable):
 
 class StuckTable(WasteTable):
     model = tables.Column(verbose_name="Job")
+    why = tables.Column(verbose_name="Why", attrs=WORDS)
     team = tables.Column(verbose_name="Team")
     provider = tables.Column(verbose_name="Provider")
     gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     gpus = tables.Column(verbose_name="GPUs", attrs=NUMBER)
     since = tables.Column(verbose_name="Start")
-    why = tables.Column(verbose_name="Why", attrs=WORDS)
     usd_per_hour = rate("$ per hour")
     usd = rate("Cost so far")
 

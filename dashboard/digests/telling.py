@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -14,12 +14,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from ..filters import query
-from ..money import to_cents
+from ..money import to_cents, usd
 from ..naming import Names
 from ..periods import day_in_words, in_words
+from ..reports.anomalies import Anomaly
+from ..reports.budgets import WORDS, BudgetState
 from ..reports.compare import Change
 from ..reports.digest import Digest, MonthToDate, ProviderDay
 from ..reports.stuck import HAS_END, HAS_START, NO_END, TOO_LONG, Stuck
+from ..scope import Span
 from ..templatetags import ui
 
 MOST_LINES = 10
@@ -65,20 +68,26 @@ def told(found: Digest, names: Names) -> Message:
         f"Heliox digest of {day_in_words(found.day)}: {ui.usd(found.total)} on the last closed day",
         f"What GPUs cost, at {found.basis} cost. Only closed days are told, those whose bill is complete.",
         [
-            section("Last closed day", cost_lines(found.providers), "costs", preset="last7"),
-            section("Month to date", month_lines(found.month), "costs", **days_of(found.month)),
+            section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
+            section("Month to date", month_lines(found.month), "costs", days_of(found.month)),
+            section("Budgets", budget_lines(found.budgets), "budgets", month_of(found)),
+            section(
+                "Anomalies of the last 7 days", anomaly_lines(found.anomalies), "anomalies", week_of(found)
+            ),
             section("Stuck jobs now", list(stuck_lines(found, names)), "waste", anchor="stuck"),
             section("Late data", late_lines(found), "quality"),
         ],
     )
 
 
-def section(title: str, lines: list[str], page: str, anchor: str = "", **parameters: Any) -> Section:
+def section(
+    title: str, lines: list[str], page: str, parameters: Mapping[str, Any] | None = None, anchor: str = ""
+) -> Section:
     left = len(lines) - MOST_LINES
     shown = [*lines[:MOST_LINES], *([f"… and {left:,} more."] if left > 0 else [])]
+    place = (query(**parameters) if parameters else "") + (f"#{anchor}" if anchor else "")
     site = settings.HELIOX_SITE_URL
-    place = f"#{anchor}" if anchor else ""
-    return Section(title, shown, f"{site}{reverse(page)}{query(**parameters)}{place}" if site else "")
+    return Section(title, shown, f"{site}{reverse(page)}{place}" if site else "")
 
 
 def plain(name: str) -> str:
@@ -120,6 +129,44 @@ def month_lines(month: MonthToDate | None) -> list[str]:
         return ["No day of the month is closed yet."]
     compared = moved(month.change, in_words(month.before))
     return [f"{in_words(month.span)}: {ui.usd(month.usd)}; {compared}"]
+
+
+def month_of(found: Digest) -> dict[str, str]:
+    return {"month": f"{found.month.span.start:%Y-%m}"} if found.month else {}
+
+
+def budget_lines(budgets: list[BudgetState]) -> list[str]:
+    """Those that are over come first."""
+    urgency = list(WORDS)
+    ordered = sorted(budgets, key=lambda one: (urgency.index(one.status), -one.used))
+    return [budget_line(one) for one in ordered] or ["No budget holds in this month."]
+
+
+def budget_line(one: BudgetState) -> str:
+    subject = plain(one.budget.subject)
+    used = f"{ui.usd(one.booked)} of {ui.usd(one.amount)} ({ui.percent(one.used)})"
+    ahead = "" if one.forecast is None else f", {ui.usd(to_cents(one.forecast))} expected at the month’s end"
+    return f"{subject}: {WORDS[one.status]}; {used}{ahead}"
+
+
+def week_of(found: Digest) -> dict[str, date]:
+    return {"start": found.day - timedelta(days=6), "end": found.day}
+
+
+def anomaly_lines(anomalies: list[Anomaly]) -> list[str]:
+    return [anomaly_line(one) for one in anomalies] or ["No day stands out."]
+
+
+def anomaly_line(one: Anomaly) -> str:
+    found = one.found
+    where = (
+        f"{plain(one.provider)} {plain(one.gpu_type)}, {in_words(Span.inclusive(found.first, found.last))}"
+    )
+    usual = f"{ui.usd(usd(found.expected))} is usual"
+    if found.actual is None:
+        return f"{where}: no cost is stored, where {usual}"
+    moved = f", mostly by {found.moved}" if found.moved else ""
+    return f"{where}: {ui.usd(usd(found.actual))} where {usual}{moved}"
 
 
 def stuck_lines(found: Digest, names: Names) -> Iterator[str]:

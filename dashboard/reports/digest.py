@@ -11,7 +11,9 @@ from decimal import Decimal
 from django.conf import settings
 
 from ..naming import Names
-from ..scope import Scope, Span, shift_month
+from ..scope import ONE_DAY, Scope, Span, shift_month
+from .anomalies import Anomaly, anomalies, undismissed
+from .budgets import BudgetState, budget_states
 from .compare import Change, change, months_earlier
 from .freshness import Completeness, Freshness, jobs_through
 from .spend import costs
@@ -59,6 +61,8 @@ class Digest:
     basis: str
     providers: list[ProviderDay]
     month: MonthToDate | None
+    budgets: list[BudgetState]
+    anomalies: list[Anomaly]
     stuck: StuckJobs
     late: list[Late]
 
@@ -70,11 +74,14 @@ class Digest:
 def digest(day: date, names: Names) -> Digest:
     freshness = Freshness.load(names)
     known = costs_by_day(day, names)
+    month = month_to_date(day, freshness, known)
     return Digest(
         day,
         settings.HELIOX_COST_BASIS,
         provider_days(day, freshness, known),
-        month_to_date(day, freshness, known),
+        month,
+        budget_states(month.span.start, names, freshness) if month else [],
+        odd_lately(day, names, freshness),
         stuck_jobs(Scope(), names),
         late(day, freshness, names),
     )
@@ -119,6 +126,12 @@ def month_to_date(day: date, freshness: Freshness, known: Costs) -> MonthToDate 
 def spent(span: Span, known: Costs) -> Decimal | None:
     amounts = [usd for (_, day), usd in known.items() if day in span]
     return sum(amounts, Decimal("0.00")) if amounts else None
+
+
+def odd_lately(day: date, names: Names, freshness: Freshness) -> list[Anomaly]:
+    """Of the last seven days, since bills come late; without those that somebody has dismissed."""
+    week = Scope(Span.inclusive(day - WEEK + ONE_DAY, day), basis=settings.HELIOX_COST_BASIS)
+    return undismissed(anomalies(week, names, freshness))
 
 
 def late(day: date, freshness: Freshness, names: Names) -> list[Late]:

@@ -17,7 +17,7 @@ from ..scope import Scope
 from .job_cost import RunningJob, running_jobs
 from .job_time import jobs_of
 
-NEWEST, FEWEST = 1_000, 100  # finished runs that a percentile is taken of
+NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
 MOST_KINDS, MOST_LISTED = 400, 5_000
 TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
 BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names

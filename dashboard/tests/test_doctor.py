@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from .. import audit, doctor
 from ..doctor import examine
-from ..models import AuditEvent, GpuTimeChange
+from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
 from .conftest import make_job
 
@@ -126,3 +126,15 @@ def test_looking_changes_nothing():
     before = AuditEvent.objects.count()
     run()
     assert AuditEvent.objects.count() == before
+
+
+def test_digests_without_recipients_or_for_long_are_told(settings):
+    assert found("digest") == [("ok", "not set up, so none is sent")]
+    settings.HELIOX_MAIL_URL = "smtp://127.0.0.1"
+    assert found("digest") == [("look", "mail is set up, but no recipient; none was sent yet")]
+    settings.HELIOX_DIGEST_TO = ["fiona@example.com"]
+    sent = SentDigest.objects.create(day=timezone.now().date(), to="fiona@example.com")
+    assert [level for level, _ in found("digest")] == ["ok"]
+    SentDigest.objects.update(at=sent.at - timedelta(days=4))
+    [(level, said)] = found("digest")
+    assert level == "look" and said.startswith("1 recipient; last sent on ")

@@ -54,6 +54,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
         ({"HELIOX_DEBUG": "1"}, "it is for this machine only"),
+        ({"HELIOX_SITE_URL": "heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
+        ({"HELIOX_SITE_URL": "http://heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
+        ({"HELIOX_SITE_URL": "https://heliox.example.com/x"}, "HELIOX_SITE_URL is not understood"),
+        ({"HELIOX_SITE_URL": "https://heliox.example.com:99999"}, "HELIOX_SITE_URL is not understood"),
+        ({"HELIOX_DIGEST_WEBHOOK": "http://hooks.example.com/x"}, "HELIOX_DIGEST_WEBHOOK is not understood"),
+        ({"HELIOX_DIGEST_WEBHOOK": "https:///x"}, "HELIOX_DIGEST_WEBHOOK is not understood"),
+        ({"HELIOX_DIGEST_TO": "fiona"}, "HELIOX_DIGEST_TO holds 'fiona'"),
         ({"HELIOX_IDLE_MINUTES": "0"}, "HELIOX_IDLE_MINUTES is '0', expected a whole number"),
         ({"HELIOX_SIGNED_IN_DAYS": "400"}, "HELIOX_SIGNED_IN_DAYS is '400', expected a whole number"),
         ({"HELIOX_REQUIRE_SECOND_FACTOR": "some"}, "HELIOX_REQUIRE_SECOND_FACTOR is 'some'"),
@@ -207,3 +214,22 @@ def test_a_private_postgresql_lives_as_long_as_its_command() -> None:
     folder = done.stdout.strip().partition("@")[2].partition("/")[0].replace("%2F", "/")
     assert folder.startswith("/")
     assert not os.path.exists(folder)
+
+
+def test_where_digests_go_is_read(read):
+    found = read(
+        **PRODUCTION,
+        HELIOX_SITE_URL="https://heliox.example.com/",
+        HELIOX_DIGEST_TO="fiona@example.com, max@example.com",
+        HELIOX_DIGEST_WEBHOOK="http://127.0.0.1:8080/services/secret?x=1",
+    )
+    assert found["HELIOX_SITE_URL"] == "https://heliox.example.com"
+    assert found["HELIOX_DIGEST_TO"] == ["fiona@example.com", "max@example.com"]
+    assert found["HELIOX_DIGEST_WEBHOOK"] == "http://127.0.0.1:8080/services/secret?x=1"
+    assert read(**PRODUCTION)["HELIOX_DIGEST_TO"] == []
+
+
+def test_a_webhook_s_secret_is_not_repeated(read):
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read(**PRODUCTION, HELIOX_DIGEST_WEBHOOK="http://hooks.example.com/services/secret")
+    assert "secret" not in str(refused.value)

@@ -15,10 +15,12 @@ from django_tables2 import Table
 from dashboard.models import Invoice
 
 from .cast import name_everything
+from .conftest import make_job
 
 pytestmark = pytest.mark.django_db
 DAYS = "start=2025-03-20&end=2025-03-31"
 LONGER = {"/bridge/": "start=2025-03-01&end=2025-03-28", "/contracts/": "start=2025-03-01&end=2025-03-31"}
+LONGER |= {"/waste/": "start=2025-02-15&end=2025-03-31"}
 PAGES = (
     "/costs/",
     "/usage/",
@@ -38,6 +40,8 @@ def root(company: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     name_everything(f"n{number}" for number in range(12))
+    for model in ("open", "still open"):
+        make_job(end=None, model_name=model)
     return client
 
 

@@ -86,7 +86,7 @@ def test_only_the_newest_runs_of_the_same_model_and_team_are_looked_at():
     vision = make_team("vision").pk
     found = usual_lengths([(vision, "resnet"), (make_team("speech").pk, "resnet"), (vision, "none")])
     assert found[vision, "resnet"].runs == NEWEST
-    assert found[vision, "resnet"].length == timedelta(minutes=990)
+    assert found[vision, "resnet"].length == timedelta(minutes=297)
     assert found[make_team("speech").pk, "resnet"].length == timedelta(minutes=149)
     assert (vision, "none") not in found
 

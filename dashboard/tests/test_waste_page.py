@@ -89,7 +89,7 @@ def test_the_file_has_the_rows_of_the_page_in_its_order(reader, march, name):
     prefix = "" if name == "lost" else f"{name}-"
     for order in ("", first, f"-{first}"):
         where = WHERE | {f"{prefix}sort": order} if order else WHERE
-        table = reader.get("/waste/", where).context["tables"][name]
+        table = reader.get("/waste/", where).context[f"{name}_table"]
         rows = rows_of(reader.get("/waste/", where | {"file": name, "_export": "csv"}))
         assert [row[first] for row in rows] == [row.record[first] for row in table.rows] != []
 

@@ -69,13 +69,13 @@ class Found:
 
 
 def context(asked: Asked, found: Found) -> dict[str, Any]:
-    shown = {name: asked.one_page(one.table(asked, found)) for name, one in FILES.items()}
+    tables = {f"{name}_table": asked.one_page(one.table(asked, found)) for name, one in FILES.items()}
     return {
         "waste": found.waste,
         "stuck": found.stuck,
         "figures": [] if nothing(found) else figures(asked, found),
         "charts": [chart(asked, found.waste)],
-        "tables": shown,
+        **tables,
         "files": {name: links_to_file(asked, name) for name in FILES},
         "how": hows(asked, found),
         "unlogged": usd(sum(one.unlogged for one in found.waste.idle or [])),

@@ -1,0 +1,173 @@
+"""What a digest tells, worked out by hand, and that names in it are only names."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from dashboard.digests import told
+from dashboard.digests.telling import Message
+from dashboard.models import DismissedAnomaly
+from dashboard.naming import Names
+from dashboard.reports.digest import Digest, digest
+
+from .conftest import at, make_cost, make_job, make_usage
+from .contracts import make_entry
+from .test_budgets import budget
+
+pytestmark = pytest.mark.django_db
+THE_19TH = date(2025, 3, 19)
+
+
+@pytest.fixture(autouse=True)
+def morning(as_of):
+    as_of("2025-03-20 07:00")
+
+
+def found(day: date = THE_19TH) -> Digest:
+    return digest(day, Names.load())
+
+
+def message(day: date = THE_19TH) -> Message:
+    return told(found(day), Names.load())
+
+
+def lines(title: str) -> list[str]:
+    return next(one.lines for one in message().sections if one.title == title)
+
+
+def test_each_provider_is_told_by_its_last_closed_day():
+    """With a lag of one day, rows of the 19th close the 18th; GCP's reach the 17th only."""
+    for day, usd in (("11", "100"), ("18", "110"), ("19", "50")):
+        make_cost(f"2025-03-{day}", usd)
+    make_cost("2025-03-09", "10", provider="GCP")
+    make_cost("2025-03-17", "30", provider="GCP")
+    told_of = [(one.provider, one.day.day, one.usd, one.change.by) for one in found().providers]
+    assert told_of == [("AWS", 18, 110, Decimal("0.1")), ("GCP", 16, None, None)]
+    assert lines("Last closed day") == [
+        "AWS, Tue 18 Mar 2025: $110.00; 10.0 % more than the Tuesday before ($100.00)",
+        "GCP, Sun 16 Mar 2025: no cost is stored; not compared with the Sunday before: none now",
+    ]
+    assert message().subject == "Heliox digest of 19 Mar 2025: $110.00 on the last closed day"
+
+
+def test_the_month_so_far_is_held_against_the_same_days_of_the_last():
+    """1–18 March $60 against 1–18 February $80; what lies outside counts on neither side."""
+    for day, usd in (("02-02", "80"), ("02-19", "999"), ("03-02", "10"), ("03-18", "50"), ("03-19", "7")):
+        make_cost(f"2025-{day}", usd)
+    month = found().month
+    assert (month.usd, month.span.last.day, month.before.last, month.change.by) == (
+        *(60, 18, date(2025, 2, 18), Decimal("-0.25")),
+    )
+    assert lines("Month to date") == ["1–18 Mar 2025: $60.00; 25.0 % less than 1–18 Feb 2025 ($80.00)"]
+
+
+def test_a_past_day_is_told_again_as_it_is_known_now():
+    for day, usd in (("03", "10"), ("10", "30"), ("19", "7")):
+        make_cost(f"2025-03-{day}", usd)
+    [one] = found(date(2025, 3, 10)).providers
+    assert (one.day, one.usd, one.change.by) == (date(2025, 3, 10), 30, 2)
+
+
+def test_data_that_is_late_is_told_with_its_days():
+    """On the 19th bills with a lag of one day should be complete through the 18th."""
+    make_cost("2025-03-17", "10", provider="Azure")  # closed through the 16th: 2 days behind
+    make_cost("2025-03-18", "10", provider="AWS")  # the 17th: a day's grace
+    make_cost("2025-03-10", "10", provider="GCP")
+    make_cost("2025-01-10", "10", provider="Gone")
+    make_job("2025-03-12 00:00", "2025-03-12 01:00")
+    assert [(one.what, one.through.day, one.days) for one in found().late] == [
+        ("Bill of Azure", 16, 2),
+        ("Job logs", 11, 8),
+        ("Bill of GCP", 9, 9),
+    ]
+    assert lines("Late data")[0] == "Bill of Azure: complete through 16 Mar 2025, 2 days fewer than usual"
+
+
+def test_what_was_typed_in_is_complete_to_its_end():
+    make_entry("2025-03-01", "2025-03-31", "310.00")
+    [one] = found().providers
+    assert (one.day, one.usd) == (THE_19TH, 10)
+
+
+def test_without_data_the_digest_says_so():
+    assert lines("Last closed day") == ["No day is closed yet: import a bill, or wait until one is complete."]
+    assert lines("Month to date") == ["No day of the month is closed yet."]
+    assert lines("Late data") == ["All bills and job logs are as complete as their lag allows."]
+
+
+def test_budgets_are_told_the_broken_ones_first():
+    make_cost("2025-03-18", "60.00")
+    make_cost("2025-03-18", "20.00", provider="GCP")
+    make_cost("2025-03-19", "1.00")
+    make_cost("2025-03-19", "1.00", provider="GCP")
+    budget("1000", provider="AWS")
+    budget("10", provider="GCP")
+    told_of = lines("Budgets")
+    assert told_of[0].startswith("GCP: over budget; $20.00 of $10.00 (200.0 %)")
+    assert told_of[1].startswith("AWS: within budget; $60.00 of $1,000.00 (6.0 %)")
+
+
+def test_days_that_stand_out_are_told_until_somebody_dismisses_them():
+    """$100 a day for two months, and $400 on 18 March."""
+    for back in range(1, 61):
+        make_cost(str(date(2025, 3, 18) - timedelta(days=back)), "100.00")
+        make_usage(str(date(2025, 3, 18) - timedelta(days=back)), "10.00")
+    make_cost("2025-03-18", "400.00")
+    make_usage("2025-03-18", "40.00")
+    make_cost("2025-03-19", "1.00")
+    title = "Anomalies of the last 7 days"
+    said = "AWS A100-80GB, 18 Mar 2025: $400.00 where $100.00 is usual, mostly by hours"
+    assert lines(title) == [said]
+    DismissedAnomaly.objects.create(
+        day=date(2025, 3, 18), provider="AWS", gpu_type="A100-80GB", reason="a test"
+    )
+    assert lines(title) == ["No day stands out."]
+
+
+def test_stuck_jobs_are_told_with_why():
+    make_job("2025-03-02 03:00", None, model_name="open")
+    first, one = lines("Stuck jobs now")
+    assert first.startswith("1 job, $0.00 each further hour")
+    assert one == "open of vision on AWS A100-80GB, since 2025-03-02 03:00 UTC: finished, and has no end"
+
+
+def test_long_lists_are_cut_and_say_so():
+    for n in range(30):
+        make_job("2025-03-02 03:00", None, model_name=f"m{n}")
+    assert lines("Stuck jobs now")[-1] == "… and 21 more." and len(lines("Stuck jobs now")) == 11
+
+
+def test_links_lead_to_the_site_where_its_address_is_known(settings):
+    assert "http" not in message().text
+    settings.HELIOX_SITE_URL = "https://heliox.example.com"
+    make_cost("2025-03-18", "10")
+    text = message().text
+    assert "  https://heliox.example.com/waste/#stuck\n" in text
+    assert "https://heliox.example.com/costs/?start=2025-03-01&end=2025-03-17\n" in text
+    assert 'href="https://heliox.example.com/costs/?start=2025-03-01&amp;end=2025-03-17"' in message().html
+
+
+HOSTILE = "x\r\nBcc: all@example.com\n- AWS: $0.00\u202e <script>alert(1)</script> <!channel> <http://e|e>"
+
+
+def test_names_are_only_names():
+    make_cost("2025-03-18", "10", provider=HOSTILE[:100])
+    make_job("2025-03-02 03:00", None, model_name=HOSTILE, team=HOSTILE, provider=HOSTILE[:100])
+    sent = message()
+    assert "\r" not in sent.text and "\u202e" not in sent.text + sent.html
+    assert not [line for line in sent.text.splitlines() if line.startswith(("Bcc", "- AWS"))]
+    assert "<script>" not in sent.html and "&lt;script&gt;" in sent.html
+    assert "<" not in sent.chat and "&lt;!channel&gt;" in sent.chat
+    assert "\n" not in sent.subject
+
+
+def test_what_a_digest_asks_does_not_grow(django_assert_max_num_queries):
+    for n in range(20):
+        make_cost("2025-03-18", "10", provider=f"p{n}")
+        make_job("2025-03-02 03:00", None, model_name=f"m{n}", team=f"t{n}", status="running")
+    assert at("2025-03-20 07:00")
+    with django_assert_max_num_queries(60):
+        found()
