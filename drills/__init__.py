@@ -15,6 +15,7 @@ ALL = (
     "extremes",
     "filters",
     "fuzz",
+    "migrations",
     "properties",
     "same_figures",
     "spreadsheet",
