@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ALL = ("backup", "frozen", "bombs", "filters", "fuzz", "properties", "same_figures", "spreadsheet")
+ALL = (
+    "backup",
+    "frozen",
+    "bombs",
+    "extremes",
+    "filters",
+    "fuzz",
+    "migrations",
+    "properties",
+    "same_figures",
+    "spreadsheet",
+)
 # Those about a server of PostgreSQL: they bring their own.
 ONLY_POSTGRESQL = ("frozen", "same_figures")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -268,6 +269,11 @@ def errors_in_words(form: Any) -> str:
 
 def figure(label: str, value: str, sub: str = "", **more: Any) -> dict[str, Any]:
     return {"label": label, "value": value, "sub": sub, "delta": None, "how": None, "link": None} | more
+
+
+def amount(value: Decimal | None, unit: str) -> str:
+    """In the control total of a file, where no row is not nought."""
+    return f"no {unit}" if value is None else f"{value} {unit}"
 
 
 def help_link(term: str) -> str:

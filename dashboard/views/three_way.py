@@ -15,7 +15,7 @@ from ..reports.three_way import BY_KEY, OVER_REPORTED, STATES, Match, State, exc
 from ..reports.usage import Hours
 from ..tables import NUMBER, UsageTable, two_places
 from ..templatetags import ui
-from .asked import Asked, figure
+from .asked import Asked, amount, figure
 from .how import How
 from .panels import PRESET, panel
 
@@ -113,7 +113,8 @@ def file_rows(table: MatchTable) -> Iterable[tuple[Any, ...]]:
 def control(found: Match, chosen: str) -> str:
     sums = Match(found.of(chosen)).total
     jobs = six_decimals(sums.job_hours)
-    return f"{sums.usd} USD, {sums.metered} metered GPU-hours, {jobs} job GPU-hours"
+    metered = amount(sums.metered, "metered GPU-hours")
+    return f"{amount(sums.usd, 'USD')}, {metered}, {jobs} job GPU-hours"
 
 
 # The figures

@@ -23,7 +23,7 @@ from ..reports.outliers import Outlier, outliers
 from ..reports.unit_prices import Dearer, Priced, Rates, closed, dearer, priced, rates, rates_by
 from ..templatetags import ui
 from . import drawn
-from .asked import Asked, figure
+from .asked import Asked, amount, figure
 from .how import How
 
 MOST_OUTLIERS = 50
@@ -135,7 +135,8 @@ def file_rows(table: KindTable) -> Iterable[tuple[Any, ...]]:
 
 
 def control(total: Rates) -> str:
-    return f"{total.gpu_hours} metered GPU-hours, {total.billed} USD billed, {total.effective} USD effective"
+    metered = amount(total.gpu_hours, "metered GPU-hours")
+    return f"{metered}, {total.billed} USD billed, {total.effective} USD effective"
 
 
 # Commitments

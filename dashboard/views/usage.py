@@ -18,7 +18,7 @@ from ..reports import usage
 from ..reports.changes import Changes
 from ..tables import UsageTable
 from . import drawn
-from .asked import Asked
+from .asked import Asked, amount
 from .changes import in_row, note, sides
 from .measures import Measures
 
@@ -71,7 +71,8 @@ def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
 
 def control(total: usage.Sum) -> str:
     jobs = six_decimals(total.job_hours)
-    return f"{total.metered} metered GPU-hours, {jobs} job GPU-hours, {total.usd} USD"
+    metered = amount(total.metered, "metered GPU-hours")
+    return f"{metered}, {jobs} job GPU-hours, {amount(total.usd, 'USD')}"
 
 
 def row(day: date, provider: str, gpu_type: str, sums: usage.Sum) -> dict[str, Any]:
