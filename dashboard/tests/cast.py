@@ -37,7 +37,7 @@ PAGES = (
         "bridge/",
         "unit-prices/",
     ),
-    *("forecast/", "budgets/?month=2025-03"),
+    *("forecast/", "budgets/?month=2025-03", "anomalies/"),
     *(
         "contracts/",
         "contracts/?file=entries",

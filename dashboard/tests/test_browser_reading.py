@@ -29,6 +29,7 @@ PAGES = {
     "job": "/jobs/{job}/",
     "running": "/jobs/running/",
     "waste": "/waste/",
+    "anomalies": "/anomalies/",
     "forecast": "/forecast/",
     "budgets": "/budgets/",
     "teams": "/teams/",

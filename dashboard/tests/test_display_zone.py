@@ -21,6 +21,7 @@ FILES = {
     "unit prices": "/unit-prices/?preset=all",
     "waste": "/waste/?preset=all",
     "forecast": "/forecast/",
+    "anomalies": "/anomalies/?preset=all",
     "budgets": "/budgets/",
     "bridge": "/bridge/?preset=last30",
     "match": "/reconcile/?view=match&preset=all",

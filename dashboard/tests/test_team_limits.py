@@ -28,6 +28,7 @@ CLOSED = (
     "bridge",
     "unit_prices",
     "waste",
+    "anomalies",
     "forecast",
     "budgets",
     "contracts",
