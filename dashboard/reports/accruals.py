@@ -36,7 +36,9 @@ def proposals(
     """One for each provider and GPU type with unbilled hours where the bill is not complete."""
     span = month_of(month)
     billed = Billed.read(scope.over(Span(span.start - LOOK_BACK, span.end)), names)
-    costs = {cost[:3]: cost.usd for cost in spend.cells_of(billed.rows, names)}
+    costs = {
+        (cost.day, cost.provider, cost.gpu_type): cost.usd for cost in spend.cells_of(billed.rows, names)
+    }
     through = {one.provider: one.through for one in known.providers}
     ran, metered = job_hours(shares), metered_hours(billed, costs, span)
     prices = last_prices(billed, costs, through)

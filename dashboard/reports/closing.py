@@ -120,6 +120,16 @@ def by_part(month: date, shares: Iterable[Share]) -> Lines:
     return dict(lines)
 
 
+def open_before(month: date, first: date | None) -> list[date]:
+    """Months since the first day of data that are not closed, the earliest first."""
+    closed = set(MonthClose.objects.filter(withdrawn_at=None).values_list("month", flat=True))
+    found, one = [], month if first is None else first.replace(day=1)
+    while one < month:
+        found += [] if one in closed else [one]
+        one = shift_month(one, 1)
+    return found
+
+
 # Bills still to come
 
 
