@@ -131,9 +131,8 @@ def team_names(found: ToClose) -> dict[UUID, str]:
     """As they are now; of teams that are gone, as they were closed last."""
     asked = {part.team for part in found.lines if part.team is not None}
     stored = ClosedLine.objects.filter(team__in=asked).exclude(team_name="").order_by("close__closed_at")
-    return dict(stored.values_list("team", "team_name").distinct()) | dict(
-        Team.objects.filter(pk__in=asked).values_list("pk", "name")
-    )
+    closed = {team: name for team, name in stored.values_list("team", "team_name") if team}
+    return closed | dict(Team.objects.filter(pk__in=asked).values_list("pk", "name"))
 
 
 def cost_centres() -> dict[UUID | str, str]:

@@ -70,5 +70,7 @@ def entries_of(close: MonthClose, lines: Iterable[ClosedLine]) -> list[Entry]:
         whose = str(line.team or ""), line.team_name or line.model, line.cost_centre
         sums[*whose, line.provider, f"{line.of_month:%Y-%m}", KINDS[kind_of(line.line)]] += line.cents or 0
     posted, month = month_of(close.month).last, f"{close.month:%Y-%m}"
-    found = (Entry(posted, month, *key[1:], usd(cents)) for key, cents in sorted(sums.items()) if cents)
+    found = (
+        Entry._make((posted, month, *key[1:], usd(cents))) for key, cents in sorted(sums.items()) if cents
+    )
     return sorted(found, key=lambda entry: (entry.team, entry.provider, entry.of_month, entry.kind))
