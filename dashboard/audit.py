@@ -48,6 +48,8 @@ ACTIONS = {
     "pruned": "pruned the audit",
     "backup": "made a backup",
     "restored": "restored a backup",
+    "closed": "closed a month",
+    "withdrawn": "withdrew the close of a month",
 }
 EDITS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 NAMED = 3

@@ -1,0 +1,188 @@
+"""Closes a month for good and takes the newest close back, each once, audited, under one lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from . import audit
+from .clock import today
+from .models import (
+    AccountMapping,
+    Accrual,
+    ClosedLine,
+    ClusterMapping,
+    Commitment,
+    CostCentre,
+    MonthClose,
+    NameAlias,
+    PeriodEntry,
+    Provider,
+    Rate,
+    SpendMapping,
+    Team,
+)
+from .money import usd
+from .naming import Names
+from .reports.closing import Expected, ToClose, month_of, to_close
+
+CLOSING = 0x4E0C1  # advisory lock: one closes or withdraws at a time
+IN_SETUP = {
+    "account_mappings": AccountMapping,
+    "cluster_mappings": ClusterMapping,
+    "spend_mappings": SpendMapping,
+    "aliases": NameAlias,
+    "providers": Provider,
+    "rates": Rate,
+    "commitments": Commitment,
+    "period_entries": PeriodEntry,
+}
+OF_NO_INTEREST = {"id", "created_at", "updated_at", "imported_by_id"}
+
+
+class Refused(Exception):
+    """In words for who asked."""
+
+
+def close_month(
+    month: date, user: Any, basis: str, idle: str, expected: Iterable[Expected] = (), note: str = ""
+) -> MonthClose:
+    try:
+        with transaction.atomic():
+            one_at_a_time()
+            check_may_be_closed(month)
+            return freeze(to_close(month, basis, idle, Names.load(), expected), user, basis, idle, note)
+    except IntegrityError as error:
+        raise already_closed(month) from error
+
+
+def one_at_a_time() -> None:
+    """On SQLite one writes at a time anyway, and the close in force is unique."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLOSING])
+
+
+def check_may_be_closed(month: date) -> None:
+    if month_of(month).end > today():
+        raise Refused(f"{month:%B %Y} is not over yet. Close it from {month_of(month).end:%-d %B} on.")
+    if MonthClose.objects.filter(month=month, withdrawn_at=None).exists():
+        raise already_closed(month)
+
+
+def already_closed(month: date) -> Refused:
+    return Refused(f"{month:%B %Y} is closed already.")
+
+
+def freeze(found: ToClose, user: Any, basis: str, idle: str, note: str) -> MonthClose:
+    close = MonthClose.objects.create(
+        month=found.month,
+        basis=basis,
+        idle=idle,
+        bill_usd=usd(found.current),
+        accrued_usd=usd(found.accrued),
+        prior_usd=usd(found.prior),
+        setup=setup(found.month),
+        note=note,
+        closed_by=user,
+        closed_by_name=str(user),
+    )
+    ClosedLine.objects.bulk_create(lines_of(close, found), batch_size=1000)
+    Accrual.objects.bulk_create(
+        Accrual(
+            close=close,
+            provider=one.provider,
+            gpu_type=one.gpu_type,
+            usd=usd(one.cents),
+            reason=one.reason[:255],
+        )
+        for one in found.expected
+    )
+    audit.record("closed", f"month {close}", told(close), by=audit.asker(user))
+    return close
+
+
+def told(close: MonthClose) -> str:
+    return (
+        f"${close.bill_usd:,} billed, ${close.accrued_usd:,} accrued, ${close.prior_usd:,} of earlier months"
+    )
+
+
+def lines_of(close: MonthClose, found: ToClose) -> Iterable[ClosedLine]:
+    names, centres = team_names(found), cost_centres()
+    for part, amount in found.lines.items():
+        yield ClosedLine(
+            close=close,
+            **part._asdict(),
+            team_name="" if part.team is None else names.get(part.team, ""),
+            cost_centre=centres.get(part.team or part.model.strip("()"), ""),
+            microseconds=amount.microseconds,
+            cents=amount.cents,
+        )
+
+
+def team_names(found: ToClose) -> dict[UUID, str]:
+    """As they are now; of teams that are gone, as they were closed last."""
+    asked = {part.team for part in found.lines if part.team is not None}
+    stored = ClosedLine.objects.filter(team__in=asked).exclude(team_name="").order_by("close__closed_at")
+    closed = {team: name for team, name in stored.values_list("team", "team_name") if team}
+    return closed | dict(Team.objects.filter(pk__in=asked).values_list("pk", "name"))
+
+
+def cost_centres() -> dict[UUID | str, str]:
+    """By team, and by what is no team's, as a line without a team calls it."""
+    names = {one.value: one.label for one in CostCentre.Line}
+    rows = CostCentre.objects.values_list("team", "line", "code")
+    return {team or names[line]: code for team, line, code in rows}
+
+
+# What it was closed with
+
+
+def setup(month: date) -> dict[str, Any]:
+    tables = {name: rows_of(name, model, month) for name, model in IN_SETUP.items()}
+    return tables | {
+        "fiscal_month": settings.HELIOX_FISCAL_MONTH,
+        "spread_credits": settings.HELIOX_SPREAD_CREDITS,
+    }
+
+
+def rows_of(name: str, model: Any, month: date) -> list[dict[str, Any]]:
+    """In force in the month; what has no dates is as it is."""
+    rows = model.objects.all()
+    if hasattr(rows, "during"):
+        rows = rows.during(month_of(month))
+    return [
+        {key: value for key, value in row.items() if key not in OF_NO_INTEREST}
+        for row in rows.order_by("pk").values()
+    ]
+
+
+# The way back
+
+
+def withdraw(close: MonthClose, user: Any, reason: str) -> None:
+    """The newest alone: later closes have carried what this one said forward."""
+    with transaction.atomic():
+        one_at_a_time()
+        check_may_be_withdrawn(close, reason)
+        MonthClose.objects.filter(pk=close.pk).update(
+            withdrawn_at=timezone.now(), withdrawn_by_name=str(user), withdrawn_reason=reason
+        )
+        audit.record("withdrawn", f"close of month {close.month:%Y-%m}", reason, by=audit.asker(user))
+
+
+def check_may_be_withdrawn(close: MonthClose, reason: str) -> None:
+    newest = MonthClose.objects.filter(withdrawn_at=None).order_by("-closed_at", "-pk").first()
+    if newest is None or not MonthClose.objects.filter(pk=close.pk, withdrawn_at=None).exists():
+        raise Refused(f"The close of {close.month:%B %Y} is withdrawn already.")
+    if newest.pk != close.pk:
+        raise Refused(f"Withdraw the close of {newest.month:%B %Y} first: it was closed after this one.")
+    if not reason.strip():
+        raise Refused("Say why the close is withdrawn.")
