@@ -170,7 +170,7 @@ def on_postgresql(took: str) -> Findings:
     todo = "Raise max_connections, or run fewer workers."
     yield told("connections", f"{used} of {most}", todo, bad=used > 0.95 * most, odd=used > 0.8 * most)
     given, page, lock = (
-        os.environ.get("PGOPTIONS"),
+        os.environ.get("PGOPTIONS", ""),
         settings.HELIOX_PAGE_SECONDS,
         settings.HELIOX_LOCK_SECONDS,
     )

@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from .. import outages
@@ -31,7 +31,7 @@ PATIENCE = 1  # seconds that a reader waits for a writer on SQLite
 class Sessions(SessionMiddleware):
     """Who only reads is not kept from it where the database cannot note just now that they were here."""
 
-    def process_response(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: Any, response: HttpResponse) -> HttpResponse:
         noted = getattr(request, "noted_session", None)
         if noted is None or noted != dict(request.session.items()):
             return self.saved(request, response)
@@ -42,7 +42,7 @@ class Sessions(SessionMiddleware):
             request.session.modified = False
             return super().process_response(request, response)
 
-    def saved(self, request: Any, response: HttpResponseBase) -> HttpResponseBase:
+    def saved(self, request: Any, response: HttpResponse) -> HttpResponse:
         """Django takes any trouble of the database for a session that was deleted meanwhile."""
         try:
             return super().process_response(request, response)
