@@ -6,15 +6,15 @@ primary's; so is what a session reads until the replica has replayed what that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.signing import BadSignature
-from django.db import OperationalError, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.models import Model
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from psycopg.errors import QueryCanceled
@@ -48,6 +48,33 @@ def reading_from(alias: str) -> Iterator[None]:
         yield
     finally:
         _alias.reset(token)
+
+
+LIMITS = ("statement_timeout", "lock_timeout")
+
+
+@contextmanager
+def at_leisure() -> Iterator[None]:
+    """The limits of a web process's pages are not for what may take as long as it takes, such as imports."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    before = replaced(LIMITS, ("0", "0"))
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):  # a rollback has set them back, or the connection is gone
+            replaced(LIMITS, before)
+
+
+def replaced(names: Sequence[str], values: Sequence[str]) -> Sequence[str]:
+    """What these settings of the connection were."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
+        before = cursor.fetchone()
+        for name, value in zip(names, values, strict=True):
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
+    return before
 
 
 class ReadsFollowTheRequest:

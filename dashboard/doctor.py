@@ -169,10 +169,14 @@ def on_postgresql(took: str) -> Findings:
     used, most = ask("SELECT COUNT(*) FROM pg_stat_activity"), int(ask("SHOW max_connections"))
     todo = "Raise max_connections, or run fewer workers."
     yield told("connections", f"{used} of {most}", todo, bad=used > 0.95 * most, odd=used > 0.8 * most)
-    given = os.environ.get("PGOPTIONS", "")
-    said = f"PGOPTIONS says {given}" if given else "web processes give up after 60 s, 15 s for a lock"
+    given, page, lock = (
+        os.environ.get("PGOPTIONS", ""),
+        settings.HELIOX_PAGE_SECONDS,
+        settings.HELIOX_LOCK_SECONDS,
+    )
+    said = f"PGOPTIONS says {given}" if given else f"pages give up after {page} s, {lock} s for a lock"
     todo = "Name statement_timeout and lock_timeout there: it replaces the limits as shipped."
-    yield told("timeouts", said, todo, odd=given and "statement_timeout" not in given)
+    yield told("timeouts", said, todo, odd=bool(given) and "statement_timeout" not in given)
 
 
 def on_sqlite(took: str) -> Findings:

@@ -7,9 +7,11 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from . import outages
 from .access import may_import
 from .views.errors import unavailable
 
@@ -34,6 +36,20 @@ def is_readable(request: HttpRequest) -> bool:
         return False
     texts = [text for key, values in request.GET.lists() for text in (key, *values)]
     return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)
+
+
+def wait_for_no_one_gone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
+    """Middleware: while the database is known to be gone, threads are not spent on waiting for it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if outages.gone.is_known():
+            return unavailable(request, outages.OTHERWISE)
+        response = get_response(request)
+        if connection.connection is not None and response.status_code != 503:
+            outages.gone.is_over()
+        return response
+
+    return middleware
 
 
 class LimitBodies:

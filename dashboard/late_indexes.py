@@ -1,4 +1,8 @@
-"""A table that is filled from empty gets its indexes and foreign keys afterwards: for all rows at once."""
+"""A table that takes in many rows gets its indexes afterwards, each for all rows at once.
+
+From empty, foreign keys too, in the same transaction. On SQLite, where a writer keeps all others waiting, a
+large import leaves them out and makes them one by one when it is committed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, models, transaction
 from django.db.transaction import TransactionManagementError
 
 # How each is dropped and made; the keys of rows stay, for what is unique is looked up row by row.
@@ -38,6 +42,41 @@ def indexes_made_afterwards(table: str) -> Iterator[None]:
     change(drop for drop, _ in stored)
     yield
     change(make for _, make in stored)
+
+
+# One by one, on SQLite
+
+# A table that is so many times as large would be without its indexes for longer than they save.
+MOST_STORED = 4
+
+
+def leave_for_later(model: type[models.Model], coming: int) -> None:
+    """Drops the model's own indexes until the transaction is committed, where that is worth it."""
+    table = model._meta.db_table
+    if rows(f"SELECT 1 FROM {table} LIMIT 1 OFFSET {MOST_STORED * coming}"):
+        return
+    present = names_of(table)
+    change(f'DROP INDEX "{index.name}"' for index in model._meta.indexes if index.name in present)
+    transaction.on_commit(lambda: make_missing(model), robust=True)
+
+
+def make_missing(model: type[models.Model]) -> None:
+    """Each in a transaction of its own, so that others write between them. A killed import left some."""
+    present, editor = names_of(model._meta.db_table), connection.schema_editor()
+    for index in missing(model, present):
+        made = str(index.create_sql(model, editor))
+        change([made.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1)])
+
+
+def missing(model: type[models.Model], present: Iterable[str]) -> list[models.Index]:
+    return [index for index in model._meta.indexes if index.name not in present]
+
+
+def names_of(table: str) -> set[str]:
+    return {name for (name,) in rows("SELECT name FROM pragma_index_list(%s)", [table])}
+
+
+# Of all
 
 
 def those_of(table: str) -> list[tuple[str, str]]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Lock
+from time import monotonic
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from psycopg import errors
+from psycopg_pool import PoolTimeout
 
 RETRY_AFTER = 10  # seconds
 # PostgreSQL says of a read-only server, or of a transaction that it ended, that it is an internal error.
-OUTAGES = (OperationalError, InterfaceError, InternalError)
+OUTAGES = (
+    *(OperationalError, InterfaceError, InternalError),
+    *(errors.OperationalError, errors.InterfaceError, errors.InternalError),  # of what is asked past Django
+)
 
 WORDS: dict[type[BaseException], str] = {
     errors.QueryCanceled: "this took longer than the database may take for a page; ask for fewer days",
@@ -49,3 +55,39 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and seen < 10:
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+class Gone:
+    """A database that nobody reached a moment ago: one request at a time tries it, others do not wait."""
+
+    SPARED = 1.0  # seconds
+    PATIENCE = 5.0  # of the one who tries, beyond the pool's own
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.again_at: float | None = None
+
+    def note(self, error: BaseException | None) -> None:
+        """That all connections are in use is another matter."""
+        if any(isinstance(one, PoolTimeout) for one in chain(error)) and not pool_is_full():
+            self.again_at = monotonic() + self.SPARED
+
+    def is_known(self) -> bool:
+        with self.lock:
+            now = monotonic()
+            if self.again_at is None or now < self.again_at:
+                return self.again_at is not None
+            self.again_at = now + self.PATIENCE
+            return False
+
+    def is_over(self) -> None:
+        self.again_at = None
+
+
+def pool_is_full() -> bool:
+    pool = getattr(connection, "pool", None)
+    stats = pool.get_stats() if pool else {}
+    return stats.get("pool_size", 0) >= stats.get("pool_max", 1)
+
+
+gone = Gone()

@@ -29,7 +29,8 @@ def are_asked(connection: Any) -> bool:
     """Past Django's cursor: no page and no test counts this among its queries."""
     connection.ensure_connection()
     ask = connection.connection.execute
-    return ask(CATALOGUE).fetchone()[0] and ask(SPREAD).fetchone()[0]
+    with connection.wrap_database_errors:
+        return ask(CATALOGUE).fetchone()[0] and ask(SPREAD).fetchone()[0]
 
 
 def ask_again(connection: Any) -> None:

@@ -9,19 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ALL = (
-    "backup",
-    "frozen",
-    "bombs",
-    "extremes",
-    "filters",
-    "fuzz",
-    "migrations",
-    "properties",
-    "same_figures",
-    "spreadsheet",
+    *("backup", "frozen", "restarted", "locked", "full_disk", "kills", "writers", "beside_import"),
+    *("slow_clients", "crowd", "million", "soak"),
+    *("bombs", "extremes", "filters", "fuzz", "migrations", "properties", "same_figures", "spreadsheet"),
 )
+ONLY_SQLITE = ("beside_import",)  # which has one writer at a time
 # Those about a server of PostgreSQL: they bring their own.
-ONLY_POSTGRESQL = ("frozen", "same_figures")
+ONLY_POSTGRESQL = ("frozen", "restarted", "locked", "slow_clients", "crowd", "same_figures")
 
 
 @dataclass(frozen=True)

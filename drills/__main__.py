@@ -9,7 +9,7 @@ import traceback
 from importlib import import_module
 from time import perf_counter
 
-from . import ALL, ONLY_POSTGRESQL, Outcome
+from . import ALL, ONLY_POSTGRESQL, ONLY_SQLITE, Outcome
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def begin() -> None:
 def fits(name: str) -> bool:
     from django.db import connection
 
-    return connection.vendor == "postgresql" or name not in ONLY_POSTGRESQL
+    return name not in (ONLY_SQLITE if connection.vendor == "postgresql" else ONLY_POSTGRESQL)
 
 
 def tell(name: str) -> bool:

@@ -18,6 +18,10 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+# A database that is gone is told of after `timeout`. An attempt to connect ends after `reconnect_timeout`,
+# and the next request begins another: left alone, the pool waits longer each time, half a minute in the end.
+REACHING = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
+POOL = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 1, "max_idle": 300}
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -257,8 +261,8 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
 def sqlite(config: dict) -> dict:
     options = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000",
+        "timeout": 60,  # seconds; a large import holds the only lock for many of them
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000",
     }
     config["OPTIONS"] = options | config.get("OPTIONS", {})
     # A file, not memory: the live server's threads then have connections of their own, as in service.
@@ -273,9 +277,8 @@ def postgresql(config: dict, url: str) -> dict:
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
     # No pool under test: it would hold connections to a database that is to be dropped.
-    if not TESTING:
-        pool = {"min_size": 1, "max_size": 8, "timeout": 10, "max_idle": 300}
-        config["OPTIONS"] = {"pool": pool} | config.get("OPTIONS", {})
+    pool = {} if TESTING else {"pool": POOL}
+    config["OPTIONS"] = REACHING | pool | config.get("OPTIONS", {})
     return config
 
 
@@ -293,8 +296,7 @@ def replica(name: str, primary: dict) -> dict:
         raise ImproperlyConfigured(f"{name} is the same as DATABASE_URL: unset it, or name the replica.")
     # Each thread keeps its connection: a pool would try for long to reach a replica that is gone.
     config["CONN_MAX_AGE"] = 300
-    given = {key: value for key, value in config.get("OPTIONS", {}).items() if key != "pool"}
-    config["OPTIONS"] = {"connect_timeout": 2, "tcp_user_timeout": 10_000} | given
+    config["OPTIONS"].pop("pool", None)
     config["TEST"] = {"MIRROR": "default"}
     return {"replica": config}
 
@@ -323,6 +325,10 @@ DATABASES = {"default": database(text("DATABASE_URL"))}
 DATABASES |= replica("DATABASE_REPLICA_URL", DATABASES["default"])
 DATABASE_ROUTERS = ["dashboard.databases.ReadsFollowTheRequest"] if "replica" in DATABASES else []
 HELIOX_REPLICA_LAG = whole_number("HELIOX_REPLICA_LAG", 10, most=3600)
+# Seconds that a page of a web process waits for PostgreSQL to answer, and for rows that others hold: wsgi.py.
+# Who is not the first to wait for a row waits twice: for the one before, and for the row.
+HELIOX_PAGE_SECONDS = whole_number("HELIOX_PAGE_SECONDS", 60, most=3600)
+HELIOX_LOCK_SECONDS = whole_number("HELIOX_LOCK_SECONDS", 2, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # SQLite keeps no comments of columns and no columns beside an index's key, and would say so on every migrate.
 # W009 asks for a secret of 50 characters; weak ones, and more kinds of them, have been refused above.
@@ -355,8 +361,9 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.views.health.answer_probes",
     "dashboard.edge.refuse_unreadable",
+    "dashboard.edge.wait_for_no_one_gone",
     "dashboard.edge.LimitBodies",  # before the CSRF check, which would read the body first
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "dashboard.people.sessions.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -5,12 +5,18 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from heliox_site.settings import DATABASES, HELIOX_LOCK_SECONDS, HELIOX_PAGE_SECONDS
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
-# Pages give up before they hold a thread for ever; commands, which may take an hour, have no such limits.
+# Pages give up before they hold a thread for ever; commands, which may take an hour, have no such limits, nor
+# has what may take as long in a page (databases.at_leisure).
 # Compiling a query (jit) or starting workers for it takes longer than running what a page asks.
 # libpq reads this variable, so an administrator's own PGOPTIONS wins.
-LIMITS = "-c statement_timeout=60s -c lock_timeout=15s"
+LIMITS = f"-c statement_timeout={HELIOX_PAGE_SECONDS}s -c lock_timeout={HELIOX_LOCK_SECONDS}s"
 os.environ.setdefault("PGOPTIONS", f"{LIMITS} -c jit=off -c max_parallel_workers_per_gather=0")
+for database in DATABASES.values():
+    if given := database.get("OPTIONS", {}).get("options"):  # beside which libpq forgets the variable
+        database["OPTIONS"]["options"] = f"{os.environ['PGOPTIONS']} {given}"
 
 application = get_wsgi_application()
 

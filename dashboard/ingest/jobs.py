@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .. import gpu_time, rollups
+from .. import gpu_time, late_indexes, rollups
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
@@ -35,6 +35,7 @@ UNSPECIFIED = "unspecified"
 SEPARATOR = "\x1f"  # no name holds a control character
 MOST_UNMATCHED = 50
 REMEMBERED = 20_000
+MANY = 20_000
 # provider, GPU type, billed GPUs, and the type and GPUs as the log has them
 Hardware = tuple[str, str, Decimal, str | None, Decimal | None]
 
@@ -230,9 +231,16 @@ class JobPlan:
             remember(run, Job, "t.id IN (SELECT id FROM staged_jobs WHERE fate = 'updated')")
         if self.new_providers:
             rollups.expect(self.new_providers)
-        with noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'"):
+        if many := self.are_many_for_one_writer():
+            late_indexes.leave_for_later(Job, self.jobs("inserted"))
+        keys = "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'"
+        with noting.noted(connection, keys, by_triggers=not many):
             merge(run)
         LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups))
+
+    def are_many_for_one_writer(self) -> bool:
+        """So that others on SQLite would wait long until they can write."""
+        return connection.vendor == "sqlite" and self.jobs("inserted") + self.jobs("updated") >= MANY
 
 
 def merge(run: ImportRun) -> None:

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from .. import audit, rollups
-from ..models import ImportRun
+from .. import audit, late_indexes, rollups
+from ..databases import at_leisure
+from ..models import ImportRun, Job
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing
@@ -139,6 +140,7 @@ def plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_")
 
 
+@at_leisure()
 def load_readings(
     readings: Iterable[Reading],
     options: Options = PLAIN,
@@ -238,6 +240,8 @@ class Batch:
                 self.tally.unknown_name("gpu_type", gpu_type)
 
     def commit(self, user: Any, claim: Callable[[], None] | None) -> Summary:
+        if connection.vendor == "sqlite":
+            late_indexes.make_missing(Job)
         with transaction.atomic():
             wait_for_other_imports()
             self.plan(lock=True)

@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Coalesce
 
 from .. import rollups
+from ..databases import at_leisure
 from ..models import Job, Team
 from ..models.calendar import midnight
 from ..naming import DEFAULT_CLOCK
@@ -23,6 +24,7 @@ HARDWARE = ("cluster", "partition", "raw_gpu_type", "raw_gpu_count", "provider",
 OWNER = ("cluster", "account", "team_id")
 
 
+@at_leisure()
 @transaction.atomic
 def reapply(jobs: QuerySet[Job] | None = None) -> int:
     """How many jobs changed. `updated_at` stays: nobody edited them. A team chosen by hand stays too."""

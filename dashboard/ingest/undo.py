@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from .. import audit, rollups
+from ..databases import at_leisure
 from ..models import (
     BillLine,
     CostSnapshot,
@@ -44,6 +45,7 @@ class CannotUndo(Exception):
         self.reasons = reasons
 
 
+@at_leisure()
 @transaction.atomic
 def undo(run_id: int, user: Any = None) -> ImportRun:
     """Raises ImportRun.DoesNotExist or CannotUndo; then nothing has changed."""

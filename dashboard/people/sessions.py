@@ -3,22 +3,68 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+
+from .. import outages
 
 BEGAN, SEEN = "signed_in_at", "seen_at"
 NOTED_EVERY = 5 * 60  # seconds; a session is not written on each request
 CLEARED_AT_ONCE = 500
+PATIENCE = 1  # seconds that a reader waits for a writer on SQLite
+
+
+class Sessions(SessionMiddleware):
+    """Who only reads is not kept from it where the database cannot note just now that they were here."""
+
+    def process_response(self, request: Any, response: HttpResponse) -> HttpResponse:
+        noted = getattr(request, "noted_session", None)
+        if noted is None or noted != dict(request.session.items()):
+            return self.saved(request, response)
+        try:
+            with little_patience():
+                return self.saved(request, response)
+        except outages.OUTAGES:
+            request.session.modified = False
+            return super().process_response(request, response)
+
+    def saved(self, request: Any, response: HttpResponse) -> HttpResponse:
+        """Django takes any trouble of the database for a session that was deleted meanwhile."""
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted as error:
+            for cause in outages.chain(error):
+                if isinstance(cause, outages.OUTAGES):
+                    raise cause from None
+            raise
+
+
+@contextmanager
+def little_patience() -> Iterator[None]:
+    if connection.vendor != "sqlite":
+        yield
+        return
+    sqlite = connection.connection
+    [before] = sqlite.execute("PRAGMA busy_timeout").fetchone()
+    sqlite.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+    try:
+        yield
+    finally:
+        sqlite.execute(f"PRAGMA busy_timeout = {before}")
 
 
 class LimitSessions:
@@ -38,6 +84,7 @@ class LimitSessions:
             session.flush()
         elif moment - session[SEEN] >= min(NOTED_EVERY, settings.SESSION_COOKIE_AGE // 4):
             session[SEEN] = moment
+            request.noted_session = dict(session.items())  # type: ignore[attr-defined]
 
 
 def is_over(session: Any, moment: int) -> bool:

@@ -1,7 +1,8 @@
 """Who writes jobs notes what the write changes, where `jobs` is spread over workers and can have no triggers.
 
-It is the triggers' own SQL, in the transaction of the write. Two temporary tables stand for what a trigger
-sees: the jobs as they were, and as they are.
+So does a large import on SQLite, whose triggers would note row by row. It is the triggers' own SQL, in the
+transaction of the write. Two temporary tables stand for what a trigger sees: the jobs as they were, and as
+they are.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ def alone(connection: Any) -> None:
 
 
 @contextmanager
-def noted(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[None]:
+def noted(connection: Any, keys: str, params: Sequence[Any] = (), by_triggers: bool = True) -> Iterator[None]:
     """Around a write of the jobs with these keys: SQL of one column `id`, asked before the write."""
-    if not workers.hold_jobs(connection):
+    if by_triggers and not workers.hold_jobs(connection):
         yield
         return
-    with transaction.atomic(using=connection.alias):
+    with transaction.atomic(using=connection.alias), without_triggers(connection):
         alone(connection)
         pick(connection, keys, params)
         keep(connection, "old_jobs", WRITTEN)
@@ -43,6 +44,17 @@ def noted(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[No
         keep(connection, "new_jobs", WRITTEN)
         note(connection, ("new_jobs", 1), ("old_jobs", -1))
         drop(connection, "written_jobs", "old_jobs", "new_jobs")
+
+
+@contextmanager
+def without_triggers(connection: Any) -> Iterator[None]:
+    """Where there are any; nobody else writes meanwhile."""
+    if workers.hold_jobs(connection):
+        yield
+        return
+    triggers.drop(connection)
+    yield
+    triggers.install(connection)
 
 
 @contextmanager

@@ -22,13 +22,17 @@ numbers = count(1)
 ONLY_POSTGRESQL = [
     "test_import_plans.py",
     "test_late_indexes_postgresql.py",
+    "test_limits_postgresql.py",
     "test_plans.py",
     "test_replica.py",
     "test_same_figures.py",
     "test_two_processes.py",
 ]
 # What a browser makes of a page hangs on no database: test_same_figures holds that both give the same page.
-ONLY_SQLITE = ["test_browser_barriers.py", "test_browser_how.py", "test_browser_reading.py"]
+ONLY_SQLITE = [
+    *("test_browser_barriers.py", "test_browser_how.py", "test_browser_reading.py"),
+    "test_late_indexes_sqlite.py",
+]
 collect_ignore = ONLY_SQLITE if connection.vendor == "postgresql" else ONLY_POSTGRESQL
 
 

@@ -179,5 +179,6 @@ def test_an_outage_is_found_where_it_is_hidden():
     hidden = ValueError("while that was handled")
     hidden.__context__ = OperationalError("gone")
     assert outages.is_outage(hidden)
+    assert outages.is_outage(errors.AdminShutdown("asked past Django"))
     assert not outages.is_outage(ValueError("ours"))
     assert not outages.is_outage(None)

@@ -7,15 +7,20 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import Client
 
-from dashboard.models import ImportRun, Job, Team
+from dashboard.models import CostSnapshot, ImportRun, Job, Team
 
 from .conftest import PROJECT
+from .test_imports_page import COSTS, path, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,3 +88,24 @@ def test_new_jobs_in_opposite_order_make_nobody_wait_in_a_ring(log: Path) -> Non
     said = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0, 0, 0, 0], said
     assert sorted(json.loads(out)["inserted"] for out, _ in said) == [0, 0, 0, JOBS]
+
+
+def test_a_double_click_in_two_threads_imports_once(admin: User) -> None:
+    """Whichever of the two comes first."""
+    clients = [Client(), Client()]
+    for one in clients:
+        one.force_login(admin)
+    review = path(send(clients[0], COSTS))
+    both = Barrier(2)
+
+    def click(client: Client) -> int:
+        both.wait(20)
+        try:
+            return client.post(review, {"do": "confirm"}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as people:
+        assert list(people.map(click, clients)) == [302, 302]
+    assert ImportRun.objects.count() == 1
+    assert CostSnapshot.objects.count() == 2

@@ -42,6 +42,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     try:
         if outages.is_outage(error):
+            outages.gone.note(error)
             return unavailable(request, outages.in_words(error))
         return said(request, "500.html", 500)
     except (TemplateDoesNotExist, TemplateSyntaxError, ValueError):  # e.g. static files were not collected
