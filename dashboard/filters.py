@@ -136,27 +136,34 @@ class ScopeFilter(django_filters.FilterSet):
         self.default_preset, self.default_bucket = preset, bucket
         self.jobs_through, self.fixed = jobs_through, fixed
         self.own_teams = own_teams
-        super().__init__(data, queryset=Job.objects.all())
         uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
         uses -= {"idle"} if own_teams is not None else set()
-        self.filters: dict[str, Any] = {name: one for name, one in self.filters.items() if name in uses}
         self.unused = [
-            name for name in self.base_filters if name not in uses and data.getlist(name) not in ([], [""])
+            one
+            for name, one in self.base_filters.items()
+            if name not in uses and data.getlist(name) not in ([], [""])
         ]
+        # Less than the class has, since all of them are copied for each page.
+        self.base_filters: dict[str, Any] = {n: one for n, one in self.base_filters.items() if n in uses}
+        super().__init__(data, queryset=Job.objects.all())
+        self.offered: dict[str, list[tuple[str, str]]] = {}
         if "provider" in uses:
-            self.filters["provider"].extra["choices"] = pairs(names.provider_choices())
+            self.offer("provider", pairs(names.provider_choices()))
         if "gpu_type" in uses:
-            self.filters["gpu_type"].extra["choices"] = pairs(names.gpu_choices())
+            self.offer("gpu_type", pairs(names.gpu_choices()))
         if "quality" in uses:
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
-            self.filters["model"].extra["choices"] = pairs(model_names.first(MOST_MODELS, own_teams))
+            self.offer("model", pairs(model_names.first(MOST_MODELS, own_teams)))
         if "team" in uses and own_teams is not None:
             self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
-        """What a filter offers, said before the form is looked at."""
-        self.filters[name].extra["choices"] = list(choices)
+        """What a filter offers, said before the form is looked at.
+
+        The finished form is given it: on its way there it would be copied twice, choice by choice.
+        """
+        self.offered[name] = list(choices)
 
     def filter_queryset(self, queryset: Any) -> Any:
         clocks = self.names.spellings_by_clock()
@@ -170,6 +177,8 @@ class ScopeFilter(django_filters.FilterSet):
         form = super().form
         form.initial = self.defaults()
         form.data = self.data_with_defaults()
+        for name, choices in self.offered.items():
+            form.fields[name].choices = choices
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
@@ -274,7 +283,7 @@ class ScopeFilter(django_filters.FilterSet):
         return data.urlencode()
 
     def not_applied(self) -> list[str]:
-        return [f"{self.base_filters[name].label} does not apply here" for name in self.unused]
+        return [f"{one.label} does not apply here" for one in self.unused]
 
     @property
     def span_in_words(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -173,6 +173,7 @@ class Prices:
     """USD per GPU-hour of the base, by provider and GPU type, on each closed day."""
 
     by_day: dict[Hardware, dict[date, Decimal]]
+    newest: dict[tuple[Hardware, date], Decimal | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pools: Iterable[CellPool], freshness: Freshness) -> Prices:
@@ -188,7 +189,12 @@ class Prices:
         return self.by_day.get(hardware, {}).get(day)
 
     def latest(self, hardware: Hardware, day: date) -> Decimal | None:
-        """The newest price above zero up to that day that is not too old."""
+        """The newest price above zero up to that day that is not too old; looked for once, for many jobs."""
+        if (hardware, day) not in self.newest:
+            self.newest[hardware, day] = self.found(hardware, day)
+        return self.newest[hardware, day]
+
+    def found(self, hardware: Hardware, day: date) -> Decimal | None:
         known = self.by_day.get(hardware, {})
         days = [d for d, price in known.items() if day - PRICE_AGE <= d <= day and price > 0]
         return known[max(days)] if days else None

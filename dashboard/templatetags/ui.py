@@ -6,9 +6,10 @@ from functools import cache
 
 from django import template
 from django.forms.utils import flatatt
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateformat import format as date_in_words
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from ..access import teams_of
@@ -113,17 +114,31 @@ def _exact(amount) -> Decimal:
 
 
 @register.simple_tag(takes_context=True)
-def menu(context) -> list[dict]:
+def menu(context, template: str) -> str:
+    user = context["request"].user
+    return menu_html(template, here(context["request"].path), teams_of(user) is not None, user.is_staff)
+
+
+@cache
+def menu_html(template: str, here: str, is_limited: bool, is_staff: bool) -> str:
+    """Made once for each page and kind of reader: nothing else of who reads is in it."""
+    return render_to_string(template, {"items": menu_items(here, is_limited, is_staff)})
+
+
+def menu_items(here: str, is_limited: bool, is_staff: bool) -> list[dict]:
     """Links, and groups of them with a label and `links`."""
-    request = context["request"]
-    paths = (path_of(name) for name, _ in menu_pages())
-    here = max((path for path in paths if _is_within(request.path, path)), key=len, default="")
-    if teams_of(request.user) is not None:
+    if is_limited:
         return [_link(*page, here) for page in OWN_TEAMS_PAGES]
-    staff = [_link(*page, here) for page in STAFF_PAGES] if request.user.is_staff else []
+    staff = [_link(*page, here) for page in STAFF_PAGES] if is_staff else []
     if staff:
         staff[0]["opens_group"] = True
     return [_group(*item, here) if isinstance(item[1], list) else _link(*item, here) for item in MENU] + staff
+
+
+def here(path: str) -> str:
+    """The page of the menu that this address belongs to."""
+    paths = (path_of(name) for name, _ in menu_pages())
+    return max((page for page in paths if _is_within(path, page)), key=len, default="")
 
 
 def menu_pages() -> list[Page]:
@@ -212,9 +227,12 @@ def options(field) -> list[dict]:
 @register.filter
 def checks(options: list[dict], name: str) -> str:
     """Boxes to tick; a template's loop over them takes ten times as long."""
-    return format_html_join(
-        "\n", CHECK, ({"name": name, "tick": CHECKED[one["checked"]]} | one for one in options)
-    )
+    return mark_safe("\n".join([CHECK.format(**escaped(one), name=escape(name)) for one in options]))
+
+
+def escaped(option: dict) -> dict[str, str]:
+    texts = {key: escape(option[key]) for key in ("id", "value", "label")}
+    return texts | {"tick": CHECKED[option["checked"]]}
 
 
 @register.filter

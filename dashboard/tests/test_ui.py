@@ -7,6 +7,9 @@ from django import forms
 
 from dashboard.templatetags import ui
 
+# Whether a reader is limited to teams, and of the staff.
+ALL, STAFF, OF_A_TEAM = (False, False), (False, True), (True, False)
+
 
 @pytest.mark.parametrize(
     ("shown", "words"),
@@ -78,3 +81,26 @@ def test_headers_align_like_the_cells_below_them():
 def test_a_line_of_the_bill_shows_two_to_six_decimals(amount, shown):
     assert ui.exact(Decimal(amount)) == shown
     assert ui.exact(None) == "n/a"
+
+
+@pytest.mark.parametrize("template", ["_nav_links.html", "_nav_links_flat.html"])
+def test_the_menu_is_that_of_the_reader_whoever_read_before(template):
+    menus = [ui.menu_html(template, "/jobs/", *reader) for reader in (ALL, STAFF, OF_A_TEAM) * 2]
+    assert [">Admin<" in menu for menu in menus] == [False, True, False] * 2
+    assert [">Costs<" in menu for menu in menus] == [True, True, False] * 2
+
+
+def test_the_menu_marks_the_page_that_is_open():
+    job, costs = ui.here("/jobs/1/"), ui.here("/costs/")
+    assert (job, costs, ui.here("/accounts/login/")) == ("/jobs/", "/costs/", "")
+    for here in (job, costs):
+        menu = ui.menu_html("_nav_links.html", here, *ALL)
+        assert menu.count("aria-current") == 1
+        assert f'<a href="{here}" aria-current="page">' in menu
+
+
+def test_markup_in_a_name_that_can_be_ticked_stays_text():
+    ticked = {"id": "id_model_0", "value": '"><b>', "label": "<i>a&b</i>", "checked": True}
+    box = ui.checks([ticked], "model")
+    assert 'value="&quot;&gt;&lt;b&gt;" checked>' in box
+    assert "<span>&lt;i&gt;a&amp;b&lt;/i&gt;</span>" in box
