@@ -7,7 +7,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from dashboard.models import Team
+from dashboard.models import Budget, Team
 
 FILES = {
     "overview": "/?preset=all",
@@ -42,6 +42,7 @@ def told(client, url: str) -> tuple[bytes, list[str]]:
 @pytest.mark.parametrize("name", FILES)
 def test_the_display_zone_changes_no_figure(name, client, finance, company, settings):
     client.force_login(finance)
+    Budget.objects.create(first_month="2025-01-01", monthly_usd="30000.00")
     url = FILES[name].format(team=Team.objects.get(name="vision").pk)
     with_utc = told(client, url)
     assert with_utc[0].count(b"\n") > 1

@@ -151,8 +151,9 @@ def the_ends_of_the_calendar(as_of: Any) -> None:
 
 
 STORED: list[Callable[[Any], None]] = [
-    *(nothing, one_cost, the_greatest, credits_only, running_only, clock_changes, new_years_eve),
-    *([one_nought, one_usage, one_job, the_ends_of_the_calendar] if ALL else []),
+    *(nothing, the_greatest, credits_only, running_only),
+    *([one_cost, one_nought, one_usage, one_job] if ALL else []),
+    *([clock_changes, new_years_eve, the_ends_of_the_calendar] if ALL else []),
 ]
 
 
