@@ -53,13 +53,23 @@ class Refused(Exception):
 def close_month(
     month: date, user: Any, basis: str, idle: str, expected: Iterable[Expected] = (), note: str = ""
 ) -> MonthClose:
+    alone = not connection.in_atomic_block
     try:
         with transaction.atomic():
+            if alone:
+                read_as_of_now()
             one_at_a_time()
             check_may_be_closed(month)
             return freeze(to_close(month, basis, idle, Names.load(), expected), user, basis, idle, note)
     except IntegrityError as error:
         raise already_closed(month) from error
+
+
+def read_as_of_now() -> None:
+    """An import that commits meanwhile is seen wholly or not at all."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def one_at_a_time() -> None:

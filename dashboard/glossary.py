@@ -464,6 +464,44 @@ CONTRACTS = (
         "GPUs × elapsed hours",
     ),
 )
+CLOSING = (
+    Term(
+        "month-close",
+        "Month close",
+        "A month that is closed keeps its statements: team by team, with names, cost centres, basis and "
+        "idle view as they were. Only the newest close can be withdrawn, with a reason.",
+        "statement = this month + accrued + prior periods",
+    ),
+    Term(
+        "accrual",
+        "Accrual",
+        "What is expected of a bill that has not come when a month is closed: hours without a cost at the "
+        "last closed price, or what was typed in. It is shared by the job hours that nobody billed.",
+        "GPU-hours without a cost × the last price",
+    ),
+    Term(
+        "prior-period",
+        "Prior period",
+        "What a month that was closed before came to beyond all that closed statements said of it: an "
+        "invoice after its accrual, a late refund, a correction. It stands on the next month’s statements.",
+        "the month now − all closed lines of it",
+    ),
+    Term(
+        "restated",
+        "Restated",
+        "What a closed month comes to now, less what closed statements say of it. The statements stay; "
+        "the difference goes to the next month that is closed.",
+        "now − closed",
+    ),
+    Term(
+        "journal",
+        "Journal",
+        "A closed month for the ledger: one signed amount for each team, provider, month and kind, posted "
+        "on the month’s last day to the team’s cost centre. Credits and what is given back are below zero; "
+        "the other side of the entry is the provider’s account.",
+        "Σ journal = bill + accrued + prior periods = Σ statements",
+    ),
+)
 PLANNING = (
     Term(
         "forecast",
@@ -567,6 +605,7 @@ SECTIONS = (
     ("Unit prices", RATES),
     ("Bridge", BRIDGE),
     ("Planning", PLANNING),
+    ("Month close", CLOSING),
     ("Watching", WATCHING),
     ("Reconciliation", RECONCILIATION),
     ("Hours", HOURS),

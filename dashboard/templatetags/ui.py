@@ -38,7 +38,12 @@ MENU: list[Page | tuple[str, list[Page]]] = [
     ("Plan", [("forecast", "Forecast"), ("budgets", "Budgets")]),
     (
         "Check",
-        [("reconcile", "Reconciliation"), ("quality", "Data quality"), ("mappings", "Mappings")],
+        [
+            ("reconcile", "Reconciliation"),
+            ("quality", "Data quality"),
+            ("mappings", "Mappings"),
+            ("closing", "Month close"),
+        ],
     ),
     ("help", "Help"),
 ]

@@ -16,6 +16,7 @@ from dashboard.models import (
     AccountMapping,
     Budget,
     ClusterMapping,
+    CostCentre,
     ImportRun,
     Invoice,
     Job,
@@ -37,7 +38,7 @@ PAGES = (
         "bridge/",
         "unit-prices/",
     ),
-    *("forecast/", "budgets/?month=2025-03", "anomalies/"),
+    *("forecast/", "budgets/?month=2025-03", "anomalies/", "closing/", "closing/2025/3/"),
     *(
         "contracts/",
         "contracts/?file=entries",
@@ -79,6 +80,7 @@ def name_everything(names: Iterable[str]) -> None:
         invoice = {"provider": short, "account": name, "number": short, "note": name}
         Budget.objects.create(first_month=date(2025, 3, 1), monthly_usd=10, provider=short, note=name)
         Budget.objects.create(first_month=date(2025, 3, 1), monthly_usd=10, team=team)
+        CostCentre.objects.create(team=team, code=name[:50])
         Invoice.objects.create(period_start=date(2025, 3, 1), total_usd=Decimal("10.00"), **invoice)
         ClusterMapping.objects.create(cluster=name + ".", partition=name, provider=short, gpu_type=short)
         AccountMapping.objects.create(cluster=name, account=name + ".", team=team)

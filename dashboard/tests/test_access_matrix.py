@@ -22,6 +22,7 @@ from dashboard.models import (
     AccountMapping,
     Budget,
     ClusterMapping,
+    CostCentre,
     CostSnapshot,
     ImportRun,
     Invoice,
@@ -82,7 +83,7 @@ def address(db: None) -> Any:
     def address(route: str) -> str:
         parts = route.split("/")
         subject = parts[3] if parts[1] == "admin" and len(parts) > 4 else parts[1].removesuffix("s")
-        given = {"app_label": "dashboard", "url": "nowhere"}
+        given = {"app_label": "dashboard", "url": "nowhere", "year": "2025", "month": "2"}
         if "<uuid:" in route and subject == "import":
             subject = "upload"
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: given.get(part[1]) or str(keys[subject]), route)
@@ -101,6 +102,7 @@ def one_of_each() -> dict[type[models.Model], Any]:
     per_hour("1.50", "2025-01-01")
     make_commitment("8", "2025-01-01", "2025-12-31")
     Invoice.objects.create(provider="AWS", period_start="2025-03-01", total_usd="10.00")
+    CostCentre.objects.create(team=team, code="4711")
     Budget.objects.create(provider="AWS", first_month="2025-01-01", monthly_usd="100.00")
     ClusterMapping.objects.create(cluster="fox", provider="AWS")
     AccountMapping.objects.create(cluster="fox", account="nn1", team=team)

@@ -31,6 +31,7 @@ PAGES = {
     "forecast": "/forecast/",
     "anomalies": "/anomalies/?preset=all",
     "budgets": "/budgets/",
+    "closing": "/closing/2025/2/",
     "teams": "/teams/?preset=last7&per_page=5",
     "team": "/teams/{team}/?preset=last7",
     "reconciliation": "/reconcile/?preset=mtd",

@@ -32,6 +32,7 @@ PAGES = {
     "anomalies": "/anomalies/",
     "forecast": "/forecast/",
     "budgets": "/budgets/",
+    "closing": "/closing/2025/2/",
     "teams": "/teams/",
     "team": "/teams/{team}/",
     "help": "/help/",

@@ -19,6 +19,7 @@ from dashboard.models import (
     AccountMapping,
     Budget,
     ClusterMapping,
+    CostCentre,
     ImportRun,
     Invoice,
     NameAlias,
@@ -57,6 +58,7 @@ def one_of_each(root: Client, company: None) -> dict[str, Any]:
     per_hour("1.50", "2020-01-01", "2020-01-02")
     make_commitment("8", "2020-01-01", "2020-12-31")
     Invoice.objects.create(provider="AWS", period_start="2020-03-01", total_usd="10.00")
+    CostCentre.objects.create(team=team, code="4711")
     Budget.objects.create(provider="AWS", first_month="2020-01-01", monthly_usd="100.00")
     ClusterMapping.objects.create(cluster="elk", provider="AWS")
     AccountMapping.objects.create(cluster="fox", account="nn1", team=team)

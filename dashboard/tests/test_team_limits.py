@@ -31,6 +31,7 @@ CLOSED = (
     "anomalies",
     "forecast",
     "budgets",
+    "closing",
     "contracts",
     "reconcile",
     "quality",

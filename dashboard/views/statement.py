@@ -22,6 +22,7 @@ from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import usd
 from ..reports.allocation import NOBODY
 from ..reports.allocation_changes import AllocationChanges
+from ..reports.closed_statement import close_in_force, closed_statement
 from ..reports.compare import Sides, spans_to_compare
 from ..reports.freshness import Freshness
 from ..reports.sharing import IDLE_VIEWS
@@ -72,6 +73,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
         nobody=[] if asked.is_limited else nobody(found),
+        closed=as_closed(team, month),
         whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
         mail_url=mail(asked, found, team, month) if may_export(request.user) else "",
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
@@ -82,6 +84,15 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         ],
     )
     return render(request, "dashboard/statement.html", context)
+
+
+def as_closed(team: Team, month: Span) -> dict[str, Any] | None:
+    """What the team owes by the close that is in force."""
+    close = close_in_force(month.start)
+    if close is None:
+        return None
+    told = closed_statement(close, team.pk)
+    return {"close": close, "rows": told.rows, "total": told.total, "centre": told.cost_centre}
 
 
 def month_asked(text: str, known: Freshness) -> Span:

@@ -1,0 +1,159 @@
+"""Closing a month on its page: what would be frozen, who may, what it came to since, and its journal."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+
+import pytest
+
+from dashboard.models import AuditEvent, ClosedLine, CostCentre, MonthClose, Team
+
+from .conftest import make_cost, make_job, make_team, make_usage
+
+FEBRUARY, MARCH = "/closing/2025/2/", "/closing/2025/3/"
+
+
+@pytest.fixture(autouse=True)
+def in_may(db, as_of):
+    """$100 for 10 metered hours on 1 March: vision used 6, speech 2; 3 and 1 on the 31st are unbilled."""
+    as_of("2025-05-10 12:00")
+    make_cost("2025-03-01", "100.00")
+    make_usage("2025-03-01", "10.00")
+    make_job("2025-03-01 08:00", "2025-03-01 11:00", gpu_count=2)
+    make_job("2025-03-01 09:00", "2025-03-01 11:00", team="speech", model_name="whisper")
+    make_job("2025-03-31 08:00", "2025-03-31 11:00")
+    make_job("2025-03-31 08:00", "2025-03-31 09:00", team="speech")
+
+
+@pytest.fixture
+def adas(client, admin):
+    client.force_login(admin)
+    return client
+
+
+def rows_of(client, url):
+    answer = client.get(f"{url}?_export=csv")
+    return list(csv.DictReader(b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()))
+
+
+def test_the_review_shows_what_would_be_frozen(adas):
+    page = adas.get(MARCH)
+    assert [(row["name"], row["total"]) for row in page.context["owners"]] == [
+        ("vision", Decimal("60.00")),
+        ("speech", Decimal("20.00")),
+        ("(idle)", Decimal("20.00")),
+    ]
+    assert page.context["without_centre"] == ["speech", "vision"]
+    assert "Close March 2025" in page.content.decode()
+
+
+def test_a_close_freezes_what_the_review_showed(adas):
+    make_cost("2025-04-02", "1.00")  # so that the bill of March is complete
+    answer = adas.post(MARCH, {"note": "  reviewed  by Fiona "}, follow=True)
+    close = MonthClose.objects.get()
+    assert (close.bill_usd, close.accrued_usd, close.note) == (100, 0, "reviewed by Fiona")
+    text = answer.content.decode()
+    assert "March 2025 is closed" in text and "difference $0.00" in text
+    assert [event.subject for event in AuditEvent.objects.filter(action="closed")] == ["month 2025-03"]
+
+
+def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
+    """4 job hours without a cost at $10 an hour are proposed; 30 are typed in: 22.50 and 7.50."""
+    make_cost("2025-03-02", "0.00")  # so that the 1st is closed and has a price
+    [one] = adas.get(MARCH).context["expected"]
+    assert one["usd"] == Decimal("40.00")
+    adas.post(MARCH, {"usd-0": "$30.00"})
+    shares = dict(ClosedLine.objects.filter(line="accrual").values_list("team_name", "cents"))
+    assert shares == {"vision": 2250, "speech": 750}
+
+
+@pytest.mark.parametrize("typed", ["much", "1.005", "NaN", "1e999", "٣", "9" * 20])
+def test_an_amount_that_is_none_closes_nothing(adas, typed):
+    answer = adas.post(MARCH, {"usd-0": typed}, follow=True)
+    assert "is no amount" in answer.content.decode()
+    assert not MonthClose.objects.exists()
+
+
+def test_a_month_is_closed_once_however_often_the_button_is_pressed(adas):
+    adas.post(MARCH)
+    answer = adas.post(MARCH, follow=True)
+    assert "closed already" in answer.content.decode()
+    assert MonthClose.objects.count() == 1
+
+
+def test_a_month_that_goes_on_is_not_closed(adas):
+    answer = adas.post("/closing/2025/5/", follow=True)
+    assert "is not over yet" in answer.content.decode()
+    assert not MonthClose.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["viewer", "manager", "finance"])
+def test_only_admins_close(client, request, who):
+    client.force_login(request.getfixturevalue(who))
+    assert client.get(MARCH).status_code == 200
+    assert client.post(MARCH).status_code == 403
+    assert not MonthClose.objects.exists()
+
+
+def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
+    adas.post(MARCH, {"usd-0": "0"})
+    vision = Team.objects.get(name="vision")
+    statement = f"/teams/{vision.pk}/statement/?month=2025-03"
+    before = adas.get(statement).context["closed"]
+    make_cost("2025-03-01", "-50.00", gpu_type="L4")
+    page = adas.get(MARCH)
+    assert page.context["since_total"] == Decimal("-50.00")
+    assert [(row["name"], row["gpu_type"], row["usd"]) for row in page.context["since"]] == [
+        ("(unallocated)", "L4", Decimal("-50.00"))
+    ]
+    after = adas.get(statement).context["closed"]
+    assert (after["total"], after["rows"]) == (before["total"], before["rows"])
+    assert after["total"] == Decimal("60.00")
+
+
+def test_what_it_came_to_since_stands_on_the_next_close(adas):
+    adas.post(MARCH, {"usd-0": "40"})
+    make_cost("2025-03-31", "44.00")
+    adas.post("/closing/2025/4/")
+    april = MonthClose.objects.get(month="2025-04-01")
+    assert april.prior_usd == Decimal("4.00")
+    assert adas.get(MARCH).context["since_total"] == 0
+
+
+def test_the_journal_is_the_file_and_adds_up(adas):
+    CostCentre.objects.create(team=make_team("vision"), code="4711")
+    adas.post(MARCH, {"usd-0": "40"})
+    rows = rows_of(adas, MARCH)
+    assert sum(Decimal(row["amount_usd"]) for row in rows) == Decimal("140.00")
+    assert {row["posting_date"] for row in rows} == {"2025-03-31"}
+    assert {(row["team"], row["cost_centre"]) for row in rows} >= {("vision", "4711"), ("speech", "")}
+    assert {row["kind"] for row in rows} == {"current", "accrual"}
+
+
+def test_the_newest_close_is_withdrawn_with_a_reason_and_done_anew(adas):
+    adas.post(MARCH, {"usd-0": "0"})
+    adas.post(MARCH, {"what": "withdraw", "reason": " "})
+    assert MonthClose.objects.get().is_in_force
+    adas.post(MARCH, {"what": "withdraw", "reason": "the wrong basis"})
+    assert not MonthClose.objects.get().is_in_force
+    assert "the wrong basis" in adas.get("/closing/").content.decode()
+    adas.post(MARCH, {"usd-0": "0"})
+    assert MonthClose.objects.filter(withdrawn_at=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["/closing/2025/13/", "/closing/1900/1/", "/closing/99999/1/", "/closing/0/0/"]
+)
+def test_a_month_that_is_none_is_not_found(adas, url):
+    assert adas.get(url).status_code == 404
+
+
+def test_the_pages_cost_few_queries(adas, django_assert_max_num_queries):
+    with django_assert_max_num_queries(40):
+        adas.get(MARCH)
+    adas.post(MARCH, {"usd-0": "0"})
+    with django_assert_max_num_queries(45):
+        adas.get(MARCH)
+    with django_assert_max_num_queries(25):
+        adas.get("/closing/")

@@ -1,0 +1,333 @@
+"""Closing a month: what would be frozen, what is, what it came to since, and its journal for the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ..access import User, may_add, may_administer, viewing
+from ..clock import today
+from ..closing import Refused, check_may_be_closed, close_month, withdraw
+from ..models import Accrual, AuditEvent, ClosedLine, CostCentre, MonthClose, Team
+from ..models.calendar import FIRST_DAY, LAST_DAY
+from ..money import cents, usd
+from ..reports import closing
+from ..reports.accruals import proposals
+from ..reports.closed_statement import close_in_force, kind_of
+from ..reports.closing import ACCRUAL, PRIOR, Expected, month_of, open_before, to_close
+from ..reports.journal import COLUMNS, Journal, journal
+from ..reports.sharing import IDLE_VIEWS
+from ..scope import Span, shift_month
+from ..templatetags import ui
+from .asked import Asked, figure
+
+MOVES = ("imported", "undone", "added", "changed", "deleted")
+MOST_MOVES = 30
+MOST_DIGITS = 11
+ZERO = Decimal("0.00")
+
+
+def may_close(user: User) -> bool:
+    return user.has_perm("dashboard.close_months")
+
+
+# All months
+
+
+@viewing
+@require_safe
+def page(request: HttpRequest) -> HttpResponseBase:
+    asked = Asked.of(request, [], fixed=lambda _: month_of(today().replace(day=1)))
+    closes = {one.month: one for one in MonthClose.objects.filter(withdrawn_at=None).defer("setup")}
+    months = sorted({*closes, *over(asked.freshness.span())}, reverse=True)
+    withdrawn = MonthClose.objects.exclude(withdrawn_at=None).defer("setup")[:20]
+    context = asked.context(
+        months=[{"first": one, "close": closes.get(one), "url": address(one)} for one in months],
+        withdrawn=withdrawn,
+        how=asked.how("month-close", money=False),
+        exports=[],
+    )
+    return render(request, "dashboard/closing.html", context)
+
+
+def over(known: Span | None) -> list[date]:
+    """First days of the months that are over and have data."""
+    if known is None:
+        return []
+    months, first = [], known.start.replace(day=1)
+    while first < known.end and shift_month(first, 1) <= today():
+        months.append(first)
+        first = shift_month(first, 1)
+    return months
+
+
+def address(month: date) -> str:
+    return reverse("closing_month", args=[month.year, month.month])
+
+
+# One month
+
+
+@viewing
+@require_http_methods(["GET", "HEAD", "POST"])
+def one(request: HttpRequest, year: int, month: int) -> HttpResponseBase:
+    first = first_of(year, month)
+    asked = Asked.of(request, ["idle", "basis"], fixed=lambda _: month_of(first))
+    if request.method == "POST":
+        return answer(request, asked, first)
+    close = close_in_force(first)
+    return closed_page(asked, close) if close else review(asked, first)
+
+
+def first_of(year: int, month: int) -> date:
+    """Raises Http404."""
+    try:
+        first = date(year, month, 1)
+    except (ValueError, OverflowError):
+        raise Http404 from None
+    if not FIRST_DAY <= first <= LAST_DAY:
+        raise Http404
+    return first
+
+
+def answer(request: HttpRequest, asked: Asked, first: date) -> HttpResponseBase:
+    if not may_close(request.user):
+        raise PermissionDenied("Your role may look at closed months but not close any.")
+    try:
+        if request.POST.get("what") == "withdraw":
+            take_back(request, first)
+        else:
+            close_it(request, asked, first)
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return HttpResponseRedirect(address(first))
+
+
+def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
+    scope = asked.scope
+    found = to_close(first, scope.basis, scope.idle, asked.names)
+    expected = typed_in(request, proposed(asked, first, found))
+    note = " ".join(request.POST.get("note", "").split())[:255]
+    close = close_month(first, request.user, scope.basis, scope.idle, expected, note)
+    messages.success(request, f"{first:%B %Y} is closed with {ui.usd(close.bill_usd)}.")
+
+
+def take_back(request: HttpRequest, first: date) -> None:
+    close = close_in_force(first)
+    if close is None:
+        raise Refused(f"{first:%B %Y} is not closed.")
+    withdraw(close, request.user, " ".join(request.POST.get("reason", "").split())[:255])
+    messages.warning(request, f"The close of {first:%B %Y} is withdrawn. It can be closed anew.")
+
+
+def typed_in(request: HttpRequest, asked_for: Iterable[Expected]) -> list[Expected]:
+    """The proposals with the amounts that the form brings; raises Refused."""
+    found = []
+    for number, one in enumerate(asked_for):
+        typed = request.POST.get(f"usd-{number}", "").replace(",", "").replace("$", "").strip()
+        amount = amount_of(typed, one) if typed else usd(one.cents)
+        changed = cents(amount) != one.cents
+        reason = f"typed in; {one.reason}" if changed else one.reason
+        found.append(Expected(one.provider, one.gpu_type, cents(amount), reason))
+    return found
+
+
+def amount_of(typed: str, one: Expected) -> Decimal:
+    try:
+        amount = Decimal(typed) if typed.isascii() and len(typed) <= MOST_DIGITS else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or amount.adjusted() > MOST_DIGITS or has_mills(amount):
+        raise Refused(f"{one.provider} {one.gpu_type}: “{typed[:20]}” is no amount in dollars and cents.")
+    return amount.quantize(Decimal("0.01"))
+
+
+def has_mills(amount: Decimal) -> bool:
+    return amount != amount.quantize(Decimal("0.01"))
+
+
+# What would be frozen
+
+
+def proposed(asked: Asked, first: date, found: closing.ToClose) -> list[Expected]:
+    return proposals(first, found.whole.shares, asked.scope, asked.names, asked.freshness)
+
+
+def review(asked: Asked, first: date) -> HttpResponseBase:
+    found = to_close(first, asked.scope.basis, asked.scope.idle, asked.names)
+    expected = proposed(asked, first, found)
+    user: User = asked.request.user
+    context = asked.context(
+        month=first,
+        months=neighbours(first),
+        refused=why_not(first),
+        figures=[
+            figure("GPU bill", ui.usd(usd(found.current)), f"idle {IDLE_VIEWS[asked.scope.idle]}"),
+            figure("Expected of bills to come", ui.usd(usd(sum(one.cents for one in expected))), "editable"),
+            figure("Of months closed before", ui.usd(usd(found.prior)), "what they came to since"),
+        ],
+        owners=owners(
+            (part.line, part.team, "" if part.team else part.model, amount.cents)
+            for part, amount in found.lines.items()
+        ),
+        difference=found.whole.difference,
+        expected=[{"one": one, "usd": usd(one.cents), "name": f"usd-{n}"} for n, one in enumerate(expected)],
+        open_days=open_days(asked, first),
+        earlier=[f"{one:%B %Y}" for one in open_before(first, asked.freshness.first)][-12:],
+        without_centre=without_centre(found.lines),
+        may_close=may_close(user),
+        centres_url=centres_url(user),
+        how=asked.how("month-close"),
+        exports=[],
+    )
+    return render(asked.request, "dashboard/closing_review.html", context)
+
+
+def why_not(first: date) -> str:
+    try:
+        check_may_be_closed(first)
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def open_days(asked: Asked, first: date) -> int:
+    span, through = month_of(first), asked.freshness.through()
+    return span.length if through is None else len([day for day in span if day > through])
+
+
+def without_centre(lines: closing.Lines) -> list[str]:
+    teams = {part.team for part, amount in lines.items() if part.team and amount.cents}
+    known = set(CostCentre.objects.filter(team__in=teams).values_list("team", flat=True))
+    return sorted(Team.objects.filter(pk__in=teams - known).values_list("name", flat=True))
+
+
+def centres_url(user: User) -> str:
+    allowed = may_administer(user) and may_add(user, CostCentre)
+    return reverse("admin:dashboard_costcentre_changelist") if allowed else ""
+
+
+def neighbours(first: date) -> dict[str, str]:
+    before, after = shift_month(first, -1), shift_month(first, 1)
+    return {
+        "before": f"{before:%B %Y}",
+        "before_url": address(before),
+        "after": f"{after:%B %Y}" if after <= today() else "",
+        "after_url": address(after),
+    }
+
+
+# What was frozen
+
+
+def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
+    told = journal(close)
+    if file := asked.export(f"journal_{close}", COLUMNS, lambda: told.entries, f"{told.total} USD"):
+        return file
+    lines = ClosedLine.objects.filter(close=close).values_list("line", "team", "team_name", "model", "cents")
+    since = restated(asked, close)
+    user: User = asked.request.user
+    context = asked.context(
+        month=close.month,
+        months=neighbours(close.month),
+        close=close,
+        figures=frozen(close, told),
+        owners=owners((line, team, name or model, cents) for line, team, name, model, cents in lines),
+        accruals=list(Accrual.objects.filter(close=close)),
+        since=since,
+        since_total=sum((row["usd"] for row in since), ZERO),
+        moves=moves(close) if since else [],
+        journal=told,
+        setup=setup_in_words(MonthClose.objects.values_list("setup", flat=True).get(pk=close.pk)),
+        idle_view=IDLE_VIEWS.get(close.idle, close.idle),
+        may_close=may_close(user),
+        centres_url=centres_url(user),
+        how=asked.how("month-close"),
+        how_since=asked.how("restated"),
+        how_journal=asked.how("journal"),
+    )
+    return render(asked.request, "dashboard/closing_closed.html", context)
+
+
+def frozen(close: MonthClose, told: Journal) -> list[dict[str, Any]]:
+    return [
+        figure("GPU bill", ui.usd(close.bill_usd), "as it was shared"),
+        figure("Accrued", ui.usd(close.accrued_usd), "expected of bills to come"),
+        figure("Of months closed before", ui.usd(close.prior_usd), "prior-period lines"),
+        figure("Statements and journal", ui.usd(told.total), f"difference {ui.usd(told.difference)}"),
+    ]
+
+
+def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[dict[str, Any]]:
+    """The dearest team first, what is nobody's last. parts: (line, team, its name or which nobody, cents)."""
+    sums: defaultdict[tuple[UUID | None, str], dict[str, int]] = defaultdict(
+        lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
+    )
+    for line, team, name, amount in parts:
+        sums[team, name][kind_of(line)] += amount or 0
+    names = dict(Team.objects.filter(pk__in=[team for team, _ in sums if team]).values_list("pk", "name"))
+    merged: defaultdict[tuple[bool, str], dict[str, int]] = defaultdict(
+        lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
+    )
+    for (team, name), amounts in sums.items():
+        shown = name if team is None else name or names.get(team, "a team that is gone")
+        for kind, amount in amounts.items():
+            merged[team is None, shown][kind] += amount
+    rows = [
+        {
+            "name": name,
+            "is_nobody": is_nobody,
+            **{kind: usd(amount) for kind, amount in amounts.items()},
+            "total": usd(sum(amounts.values())),
+        }
+        for (is_nobody, name), amounts in merged.items()
+        if any(amounts.values())
+    ]
+    return sorted(rows, key=lambda row: (row["is_nobody"], -row["total"], row["name"]))
+
+
+def restated(asked: Asked, close: MonthClose) -> list[dict[str, Any]]:
+    """What the month came to since, beyond all that closed statements said of it."""
+    now = closing.shares_now([close], asked.names)[close.month]
+    stored = closing.stored_lines([close.month]).get(close.month, {})
+    lines = closing.prior(close.month, now, stored)
+    names = dict(Team.objects.values_list("pk", "name"))
+    rows = [
+        {
+            "name": part.model if part.team is None else names.get(part.team, "a team that is gone"),
+            "provider": part.provider,
+            "gpu_type": part.gpu_type,
+            "usd": usd(amount.cents),
+        }
+        for part, amount in lines.items()
+        if amount.cents
+    ]
+    return sorted(rows, key=lambda row: (-abs(row["usd"]), row["name"], row["provider"], row["gpu_type"]))
+
+
+def moves(close: MonthClose) -> list[AuditEvent]:
+    """What was imported, undone or edited since; any of it may have moved the month."""
+    return list(
+        AuditEvent.objects.filter(at__gt=close.closed_at, action__in=MOVES).order_by("-pk")[:MOST_MOVES]
+    )
+
+
+def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, str]]:
+    tables = [
+        (name.replace("_", " "), f"{len(rows)} as then")
+        for name, rows in setup.items()
+        if isinstance(rows, list) and rows
+    ]
+    spread = "spread over their bill" if setup.get("spread_credits") else "a line of their own"
+    return [*tables, ("fiscal year begins in month", str(setup.get("fiscal_month", 1))), ("credits", spread)]
