@@ -34,7 +34,7 @@ from .asked import Asked, figure
 
 MOVES = ("imported", "undone", "added", "changed", "deleted")
 MOST_MOVES = 30
-MOST_DIGITS = 11
+MOST_DIGITS, LONGEST = 11, 20
 ZERO = Decimal("0.00")
 
 
@@ -145,7 +145,7 @@ def typed_in(request: HttpRequest, asked_for: Iterable[Expected]) -> list[Expect
 
 def amount_of(typed: str, one: Expected) -> Decimal:
     try:
-        amount = Decimal(typed) if typed.isascii() and len(typed) <= MOST_DIGITS else None
+        amount = Decimal(typed) if typed.isascii() and len(typed) <= LONGEST else None
     except InvalidOperation:
         amount = None
     if amount is None or not amount.is_finite() or amount.adjusted() > MOST_DIGITS or has_mills(amount):
@@ -323,11 +323,21 @@ def moves(close: MonthClose) -> list[AuditEvent]:
     )
 
 
-def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, str]]:
+def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Each kind of row that was in force, a line for each."""
+    teams = {str(pk): name for pk, name in Team.objects.values_list("pk", "name")}
     tables = [
-        (name.replace("_", " "), f"{len(rows)} as then")
+        (name.replace("_", " "), [row_in_words(row, teams) for row in rows])
         for name, rows in setup.items()
         if isinstance(rows, list) and rows
     ]
     spread = "spread over their bill" if setup.get("spread_credits") else "a line of their own"
-    return [*tables, ("fiscal year begins in month", str(setup.get("fiscal_month", 1))), ("credits", spread)]
+    first = f"{setup.get('fiscal_month', 1)}"
+    return [*tables, ("settings", [f"fiscal year begins in month {first}", f"credits: {spread}"])]
+
+
+def row_in_words(row: dict[str, Any], teams: dict[str, str]) -> str:
+    told = {name.removesuffix("_id").replace("_", " "): value for name, value in row.items() if value}
+    if "team" in told:
+        told["team"] = teams.get(str(told["team"]), "a team that is gone")
+    return ", ".join(f"{name} {value}" for name, value in told.items() if not name.endswith("key"))
