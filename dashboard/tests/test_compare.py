@@ -263,6 +263,7 @@ def test_the_overview_compares_all_its_figures(client, finance, fortnight):
         "Job GPU-hours": "25.0 %",
         "Utilisation": "1.3 points",  # 33.3 % against 32.0 %
         "Average price": "22.8 %",  # $980 ÷ 420 h against $665 ÷ 350 h
+        "Forecast to month end": None,
         "Running jobs now": None,
     }
 
