@@ -1,4 +1,4 @@
-"""An admin walks a month: import, anomaly, note, close, a late refund, its restatement, statement and journal."""
+"""An admin walks a month: import, anomaly, note, close, late refund, restatement, statement, journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUND = "date,provider,gpu_type,cost_usd\n2025-03-20,AWS,L4,-50.00\n"
 
 @pytest.fixture
 def weeks(db: None, as_of: Any) -> None:
-    """$100 a day for 10 metered hours from 6 January to 31 March, $300 on 12 March; a job of 5 hours each day."""
+    """$100 a day for 10 metered hours, 6 January to 31 March, $300 on 12 March; a job of 5 hours each day."""
     as_of("2025-04-04 12:00")
     for n in range(85):
         day = date(2025, 1, 6) + timedelta(n)
