@@ -5,12 +5,9 @@ BIN := .venv/bin
 
 # Without production's secret key, commands work on the local demonstration's database.
 LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
-# Checks and tests bring their own settings.
-CLEAN := env -u DATABASE_URL -u HELIOX_SECRET_KEY -u HELIOX_ALLOWED_HOSTS -u HELIOX_DEBUG -u HELIOX_DEMO \
-	-u HELIOX_TIME_ZONE -u HELIOX_COST_BASIS -u HELIOX_SPREAD_CREDITS -u HELIOX_FISCAL_MONTH -u HELIOX_AS_OF \
-	-u HELIOX_IDLE_MINUTES -u HELIOX_SIGNED_IN_DAYS -u HELIOX_REQUIRE_SECOND_FACTOR \
-	-u HELIOX_FILES_AT_ONCE -u HELIOX_PAGE_SECONDS -u HELIOX_LOCK_SECONDS -u HELIOX_METRICS_TOKEN -u HELIOX_ERRORS_DSN -u HELIOX_MAIL_URL \
-	-u HELIOX_BEHIND_PROXY -u DATABASE_REPLICA_URL -u HELIOX_REPLICA_LAG -u HELIOX_CITUS
+# Checks and tests bring their own settings, but for where this machine has its programs.
+OURS := $(filter-out HELIOX_CHROMIUM HELIOX_PG_BIN,$(filter HELIOX_%,$(.VARIABLES)))
+CLEAN := env -u DATABASE_URL -u DATABASE_REPLICA_URL $(OURS:%=-u %)
 PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 .DEFAULT_GOAL := help
