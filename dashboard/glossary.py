@@ -571,8 +571,9 @@ WASTE = (
     Term(
         "stuck-jobs",
         "Stuck jobs",
-        "Jobs that run longer than 99 of 100 of the newest 300 finished runs of the same team and model, "
-        "where there are 100 at least; and jobs whose times belie their status: running with an end, "
+        "Jobs that run longer than 99 of 100 of the newest 300 finished runs of the same team and model "
+        "in half a year, where there are 100 at least; and jobs whose times belie their status: running "
+        "with an end, "
         "finished without one, pending with a start. They are likely stuck, or their record is wrong.",
         "now − start > 99th percentile of finished runs",
     ),

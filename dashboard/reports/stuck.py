@@ -18,6 +18,7 @@ from .job_cost import RunningJob, running_jobs
 from .job_time import jobs_of
 
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
+LATELY = timedelta(days=183)  # in which they began
 MOST_KINDS, MOST_LISTED = 400, 5_000
 TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
 BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names
@@ -122,7 +123,8 @@ def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
                 ROW_NUMBER() OVER (PARTITION BY place ORDER BY length) AS nth
             FROM ({newest}) AS newest
         ) AS ranked WHERE runs >= {FEWEST} AND nth = (99 * runs + 99) / 100"""
-    params = [value for team, model in asked for value in (model, database_id(team))]
+    since = reading().ops.adapt_datetimefield_value(now() - LATELY)
+    params = [value for team, model in asked for value in (model, database_id(team), since)]
     return {
         asked[place]: Usual(runs, int(length) * MICROSECOND) for place, runs, length in fetched(sql, params)
     }
@@ -133,7 +135,7 @@ def newest_runs(place: int) -> str:
     return f"""SELECT * FROM (
         SELECT {place} AS place, {elapsed()} AS length FROM jobs
         WHERE model_name = %s AND team_id = %s AND status IN ('completed', 'failed', 'cancelled')
-            AND start_time IS NOT NULL AND end_time >= start_time
+            AND start_time >= %s AND end_time >= start_time
         ORDER BY start_time DESC, id DESC LIMIT {NEWEST}) AS kind{place}"""
 
 
