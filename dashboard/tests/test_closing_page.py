@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.models import AuditEvent, ClosedLine, CostCentre, MonthClose, Team
+from dashboard.models import AuditEvent, ClosedLine, CostCentre, MonthClose, Team, TeamLimit
 
 from .conftest import make_cost, make_job, make_team, make_usage
 
@@ -110,6 +110,17 @@ def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
     after = adas.get(statement).context["closed"]
     assert (after["total"], after["rows"]) == (before["total"], before["rows"])
     assert after["total"] == Decimal("60.00")
+
+
+@pytest.mark.parametrize(("idle", "seen"), [("apart", True), ("by_use", False)])
+def test_who_is_limited_sees_the_own_closed_statement_unless_idle_cost_is_in_it(adas, manager, idle, seen):
+    adas.post(f"{MARCH}?idle={idle}", {"usd-0": "0"})
+    vision = make_team("vision")
+    TeamLimit.objects.create(user=manager).teams.add(vision)
+    adas.force_login(manager)
+    page = adas.get(f"/teams/{vision.pk}/statement/?month=2025-03")
+    assert bool(page.context["closed"]) == seen
+    assert adas.get(MARCH).status_code == 403
 
 
 def test_what_it_came_to_since_stands_on_the_next_close(adas):

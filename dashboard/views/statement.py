@@ -73,7 +73,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         months=neighbours(asked, month),
         open_days=open_days(asked, month),
         nobody=[] if asked.is_limited else nobody(found),
-        closed=as_closed(team, month),
+        closed=as_closed(asked, team, month),
         whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
         mail_url=mail(asked, found, team, month) if may_export(request.user) else "",
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
@@ -86,10 +86,13 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return render(request, "dashboard/statement.html", context)
 
 
-def as_closed(team: Team, month: Span) -> dict[str, Any] | None:
-    """What the team owes by the close that is in force."""
+def as_closed(asked: Asked, team: Team, month: Span) -> dict[str, Any] | None:
+    """What the team owes by the close that is in force.
+
+    A part of spread idle cost would tell who is limited to teams what the others left.
+    """
     close = close_in_force(month.start)
-    if close is None:
+    if close is None or (asked.is_limited and close.idle != "apart"):
         return None
     told = closed_statement(close, team.pk)
     return {"close": close, "rows": told.rows, "total": told.total, "centre": told.cost_centre}
