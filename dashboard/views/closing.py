@@ -271,27 +271,22 @@ def frozen(close: MonthClose, told: Journal) -> list[dict[str, Any]]:
 
 def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[dict[str, Any]]:
     """The dearest team first, what is nobody's last. parts: (line, team, its name or which nobody, cents)."""
+    told = list(parts)
+    names = dict(Team.objects.filter(pk__in={part[1] for part in told if part[1]}).values_list("pk", "name"))
     sums: defaultdict[tuple[UUID | None, str], dict[str, int]] = defaultdict(
         lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
     )
-    for line, team, name, amount in parts:
-        sums[team, name][kind_of(line)] += amount or 0
-    names = dict(Team.objects.filter(pk__in=[team for team, _ in sums if team]).values_list("pk", "name"))
-    merged: defaultdict[tuple[bool, str], dict[str, int]] = defaultdict(
-        lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
-    )
-    for (team, name), amounts in sums.items():
-        shown = name if team is None else name or names.get(team, "a team that is gone")
-        for kind, amount in amounts.items():
-            merged[team is None, shown][kind] += amount
+    for line, team, name, amount in told:
+        shown = name or (names.get(team, "a team that is gone") if team else "")
+        sums[team, shown][kind_of(line)] += amount or 0
     rows = [
         {
             "name": name,
-            "is_nobody": is_nobody,
+            "is_nobody": team is None,
             **{kind: usd(amount) for kind, amount in amounts.items()},
             "total": usd(sum(amounts.values())),
         }
-        for (is_nobody, name), amounts in merged.items()
+        for (team, name), amounts in sums.items()
         if any(amounts.values())
     ]
     return sorted(rows, key=lambda row: (row["is_nobody"], -row["total"], row["name"]))
