@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -37,6 +37,8 @@ TEAMS = "teams"
 NOBODY = {IDLE: "(idle)", UNUSED: "(unused commitment)", UNALLOCATED: "(unallocated)"}
 NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line in (UNUSED, UNALLOCATED)}
 OVER_REPORTED = gpu_time.HOUR / 100
+# (day, provider and GPU type as stored, team, the model where it is asked for, …, GPU microseconds)
+Times = list[tuple[Any, ...]]
 
 
 class Line(NamedTuple):
@@ -164,10 +166,19 @@ def parts_of(shares: Iterable[Share]) -> dict[str, int]:
     return dict(parts)
 
 
-def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
-    """Shares first and narrows to teams and models after, so that a team's figure is its share."""
+def allocate(
+    scope: Scope,
+    names: Names,
+    by_model: bool = False,
+    billed: Billed | None = None,
+    times: Times | None = None,
+) -> Allocation:
+    """Shares first and narrows to teams and models after, so that a team's figure is its share.
+
+    billed, times: of the scope, where they are read already.
+    """
     by_model = by_model or bool(scope.models)
-    to_be = ToBeShared.of(scope, names, by_model)
+    to_be = ToBeShared.of(scope, names, by_model, billed, times)
     shares = list(to_be.lines(by_model))
     bill = sum(cents(row.usd) for row in to_be.rows)
     return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), to_be.pools)
@@ -181,7 +192,7 @@ def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
     if scope.models:
         return allocate(scope, names).shares
     sums: Sums = defaultdict(dict)
-    for month in shared_months.by_month(scope, names, partial(sums_by_month, names)):
+    for month in shared_months.by_month("sums", scope, names, partial(sums_by_month, names)):
         for line, owners in month.items():
             add(sums[line], owners)
     shares = [
@@ -218,10 +229,17 @@ class ToBeShared:
     spreading: Spreading
 
     @classmethod
-    def of(cls, scope: Scope, names: Names, by_model: bool, billed: Billed | None = None) -> ToBeShared:
-        """billed: of the scope, where it is read already."""
+    def of(
+        cls,
+        scope: Scope,
+        names: Names,
+        by_model: bool,
+        billed: Billed | None = None,
+        times: Times | None = None,
+    ) -> ToBeShared:
+        """billed, times: of the scope, where they are read already."""
         billed = billed or Billed.read(scope, names)
-        use, month_use = used(scope, names, by_model)
+        use, month_use = used(scope, names, by_model, times)
         pools = pools_of(billed, charges_in(billed.rows, scope, names), use)
         return cls(billed.rows, pools, use, Spreading(scope.idle, month_use))
 
@@ -260,12 +278,16 @@ def everybody(scope: Scope) -> Scope:
 # Hours
 
 
-def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], dict[Cell, Use]]:
-    """Job time by cell, and by provider, GPU type and whole month where idle cost is to be spread."""
-    keys = ["day", "provider", "gpu_type", "team", *(["model"] if by_model else [])]
+def used(
+    scope: Scope, names: Names, by_model: bool, times: Times | None = None
+) -> tuple[dict[Cell, Use], dict[Cell, Use]]:
+    """Job time by cell, and by provider, GPU type and whole month where idle cost is to be spread.
+
+    times: of the scope's days alone, where they are read already.
+    """
     spreads = scope.idle != "apart"
     span = whole_months(scope.span) if spreads else scope.span
-    rows = pieces(keys, everybody(scope), names, span)
+    rows = job_times(scope, names, ["model"] if by_model else [], span) if times is None else times
     hardware = {
         pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in rows}
     }
@@ -285,6 +307,11 @@ def used(scope: Scope, names: Names, by_model: bool) -> tuple[dict[Cell, Use], d
         if spreads:
             months[day.replace(day=1), *shown].teams[team] += microseconds
     return with_time(cells), with_time(months)
+
+
+def job_times(scope: Scope, names: Names, more: Sequence[str], span: Span | None) -> Times:
+    """Everybody's on the scope's hardware within the span, by day, provider, GPU type, team and more keys."""
+    return pieces(["day", "provider", "gpu_type", "team", *more], everybody(scope), names, span)
 
 
 def with_time(cells: dict[Cell, Use]) -> dict[Cell, Use]:
@@ -307,9 +334,9 @@ def whole_months(span: Span | None) -> Span | None:
 # Cells
 
 
-def cell_pools(scope: Scope, names: Names) -> list[CellPool]:
-    """Every cell with a cost, as it is shared."""
-    billed = Billed.read(scope, names)
+def cell_pools(scope: Scope, names: Names, billed: Billed | None = None) -> list[CellPool]:
+    """Every cell with a cost, as it is shared. billed: of the scope, where it is read already."""
+    billed = billed or Billed.read(scope, names)
     use, _ = used(scope.but(idle="apart"), names, by_model=False)
     return pools_of(billed, charges_in(billed.rows, scope, names), use)
 

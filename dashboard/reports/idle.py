@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -34,7 +34,6 @@ class Idle:
 
     cents: idle cost by how it was bought. metered, used: of cells where a job log or jobs tell that hours
     are idle. days: those on which something was idle. unlogged: cents that nobody can tell from use.
-    idle_on, unused_on: cents by day.
     """
 
     provider: str
@@ -46,8 +45,6 @@ class Idle:
     unused: int = 0
     unlogged: int = 0
     days: set[date] = field(default_factory=set)
-    idle_on: Counter[date] = field(default_factory=Counter)
-    unused_on: Counter[date] = field(default_factory=Counter)
 
     @property
     def usd(self) -> Decimal:
@@ -91,21 +88,27 @@ class Idle:
         return self.usd / self.idle_hours if self.idle and self.usd > 0 else None
 
     def add(self, one: CellPool, amounts: dict[str, int]) -> None:
-        shared = share(one.pool)
         self.unused += one.unused
-        self.unused_on[one.cell[0]] += one.unused
-        self.unlogged += shared.unallocated
-        is_known = one.pool.covered or one.pool.used_in_all
-        if one.pool.metered is None or not is_known:
+        self.unlogged += share(one.pool).unallocated
+        if not tells_idle(one):
             return
+        assert one.pool.metered is not None
         self.metered += one.pool.metered
         self.used += one.pool.used_in_all
         self.idle += one.pool.idle
-        self.idle_on[one.cell[0]] += shared.idle
-        for way, cents in by_purchase(shared.idle, amounts).items():
+        for way, cents in by_purchase(idle_cents(one), amounts).items():
             self.cents[way] += cents
         if one.pool.idle:
             self.days.add(one.cell[0])
+
+
+def tells_idle(one: CellPool) -> bool:
+    """Whether hours that nobody used are known to be idle."""
+    return one.pool.metered is not None and bool(one.pool.covered or one.pool.used_in_all)
+
+
+def idle_cents(one: CellPool) -> int:
+    return share(one.pool).idle if tells_idle(one) else 0
 
 
 def idle_gpus(pools: Iterable[CellPool], scope: Scope, names: Names) -> list[Idle]:

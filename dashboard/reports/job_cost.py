@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -20,11 +19,8 @@ from ..scope import ONE_DAY, Scope, Span
 from .allocation import USE, CellPool, allocate, cell_pools
 from .freshness import Freshness
 from .job_time import jobs_of
+from .prices import PRICE_AGE, Hardware, Priced, Prices, priced_cells
 from .sharing import Pool, spread
-
-# A price that nobody has paid for this long says nothing about today.
-PRICE_AGE = timedelta(days=35)
-Hardware = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +151,7 @@ def estimated(days: list[JobDay], scope: Scope, names: Names, freshness: Freshne
     if not open_days:
         return days
     priced_days = Span(open_days[0].day - PRICE_AGE, open_days[-1].day + ONE_DAY)
-    prices = Prices.of(cell_pools(replace(scope, span=priced_days), names), freshness)
+    prices = Prices.of(map(Priced.of, cell_pools(replace(scope, span=priced_days), names)), freshness)
     return [d if d.pool else priced(d, prices.latest(hardware_of(scope), d.day)) for d in days]
 
 
@@ -166,38 +162,6 @@ def hardware_of(scope: Scope) -> Hardware:
 def priced(day: JobDay, price: Decimal | None) -> JobDay:
     amount = None if price is None else to_cents(price * day.gpu_hours)
     return replace(day, usd=amount, estimated=True)
-
-
-@dataclass(frozen=True)
-class Prices:
-    """USD per GPU-hour of the base, by provider and GPU type, on each closed day."""
-
-    by_day: dict[Hardware, dict[date, Decimal]]
-    newest: dict[tuple[Hardware, date], Decimal | None] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, pools: Iterable[CellPool], freshness: Freshness) -> Prices:
-        by_day: defaultdict[Hardware, dict[date, Decimal]] = defaultdict(dict)
-        for pool in pools:
-            closed = freshness.through((pool.cell[1],))
-            if pool.pool.base > 0 and closed and pool.cell[0] <= closed:
-                price = usd(pool.pool.cents) / gpu_time.hours(pool.pool.base)
-                by_day[pool.cell[1], pool.cell[2]][pool.cell[0]] = price
-        return cls(dict(by_day))
-
-    def on(self, hardware: Hardware, day: date) -> Decimal | None:
-        return self.by_day.get(hardware, {}).get(day)
-
-    def latest(self, hardware: Hardware, day: date) -> Decimal | None:
-        """The newest price above zero up to that day that is not too old; looked for once, for many jobs."""
-        if (hardware, day) not in self.newest:
-            self.newest[hardware, day] = self.found(hardware, day)
-        return self.newest[hardware, day]
-
-    def found(self, hardware: Hardware, day: date) -> Decimal | None:
-        known = self.by_day.get(hardware, {})
-        days = [d for d, price in known.items() if day - PRICE_AGE <= d <= day and price > 0]
-        return known[max(days)] if days else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +184,9 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
     jobs = [job for job in jobs if gpu_time.end_of_run(job)]
     if not jobs:
         return []
-    first = min(job.start_time.date() for job in jobs if job.start_time) - PRICE_AGE
-    hardware = replace(
-        scope,
-        span=Span(first, today() + ONE_DAY),
-        providers=tuple({names.provider(job.provider) for job in jobs}),
-        gpu_types=tuple({names.gpu_type(job.gpu_type) for job in jobs}),
-    )
-    prices = Prices.of(cell_pools(hardware, names), Freshness.load(names))
+    first = (min(job.start_time.date() for job in jobs if job.start_time) - PRICE_AGE).replace(day=1)
+    all_hardware = scope.but(providers=(), gpu_types=()).over(Span(first, today() + ONE_DAY))
+    prices = Prices.of(priced_cells(all_hardware, names), Freshness.load(names))
     found = [running_job(job, prices, names) for job in jobs]
     return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
 

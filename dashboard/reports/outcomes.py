@@ -10,12 +10,13 @@ from uuid import UUID
 
 from ..naming import Names
 from ..scope import Scope
-from .allocation import UNBILLED, USE, Share
-from .job_time import pieces
+from .allocation import UNBILLED, USE, Allocation, Share, Times, allocate, job_times
+from .billed import Billed
 from .sharing import spread
 
+FAILED, CANCELLED, COMPLETED = "failed", "cancelled", "completed"
+LOST = (FAILED, CANCELLED)
 Place = tuple[date, str, str, UUID, str]  # day, provider, GPU type, team, model
-Times = Mapping[Place, Mapping[str, int]]  # GPU microseconds by status
 
 
 class Outcome(NamedTuple):
@@ -31,28 +32,39 @@ class Outcome(NamedTuple):
     cents: int | None
 
 
-def outcomes(shares: Iterable[Share], scope: Scope, names: Names) -> list[Outcome]:
-    """shares: by model, of the scope. What teams pay for directly has no jobs and is left out."""
-    times = times_by_status(scope, names)
+def shared_by_outcome(
+    scope: Scope, names: Names, billed: Billed | None = None
+) -> tuple[Allocation, list[Outcome]]:
+    """The bill by model, and each of its shares by what became of the jobs. billed: if read already."""
+    times = job_times(scope, names, ["model", "status"], scope.span)
+    found = allocate(scope, names, by_model=True, billed=billed, times=times)
+    return found, outcomes(found.shares, times_by_status(times, names))
+
+
+def outcomes(shares: Iterable[Share], by_status: Mapping[Place, Mapping[str, int]]) -> list[Outcome]:
+    """shares: by model. What teams pay for directly has no jobs and is left out."""
     of_jobs = (one for one in shares if one.line in (USE, UNBILLED))
-    return [outcome for one in of_jobs for outcome in told_apart(one, times)]
+    return [outcome for one in of_jobs for outcome in told_apart(one, by_status)]
 
 
-def told_apart(one: Share, times: Times) -> Iterator[Outcome]:
+def told_apart(one: Share, by_status: Mapping[Place, Mapping[str, int]]) -> Iterator[Outcome]:
     """The cents of the statuses add up to the share's."""
     assert one.team is not None
     place = one.day, one.provider, one.gpu_type, one.team, one.model
-    spent = times.get(place, {})
+    spent = by_status.get(place, {})
     cents = spread(one.cents or 0, spent, "by_use", one.day.toordinal())
     for status in sorted(cents):
         yield Outcome(*place, status, spent[status], None if one.cents is None else cents[status])
 
 
-def times_by_status(scope: Scope, names: Names) -> Times:
-    keys = ["day", "provider", "gpu_type", "team", "model", "status"]
-    found: defaultdict[Place, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for day, provider, gpu_type, team, model, status, microseconds in pieces(
-        keys, scope.but(statuses=(), q="", quality=()), names, scope.span
-    ):
-        found[day, names.provider(provider), names.gpu_type(gpu_type), team, model][status] += microseconds
+def times_by_status(times: Times, names: Names) -> dict[Place, dict[str, int]]:
+    """times: by model and status. GPU microseconds by status."""
+    hardware = {
+        pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in times}
+    }
+    found: defaultdict[Place, dict[str, int]] = defaultdict(dict)
+    for row in times:
+        day, _, _, team, model, status, microseconds = row
+        spent = found[day, *hardware[row[1:3]], team, model]
+        spent[status] = spent.get(status, 0) + microseconds
     return found

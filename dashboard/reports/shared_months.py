@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -23,13 +23,25 @@ from .billed import Billed
 from .job_time import picked
 
 Sums = dict[str, dict[UUID | None, int]]  # cents by line and team
-Share = Callable[[Scope, Billed], dict[date, Sums]]
+Month = TypeVar("Month")  # what a month comes to
 
 
-def by_month(scope: Scope, names: Names, share: Share) -> list[Sums]:
-    """The sums of each month within the scope, and of the parts of one at its ends.
+def sizes(month: Any) -> int:
+    return sum(map(len, month.values()))
 
-    share: what each month within a scope comes to; asked only for days of which nothing is remembered.
+
+def by_month(
+    question: Hashable,
+    scope: Scope,
+    names: Names,
+    share: Callable[[Scope, Billed], dict[date, Month]],
+    rows_of: Callable[[Month], int] = sizes,
+) -> list[Month]:
+    """What each month within the scope comes to, and the parts of one at its ends.
+
+    question: tells what is remembered from the answers to others. share: what each month within a scope
+    comes to; asked only for days of which nothing is remembered. Teams, statuses, models and the search
+    of the scope are left out of it: whatever narrows the answer is of the question.
     """
     billed = Billed.read(scope, names)
     months = remembered.months_within(scope.span)
@@ -39,10 +51,10 @@ def by_month(scope: Scope, names: Names, share: Share) -> list[Sums]:
     known = Known.read(within, names)
     return remembered.by_month(
         scope.span,
-        known.keys(within, names, billed),
+        known.keys(question, within, names, billed),
         lambda span: share(scope.over(span), billed.within(span)),
         lambda: known.unchanged(within, names),
-        rows_of=lambda sums: sum(map(len, sums.values())),
+        rows_of,
     )
 
 
@@ -62,9 +74,9 @@ class Known:
         everybody = months.but(teams=(), statuses=(), models=(), q="")
         return cls(rollups.known_by(picked(everybody, names), names, months.span), lines_known_by())
 
-    def keys(self, months: Scope, names: Names, billed: Billed) -> dict[date, bytes]:
+    def keys(self, question: Hashable, months: Scope, names: Names, billed: Billed) -> dict[date, bytes]:
         """Of each month that can be told to be unchanged."""
-        asked = months.providers, months.gpu_types, months.basis, months.idle
+        asked = question, months.providers, months.gpu_types, months.basis, months.idle
         set_up = settings.HELIOX_COST_BASIS, settings.HELIOX_SPREAD_CREDITS
         shown = sorted(names.providers.items()), sorted(names.gpu_types.items())
         common, of_months = digest(asked, set_up, shown, self.lines), billed.of_months(self.jobs)

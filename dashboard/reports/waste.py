@@ -15,15 +15,14 @@ from ..gpu_time import hours
 from ..money import usd
 from ..naming import Names
 from ..scope import Scope, Span
-from .allocation import DIRECT, IDLE, UNUSED, allocate
+from .allocation import DIRECT
 from .compare import Change, Sides, change
+from .daily_waste import Days, added_up, by_day, daily_waste, is_narrowed
 from .idle import Idle, idle_gpus
 from .job_time import count_by
 from .known import Known
-from .outcomes import Outcome, outcomes
+from .outcomes import CANCELLED, COMPLETED, FAILED, LOST, Outcome, shared_by_outcome
 
-FAILED, CANCELLED, COMPLETED = "failed", "cancelled", "completed"
-LOST = (FAILED, CANCELLED)
 Jobs = Mapping[tuple[UUID, str, str, str], Counter[str]]  # by team, model, provider, GPU type; then status
 
 
@@ -112,24 +111,26 @@ class Runs:
 class Waste:
     """bill: cents of all. idle: None where teams or models are chosen, since idle GPUs are nobody's.
 
-    direct: cents that teams pay for directly, of which no job tells what became of them.
+    by_day: cents by FAILED, CANCELLED, IDLE and UNUSED. direct: cents that teams pay for directly, of
+    which no job tells what became of them.
     """
 
     outcomes: list[Outcome]
     jobs: Jobs
     idle: list[Idle] | None
+    by_day: Days
     bill: int
     direct: int
 
     @classmethod
     def of(cls, scope: Scope, names: Names) -> Waste:
         scope = scope.but(idle="apart")
-        found = allocate(scope, names, by_model=True)
-        narrowed = scope.teams or scope.models
+        found, parts = shared_by_outcome(scope, names)
         return cls(
-            outcomes(found.shares, scope, names),
+            parts,
             numbers_of_jobs(scope, names),
-            None if narrowed else idle_gpus(found.pools, scope, names),
+            None if is_narrowed(scope) else idle_gpus(found.pools, scope, names),
+            by_day(found.pools, parts, scope),
             found.bill,
             sum(one.cents or 0 for one in found.shares if one.line == DIRECT),
         )
@@ -163,22 +164,9 @@ class Waste:
         ended = [one for one in found.values() if one.cents or one.completed or one.failed or one.cancelled]
         return sorted(ended, key=lambda one: (-one.cents, one.team.int, one.model))
 
-    @cached_property
-    def by_day(self) -> dict[date, Counter[str]]:
-        """Cents by FAILED, CANCELLED, IDLE and UNUSED."""
-        days: defaultdict[date, Counter[str]] = defaultdict(Counter)
-        for part in self.outcomes:
-            if part.status in LOST:
-                days[part.day][part.status] += part.cents or 0
-        for one in self.idle or []:
-            for line, amounts in ((IDLE, one.idle_on), (UNUSED, one.unused_on)):
-                for day, amount in amounts.items():
-                    days[day][line] += amount
-        return dict(days)
-
     def within(self, span: Span) -> Decimal:
         """The waste of these days, counted once."""
-        return usd(sum(sum(parts.values()) for day, parts in self.by_day.items() if day in span))
+        return added_up(self.by_day, span)
 
     def cents_of(self, status: str) -> int:
         return sum(one.cents or 0 for one in self.outcomes if one.status == status)
@@ -221,8 +209,8 @@ def changed(now: Waste, scope: Scope, sides: Sides, names: Names) -> Change:
     """Against the same number of closed days before."""
     if sides.reason:
         return Change(None, None, None, sides.reason)
-    before = Waste.of(scope.over(sides.before), names)
-    return change(now.within(sides.now), before.usd, Known(scope, sides, names).why_not("cost", "jobs"))
+    before = added_up(daily_waste(scope, names, sides.before), sides.before)
+    return change(now.within(sides.now), before, Known(scope, sides, names).why_not("cost", "jobs"))
 
 
 def added(amounts: Iterable[Decimal]) -> Decimal:

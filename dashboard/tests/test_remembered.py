@@ -28,6 +28,8 @@ from dashboard.models.names import name_key
 from dashboard.naming import Names
 from dashboard.reports import allocation
 from dashboard.reports.allocation import allocate, allocate_in_sum
+from dashboard.reports.daily_waste import daily_waste
+from dashboard.reports.prices import priced_cells
 from dashboard.rollups.reading import summed_by
 from dashboard.scope import Scope, Span, bucket_end
 
@@ -227,6 +229,11 @@ def another_log():
     a_log_speaks_of("2025-01-01 00:00", "2025-03-31 00:00", "GCP")
 
 
+def a_job_that_failed_after_all():
+    Job.objects.filter(team__name="speech", start_time__month=2).update(status="failed")
+    rollups.settle()
+
+
 CHANGES = [
     a_job_more,
     a_job_more_and_settled,
@@ -257,6 +264,37 @@ def test_what_is_remembered_follows_what_changes(quarter, change, idle):
     change()
     after = by_team(scope)
     assert after == afresh(scope) != before
+
+
+OF_NO_MATTER = (another_team_s_job, a_clock_that_leaves_a_month_without_jobs)
+
+
+@pytest.mark.parametrize(
+    "change", [*CHANGES, a_job_that_failed_after_all], ids=lambda change: change.__name__
+)
+def test_prices_and_waste_that_are_remembered_follow_too(quarter, change):
+    before = prices_and_waste()
+    change()
+    after = prices_and_waste()
+    assert after == prices_and_waste(forget=True)
+    assert (after == before) == (change in OF_NO_MATTER), "what is idle and what it costs is nobody's"
+
+
+def test_waste_of_some_teams_is_not_that_of_all(quarter):
+    vision = ALL_OF_IT.but(teams=(make_team("vision").pk,))
+    all_of_it = daily_waste(ALL_OF_IT, Names.load(), QUARTER)
+    assert sum(parts["idle"] for parts in all_of_it.values()) == 60_00
+    assert not any(parts["idle"] for parts in daily_waste(vision, Names.load(), QUARTER).values())
+    assert daily_waste(ALL_OF_IT, Names.load(), QUARTER) == all_of_it
+
+
+def prices_and_waste(forget: bool = False) -> tuple:
+    if forget:
+        remembered.KEPT.forget()
+    waste = daily_waste(ALL_OF_IT, Names.load(), QUARTER)
+    return sorted(priced_cells(ALL_OF_IT, Names.load())), {
+        day: +parts for day, parts in waste.items() if +parts
+    }
 
 
 def afresh(scope: Scope) -> dict[tuple[str, str], Decimal]:
@@ -407,7 +445,7 @@ WRITES = st.lists(
         MOMENTS,
         st.timedeltas(timedelta(0), timedelta(days=40)),
         st.sampled_from(["vision", "speech"]),
-        st.sampled_from(["completed", "running"]),
+        st.sampled_from(["completed", "failed", "running"]),
     ),
     max_size=8,
 )
@@ -421,6 +459,7 @@ def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
         write(what, start, start + length, team, status)
         assert by_team(scope) == afresh(scope)
         assert hours() == read_anew()
+    assert prices_and_waste() == prices_and_waste(forget=True)
 
 
 KEYS = ["status", "day", "team"]
@@ -436,7 +475,7 @@ def read_anew(span: Span = QUARTER) -> list[tuple]:
 
 def write(what: str, start: datetime, end: datetime, team: str, status: str) -> None:
     facts = {"team": make_team(team), "start_time": start, "status": status}
-    facts["end_time"] = end if status == "completed" else None
+    facts["end_time"] = None if status == "running" else end
     newest = Job.objects.order_by("-created_at").first()
     if what == "create":
         Job.objects.create(model_name="vit", provider="AWS", gpu_type="A100-80GB", **facts)

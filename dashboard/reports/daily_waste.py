@@ -1,0 +1,64 @@
+"""The waste of each day; whole months are remembered, so that a comparison costs next to nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+from ..clock import today
+from ..money import usd
+from ..naming import Names
+from ..remembered import firsts
+from ..scope import Scope, Span, shift_month
+from . import shared_months
+from .allocation import IDLE, UNUSED, CellPool
+from .billed import Billed
+from .idle import idle_cents
+from .outcomes import LOST, Outcome, shared_by_outcome
+
+Days = dict[date, Counter[str]]  # cents by FAILED, CANCELLED, IDLE and UNUSED
+
+
+def daily_waste(scope: Scope, names: Names, span: Span) -> Days:
+    """Of the days of the span, and of others of its months."""
+    question = "waste", scope.teams, scope.models
+    scope = scope.but(idle="apart").over(in_whole_months(span))
+    months = shared_months.by_month(question, scope, names, partial(by_month, names), len)
+    return {day: parts for month in months for day, parts in month.items()}
+
+
+def in_whole_months(span: Span) -> Span:
+    """With the other days of its months, as far as these are over."""
+    until = shift_month(span.last.replace(day=1), 1)
+    return Span(span.start.replace(day=1), until if until <= today() else span.end)
+
+
+def by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Days]:
+    found, parts = shared_by_outcome(scope, names, billed)
+    months: dict[date, Days] = {month: {} for month in firsts(scope.span)} if scope.span else {}
+    for day, amounts in by_day(found.pools, parts, scope).items():
+        months.setdefault(day.replace(day=1), {})[day] = amounts
+    return months
+
+
+def by_day(pools: Iterable[CellPool], parts: Iterable[Outcome], scope: Scope) -> Days:
+    days: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        if part.status in LOST:
+            days[part.day][part.status] += part.cents or 0
+    for pool in [] if is_narrowed(scope) else pools:
+        days[pool.cell[0]][IDLE] += idle_cents(pool)
+        days[pool.cell[0]][UNUSED] += pool.unused
+    return dict(days)
+
+
+def is_narrowed(scope: Scope) -> bool:
+    """To teams or models: idle GPUs and unused commitment are nobody's."""
+    return bool(scope.teams or scope.models)
+
+
+def added_up(days: Days, span: Span) -> Decimal:
+    return usd(sum(sum(parts.values()) for day, parts in days.items() if day in span))
