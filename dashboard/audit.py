@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any
@@ -53,6 +55,7 @@ ACTIONS = {
 }
 EDITS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 NAMED = 3
+_heard: ContextVar[list[AuditEvent] | None] = ContextVar("heard", default=None)
 STRANGERS_A_MINUTE = 60
 
 
@@ -78,7 +81,20 @@ def record(
             raise
         log.exception("An audit event could not be stored", extra={"facts": facts(event)})
         return
+    if (heard := _heard.get()) is not None:
+        heard.append(event)
     transaction.on_commit(lambda: tell(event))
+
+
+@contextmanager
+def hearing() -> Iterator[list[AuditEvent]]:
+    """What is recorded within the block, as it comes; of blocks within each other, the inner one hears it."""
+    heard: list[AuditEvent] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
 
 
 def asker(user: Any = None) -> Asker:

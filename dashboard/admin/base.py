@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,6 +20,7 @@ from django.utils.text import capfirst, smart_split
 
 from .. import audit
 from ..access import may_export, may_import
+from ..restating import restating
 from . import history
 from .links import link, page_query
 
@@ -131,11 +133,24 @@ class CarefulAdmin(admin.ModelAdmin):
 
 
 class HelioxAdmin(CarefulAdmin):
+    moves_figures = True  # whether what is edited may change what a closed month comes to
     page_name = ""  # of the page that shows the same rows and gives them as a file
     page_filters: tuple[str, ...] = ()  # those that list and page share
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, {"tools": self.tools(request)} | (extra_context or {}))
+        with self.noting(request):
+            return super().changelist_view(request, {"tools": self.tools(request)} | (extra_context or {}))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with self.noting(request):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with self.noting(request):
+            return super().delete_view(request, *args, **kwargs)
+
+    def noting(self, request: HttpRequest) -> AbstractContextManager[None]:
+        return restating() if request.method == "POST" and self.moves_figures else nullcontext()
 
     def get_view_on_site_url(self, obj: Any = None) -> str | None:
         """Straight to the row's page, without Django's detour by content type."""

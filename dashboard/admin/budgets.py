@@ -41,6 +41,7 @@ class BudgetForm(OneLineForm):
 
 @admin.register(Budget)
 class BudgetAdmin(HelioxAdmin):
+    moves_figures = False
     form = BudgetForm
     list_display = ["subject", "first", "last", "amount", "basis", "idle", "thresholds", "note"]
     list_select_related = ["team"]

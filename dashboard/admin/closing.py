@@ -12,6 +12,7 @@ from .links import link
 
 @admin.register(CostCentre)
 class CostCentreAdmin(HelioxAdmin):
+    moves_figures = False
     list_display = ["subject", "code"]
     list_select_related = ["team"]
     search_fields = ["code", "team__name"]

@@ -104,6 +104,7 @@ class InvoiceForm(forms.ModelForm):
 
 @admin.register(Invoice)
 class InvoiceAdmin(HelioxAdmin):
+    moves_figures = False
     form = InvoiceForm
     list_display = ["period_start", "provider", "account", "total", "number", "updated_at"]
     search_fields = ["provider", "account", "number", "note"]

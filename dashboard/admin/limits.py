@@ -12,6 +12,7 @@ from .base import HelioxAdmin
 
 @admin.register(TeamLimit)
 class TeamLimitAdmin(HelioxAdmin):
+    moves_figures = False
     list_display = ["user", "of_teams"]
     search_fields = ["user__username", "teams__name"]
     filter_horizontal = ["teams"]

@@ -30,6 +30,7 @@ admin.site.unregister(StaticDevice)
 
 @admin.register(User)
 class HelioxUserAdmin(HelioxAdmin, UserAdmin):
+    moves_figures = False
     list_display = ["username", "first_name", "last_name", "email", "roles"]
     list_display += ["second_factor", "is_active", "last_login"]
     actions = ["remove_second_factor"]
@@ -129,4 +130,5 @@ def is_root(user: Any) -> bool:
 
 @admin.register(Group)
 class HelioxGroupAdmin(HelioxAdmin, GroupAdmin):
+    moves_figures = False
     filter_horizontal = []

@@ -3,7 +3,7 @@
 from .audit import AuditEvent
 from .budgets import Budget
 from .calendar import BillDay
-from .closing import Accrual, ClosedLine, CostCentre, MonthClose
+from .closing import Accrual, ClosedLine, CostCentre, MonthClose, Restatement
 from .contracts import Commitment, Invoice, PeriodEntry, Rate
 from .digests import SentDigest
 from .entities import CostSnapshot, Job, Team, UsageSnapshot
@@ -57,6 +57,7 @@ __all__ = [
     "Provider",
     "ProviderClock",
     "Rate",
+    "Restatement",
     "SentDigest",
     "SettledMonth",
     "SignInTry",

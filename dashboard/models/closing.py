@@ -139,6 +139,34 @@ class Accrual(OnlyAdded):
         return f"{self.provider} {self.gpu_type}: ${self.usd:,}"
 
 
+class Restatement(OnlyAdded):
+    """What an import, an undo or an edit changed of a month that was closed already: one team's, or nobody's.
+
+    All rows of one change have the same moment.
+    """
+
+    close = models.ForeignKey(MonthClose, on_delete=models.PROTECT, related_name="restatements")
+    at = models.DateTimeField()
+    who = models.CharField(max_length=150, blank=True)
+    what = models.CharField(max_length=500, blank=True, db_comment="What was done, in words")
+    team = models.UUIDField(null=True, db_comment="Key of the team then; empty where nobody's")
+    team_name = models.CharField(max_length=255, blank=True, db_comment="Name of the team then")
+    nobody = models.CharField(max_length=30, blank=True, db_comment="What is no team's, as lines call it")
+    provider = models.CharField(max_length=100)
+    gpu_type = models.CharField("GPU type", max_length=100)
+    microseconds = models.BigIntegerField(default=0, db_comment="Job GPU microseconds more than before")
+    cents = models.BigIntegerField(default=0, db_comment="US cents more than before")
+
+    class Meta:
+        db_table = "restatements"
+        db_table_comment = "What changed of closed months, by whom; rows are only added"
+        ordering = ["close", "at", "team_name", "nobody", "provider", "gpu_type"]
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"{self.team_name or self.nobody} {self.provider} {self.gpu_type}: {self.cents} cents"
+
+
 class CostCentre(Stamped):
     """Where the ledger books a team's cost, or a line that is no team's."""
 

@@ -9,11 +9,12 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from ..models import ClosedLine, MonthClose
+from ..models import MonthClose
 from ..money import share_out
 from ..naming import Names
-from ..scope import Scope, Span, shift_month
+from ..scope import Scope, shift_month
 from .allocation import NOBODY, UNALLOCATED, UNBILLED, Allocation, Share, allocate
+from .owed import Amount, beyond_what_was_said, month_of
 from .sharing import in_order
 
 ACCRUAL, PRIOR = "accrual", "prior"
@@ -29,32 +30,6 @@ class Part(NamedTuple):
     provider: str
     gpu_type: str
     model: str
-
-
-class Owed(NamedTuple):
-    """Of whom, for what, whatever the rule: the grain at which later closes look back."""
-
-    team: UUID | None
-    nobody: str
-    provider: str
-    gpu_type: str
-
-
-@dataclass(slots=True)
-class Amount:
-    """cents: None while no bill speaks of the hours."""
-
-    microseconds: int = 0
-    cents: int | None = None
-
-    def add(self, microseconds: int, cents: int | None) -> None:
-        self.microseconds += microseconds
-        if cents is not None:
-            self.cents = (self.cents or 0) + cents
-
-    @property
-    def is_nothing(self) -> bool:
-        return not self.microseconds and not self.cents
 
 
 Lines = dict[Part, Amount]
@@ -105,10 +80,6 @@ def to_close(month: date, basis: str, idle: str, names: Names, expected: Iterabl
     whole = allocate(Scope(month_of(month), basis=basis, idle=idle), names, by_model=True)
     lines = by_part(month, whole.shares) | accrued(month, whole.shares, expected) | prior_lines(month, names)
     return ToClose(month, whole, lines, expected)
-
-
-def month_of(first: date) -> Span:
-    return Span(first, shift_month(first, 1))
 
 
 def by_part(month: date, shares: Iterable[Share]) -> Lines:
@@ -167,58 +138,8 @@ def upon(one: Expected, teams: Mapping[UUID, int], turn: int) -> dict[UUID | Non
 def prior_lines(month: date, names: Names) -> Lines:
     """What months before, closed already, come to now beyond what closed lines have said of them."""
     closes = list(MonthClose.objects.filter(month__lt=month, withdrawn_at=None).defer("setup"))
-    stored, now = stored_lines(one.month for one in closes), shares_now(closes, names)
-    lines: Lines = {}
-    for close in closes:
-        lines |= prior(close.month, now[close.month], stored.get(close.month, {}))
-    return lines
-
-
-def shares_now(closes: Iterable[MonthClose], names: Names) -> defaultdict[date, list[Share]]:
-    """By month. All months closed on one basis and idle view are read at once."""
-    alike: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
-    for one in closes:
-        alike[one.basis, one.idle].add(one.month)
-    now: defaultdict[date, list[Share]] = defaultdict(list)
-    for (basis, idle), months in alike.items():
-        span = Span(min(months), month_of(max(months)).end)
-        for share in allocate(Scope(span, basis=basis, idle=idle), names).shares:
-            if (first := share.day.replace(day=1)) in months:
-                now[first].append(share)
-    return now
-
-
-def stored_lines(months: Iterable[date]) -> dict[date, dict[Owed, Amount]]:
-    rows = ClosedLine.objects.filter(of_month__in=list(months), close__withdrawn_at=None)
-    found: defaultdict[date, defaultdict[Owed, Amount]] = defaultdict(lambda: defaultdict(Amount))
-    columns = "of_month", "team", "model", "provider", "gpu_type", "microseconds", "cents"
-    for first, team, model, provider, gpu_type, microseconds, cents in rows.values_list(*columns):
-        owed = Owed(team, model if team is None else "", provider, gpu_type)
-        found[first][owed].add(microseconds, cents)
-    return {first: dict(owed) for first, owed in found.items()}
-
-
-def prior(of_month: date, now: Iterable[Share], stored: Mapping[Owed, Amount]) -> Lines:
-    """Now less closed; hours and cents of the same team, provider and GPU type."""
-    amounts = owed_by(now)
-    for owed in stored.keys() - amounts.keys():
-        amounts[owed] = Amount()
-    lines: Lines = {}
-    for owed, amount in amounts.items():
-        was = stored.get(owed, Amount())
-        change = Amount(amount.microseconds - was.microseconds, difference(amount.cents, was.cents))
-        if not change.is_nothing:
-            lines[Part(of_month, owed.team, PRIOR, owed.provider, owed.gpu_type, owed.nobody)] = change
-    return lines
-
-
-def owed_by(shares: Iterable[Share]) -> dict[Owed, Amount]:
-    amounts: defaultdict[Owed, Amount] = defaultdict(Amount)
-    for one in shares:
-        nobody = NOBODY[one.line] if one.team is None else ""
-        amounts[Owed(one.team, nobody, one.provider, one.gpu_type)].add(one.microseconds, one.cents)
-    return dict(amounts)
-
-
-def difference(now: int | None, was: int | None) -> int | None:
-    return None if now is None and was is None else (now or 0) - (was or 0)
+    return {
+        Part(of_month, owed.team, PRIOR, owed.provider, owed.gpu_type, owed.nobody): change
+        for of_month, changes in beyond_what_was_said(closes, names).items()
+        for owed, change in changes.items()
+    }

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import remembered
+from dashboard import remembered, rollups
 from dashboard.closing import Refused, close_month, withdraw
 from dashboard.models import (
     Accrual,
@@ -212,9 +212,12 @@ def test_earlier_closes_cost_no_query_each(march, admin, as_of):
             closed(date(2025, month, 1), admin)
         return len(queries)
 
-    as_of("2025-09-10 12:00")
-    closed(MARCH, admin)
-    assert asked(5) == asked(6) == asked(7) <= MOST_QUERIES
+    """Of months that are remembered, one stretch at the end is new each time."""
+    as_of("2025-11-10 12:00")
+    rollups.settle()
+    for month in (3, 4, 5):
+        closed(date(2025, month, 1), admin)
+    assert asked(6) == asked(7) == asked(8) <= MOST_QUERIES
 
 
 def test_two_spellings_of_a_provider_are_one_when_a_bill_is_expected(march):

@@ -16,26 +16,29 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..access import User, may_add, may_administer, viewing
+from ..access import User, may_add, may_administer, may_export, viewing
 from ..clock import today
 from ..closing import Refused, check_may_be_closed, close_month, withdraw
-from ..models import Accrual, AuditEvent, ClosedLine, CostCentre, MonthClose, Team
+from ..exports import FORMATS
+from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Team
 from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import cents, usd
 from ..reports import closing
 from ..reports.accruals import proposals
 from ..reports.closed_statement import close_in_force, kind_of
-from ..reports.closing import ACCRUAL, PRIOR, Expected, month_of, open_before, to_close
+from ..reports.closing import ACCRUAL, PRIOR, Expected, open_before, to_close
 from ..reports.journal import COLUMNS, Journal, journal
+from ..reports.owed import month_of
+from ..reports.restated import Restated, restated
 from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
 
-MOVES = ("imported", "undone", "added", "changed", "deleted")
-MOST_MOVES = 30
+RESTATED = "restated"
+RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
+ELSEWHERE = "Written by another program, or moved by a setting"
 MOST_DIGITS, LONGEST = 11, 20
-ZERO = Decimal("0.00")
 
 
 def may_close(user: User) -> bool:
@@ -232,11 +235,10 @@ def neighbours(first: date) -> dict[str, str]:
 
 
 def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
-    told = journal(close)
-    if file := asked.export(f"journal_{close}", COLUMNS, lambda: told.entries, f"{told.total} USD"):
-        return file
+    told, since = journal(close), restated(close, asked.names)
+    if answer := file_of(asked, close, told, since):
+        return answer
     lines = ClosedLine.objects.filter(close=close).values_list("line", "team", "team_name", "model", "cents")
-    since = restated(asked, close)
     user: User = asked.request.user
     context = asked.context(
         month=close.month,
@@ -246,8 +248,8 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
         owners=owners((line, team, name or model, cents) for line, team, name, model, cents in lines),
         accruals=list(Accrual.objects.filter(close=close)),
         since=since,
-        since_total=sum((row["usd"] for row in since), ZERO),
-        moves=moves(close) if since else [],
+        elsewhere=ELSEWHERE,
+        since_files=links_to_restated(asked),
         journal=told,
         setup=setup_in_words(MonthClose.objects.values_list("setup", flat=True).get(pk=close.pk)),
         idle_view=IDLE_VIEWS.get(close.idle, close.idle),
@@ -258,6 +260,22 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
         how_journal=asked.how("journal"),
     )
     return render(asked.request, "dashboard/closing_closed.html", context)
+
+
+def file_of(asked: Asked, close: MonthClose, told: Journal, since: Restated) -> HttpResponseBase | None:
+    """The journal, or what changed since."""
+    if asked.request.GET.get("file") == RESTATED:
+        name, total = f"restated_{close}", f"{since.usd} USD"
+        return asked.export(name, RESTATED_COLUMNS, lambda: restated_rows(since), total)
+    return asked.export(f"journal_{close}", COLUMNS, lambda: told.entries, f"{told.total} USD")
+
+
+def links_to_restated(asked: Asked) -> list[dict[str, str]]:
+    if not may_export(asked.request.user):
+        return []
+    return [
+        {"label": label, "url": asked.here(_export=kind, file=RESTATED)} for kind, label in FORMATS.items()
+    ]
 
 
 def frozen(close: MonthClose, told: Journal) -> list[dict[str, Any]]:
@@ -292,30 +310,12 @@ def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[di
     return sorted(rows, key=lambda row: (row["is_nobody"], -row["total"], row["name"]))
 
 
-def restated(asked: Asked, close: MonthClose) -> list[dict[str, Any]]:
-    """What the month came to since, beyond all that closed statements said of it."""
-    now = closing.shares_now([close], asked.names)[close.month]
-    stored = closing.stored_lines([close.month]).get(close.month, {})
-    lines = closing.prior(close.month, now, stored)
-    names = dict(Team.objects.values_list("pk", "name"))
-    rows = [
-        {
-            "name": part.model if part.team is None else names.get(part.team, "a team that is gone"),
-            "provider": part.provider,
-            "gpu_type": part.gpu_type,
-            "usd": usd(amount.cents),
-        }
-        for part, amount in lines.items()
-        if amount.cents
-    ]
-    return sorted(rows, key=lambda row: (-abs(row["usd"]), row["name"], row["provider"], row["gpu_type"]))
-
-
-def moves(close: MonthClose) -> list[AuditEvent]:
-    """What was imported, undone or edited since; any of it may have moved the month."""
-    return list(
-        AuditEvent.objects.filter(at__gt=close.closed_at, action__in=MOVES).order_by("-pk")[:MOST_MOVES]
-    )
+def restated_rows(found: Restated) -> Iterable[tuple[Any, ...]]:
+    for move in found.moves:
+        for part in move.parts:
+            yield (move.at, move.who, move.what, *part)
+    if found.elsewhere:
+        yield (None, "", ELSEWHERE, "", "", "", found.elsewhere)
 
 
 def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:

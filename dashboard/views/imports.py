@@ -23,6 +23,7 @@ from ..ingest.summary import Summary
 from ..ingest.undo import CannotUndo, objections, undo
 from ..ingest.values import BadValue, zone
 from ..models import ImportRun, Upload
+from ..restating import restating
 from .imported import page_of
 
 PER_PAGE = 25
@@ -180,7 +181,8 @@ def look_again(upload: Upload, options: dict[str, str]) -> None:
 def confirm(request: HttpRequest, upload: Upload) -> HttpResponse:
     summary: Summary | None
     try:
-        summary = run(upload, user=request.user, claim=lambda: uploads.claim(upload))
+        with restating():
+            summary = run(upload, user=request.user, claim=lambda: uploads.claim(upload))
     except uploads.UploadIsGone:
         return gone(request)
     except IntegrityError:  # somebody wrote the same rows in the same moment
@@ -226,7 +228,8 @@ def take_back(request: HttpRequest, pk: int) -> HttpResponse:
 
 def undone(request: HttpRequest, done: ImportRun) -> HttpResponse:
     try:
-        undo(done.pk, request.user)
+        with restating():
+            undo(done.pk, request.user)
     except CannotUndo as refused:
         messages.error(request, f"Import {done.pk} cannot be undone. {refused}")
     else:

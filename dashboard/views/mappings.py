@@ -29,6 +29,7 @@ from ..models import NameAlias
 from ..money import CENT
 from ..naming import Names
 from ..reports.unmatched import unmatched
+from ..restating import restating
 from .asked import refusal
 from .unmatched import MAPPINGS, Table, address, tables_of
 
@@ -66,7 +67,8 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
         raise PermissionDenied("Your role may look at mappings but not add any.")
     form = modelform_factory(model, fields=fields)(request.POST)
     if form.is_valid():
-        save(request, form)
+        with restating():
+            save(request, form)
     else:
         words = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, f"Nothing was mapped. {words}")

@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dashboard.ingest.records import Options
 from dashboard.ingest.summary import Summary
 from dashboard.ingest.values import BadValue, zone
 from dashboard.ingest.words import in_words
+from dashboard.restating import restating
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 
@@ -48,7 +49,8 @@ class Command(BaseCommand):
         check_usage(options["files"], said)
         sources = [Source(path.name.encode(errors="replace").decode(), path) for path in options["files"]]
         try:
-            with progress_bar(options["files"], quiet=options["json"]) as progress:
+            noting = nullcontext() if options["dry_run"] else restating()
+            with noting, progress_bar(options["files"], quiet=options["json"]) as progress:
                 summary = load(
                     sources,
                     said,

@@ -12,6 +12,7 @@ from django.db import IntegrityError, OperationalError
 
 from dashboard.ingest.undo import CannotUndo, undo
 from dashboard.models import ImportRun
+from dashboard.restating import restating
 
 REFUSED, WRONG_USAGE = 1, 2
 
@@ -26,7 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         reasons: list[str] = []
         try:
-            undo(options["run"])
+            with restating():
+                undo(options["run"])
         except ImportRun.DoesNotExist:
             raise CommandError(f"There is no import {options['run']}.", returncode=WRONG_USAGE) from None
         except CannotUndo as refused:
