@@ -171,9 +171,8 @@ class JobQuerySet(NotedQuerySet["Job"]):
             return self.unusual()
         clocks = providers_by_clock or {}
         starts, ends = (first_instant(day, clocks) for day in (span.start, span.end))
-        latest = max(midnight(span.end, clock) for clock in {"UTC", *clocks})
         jobs = self.unusual().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
-        return jobs.filter(start_time__lt=latest).filter(start_time__lt=ends, until__gt=starts)
+        return jobs.filter(start_time__lt=ends, until__gt=starts)
 
     def found_by(self, text: str, *others: Q) -> JobQuerySet:
         """Jobs whose model's name holds the text, whose scheduler's id, user or own id it is, or others."""
