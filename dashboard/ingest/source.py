@@ -11,10 +11,10 @@ import re
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +30,9 @@ SMALLEST_MEMBER = 512  # packed bytes, on average; an empty one has 20 and takes
 MEMBERS_FROM = 1000
 MOST_RECORD = 1024**2  # characters of one row, line breaks in quotes included
 MOST_COLUMNS = 1000
+MOST_TEXT = 32 * 1024  # of a row of a Parquet file
+MOST_NESTED = 8  # levels of a Parquet column
+ROWS_AT_ONCE = 100  # of a Parquet file, whose rows may be long
 
 Progress = Callable[[int], None]
 Header = tuple[str, ...]
@@ -389,6 +392,10 @@ _DUCKDB: dict[str, Any] = {
 }
 
 
+# What its pages hold once they are unpacked, as its footer says: a page is unpacked as a whole.
+UNPACKED = "SELECT CAST(sum(total_uncompressed_size) AS BIGINT) FROM parquet_metadata('{path}')"
+
+
 def _parquet(chunks: Iterator[bytes], opened: ExitStack) -> tuple[Header, Rows]:
     try:
         import duckdb
@@ -400,30 +407,75 @@ def _parquet(chunks: Iterator[bytes], opened: ExitStack) -> tuple[Header, Rows]:
     source = f"read_parquet('{path}')"  # a path that tempfile made up
     try:
         connection = opened.enter_context(duckdb.connect(config=_DUCKDB))
+        [(unpacked,)] = connection.execute(UNPACKED.format(path=path)).fetchall()
+        if (unpacked or 0) > _most_unpacked(path.stat().st_size):
+            raise _packed_too_well(1)
         columns = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         header = _checked(tuple(column[0] for column in columns), 1)
+        _check_nesting((str(name), str(kind)) for name, kind, *_ in columns)
+        _check_lengths(connection, source, [name for name, kind, *_ in columns if kind == "VARCHAR"])
         picked = ", ".join(_as_text(column[0], column[1]) for column in columns)
         answer = connection.execute(f"SELECT {picked} FROM {source}")
     except duckdb.Error as error:
         raise FileRefused(f"The Parquet file cannot be read: {_first_line(error)}") from None
-    return header, _parquet_rows(answer, duckdb.Error)
+    return header, _parquet_rows(answer, path.stat().st_size, duckdb.Error)
+
+
+def _most_unpacked(packed: int) -> int:
+    """Of a file of that many bytes: wider than for gzip, since a value that is repeated is packed once."""
+    return 10 * MOST_RATIO * max(packed, WINDOW // 100)
+
+
+def _packed_too_well(line: int) -> FileRefused:
+    return FileRefused(
+        f"Line {line:,}: the file unpacks to more than {10 * MOST_RATIO:,} times its size: no bill does."
+    )
+
+
+def _check_nesting(columns: Iterable[tuple[str, str]]) -> None:
+    """What duckdb takes to write a value as JSON doubles with each level."""
+    for name, kind in columns:
+        brackets = accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in kind)
+        if kind.count("[]") + max(brackets, default=0) > MOST_NESTED:
+            raise FileRefused(f"Column {name[:50]!r} is nested more than {MOST_NESTED} levels deep.")
+
+
+def _check_lengths(connection: Any, source: str, texts: list[str]) -> None:
+    """Of a text that is repeated the file has one, and duckdb as many as rows that it reads at once."""
+    if not texts:
+        return
+    longest = " + ".join(f"coalesce(max(strlen({_quoted(name)})), 0)" for name in texts)
+    [(length,)] = connection.execute(f"SELECT {longest} FROM {source}").fetchall()
+    if length > MOST_TEXT:
+        raise FileRefused(f"The texts of a row are longer than {MOST_TEXT:,} characters: no bill's are.")
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _as_text(column: str, kind: str) -> str:
-    quoted = '"' + column.replace('"', '""') + '"'
+    quoted = _quoted(column)
     if re.match(r"(MAP|STRUCT|.*\[\])", kind):
         return f"CAST(to_json({quoted}) AS VARCHAR)"
     return f"CAST({quoted} AS VARCHAR)"
 
 
-def _parquet_rows(answer, duckdb_error: type[Exception]) -> Rows:
+def _parquet_rows(answer, packed: int, duckdb_error: type[Exception]) -> Rows:
     """Rows count as if the header were line 1, so that line numbers match the same file as CSV."""
-    number = 1
+    number, unpacked, most = 1, 0, _most_unpacked(packed)
     try:
-        while rows := answer.fetchmany(2000):
+        while rows := answer.fetchmany(ROWS_AT_ONCE):
             for row in rows:
                 number += 1
-                yield number, ["" if value is None else value for value in row]
+                values = ["" if value is None else value for value in row]
+                length = sum(map(len, values))
+                unpacked += length
+                if length > MOST_RECORD:
+                    raise _too_long(number)
+                if unpacked > most:
+                    raise _packed_too_well(number)
+                yield number, values
     except duckdb_error as error:
         raise FileRefused(f"The Parquet file cannot be read: {_first_line(error)}") from None
 

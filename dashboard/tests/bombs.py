@@ -10,7 +10,10 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import duckdb
 
 from .conftest import PROJECT, SAMPLES
 
@@ -35,6 +38,16 @@ def repeated(*parts: bytes, size: int = SIZE) -> Iterator[bytes]:
         yield part
 
 
+def parquet(select: str) -> Iterator[bytes]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "bomb"
+        duckdb.execute(f"COPY (SELECT {select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+        yield path.read_bytes()
+
+
+DAILY = "DATE '2025-03-01' AS date, {provider} AS provider, 'L4' AS gpu_type, 1.00 AS cost_usd"
+LONG_NAMES = DAILY.format(provider="repeat('a', 1000000)") + " FROM range(2000)"
+NESTED = "[" * 60 + "1" + "]" * 60 + " AS Tags, " + DAILY.format(provider="'AWS'")
 HEAD = b"date,provider,gpu_type,cost_usd\n"
 SLURM = (SAMPLES / "slurm.psv").read_bytes().partition(b"\n")[0] + b"\n"
 ROW = b"2025-03-01,AWS,L4,1.00\n"
@@ -60,6 +73,8 @@ BOMBS: dict[str, Callable[[], Iterator[bytes]]] = {
     "a line without end for sacct": lambda: repeated(SLURM, b"1" * MEGABYTE),
     "a quoted line without end": lambda: repeated(HEAD + b'"', b"a" * MEGABYTE),
     "a quotation mark that is never closed": lambda: repeated(HEAD + b'"', b"a,b\n" * 1000),
+    "Parquet of long names": lambda: parquet(LONG_NAMES),
+    "Parquet of nested lists": lambda: parquet(NESTED),
     "carriage returns alone": lambda: repeated(HEAD, b"2025-03-01,AWS,L4,1.00\r" * 1000),
 }
 
