@@ -489,8 +489,9 @@ CLOSING = (
     Term(
         "restated",
         "Restated",
-        "What a closed month comes to now, less as it was billed when it was closed, by each import and edit "
-        "that moved it. The statements stay; what none of them says yet goes to the next month that is closed.",
+        "What a closed month comes to now, less as it was billed when it was closed, by each import and "
+        "edit that moved it. The statements stay; what none of them says yet goes to the next month that "
+        "is closed.",
         "now − as it was billed; less accruals and prior periods, what waits for the next close",
     ),
     Term(

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from ..gpu_time import hours
 from ..models import ClosedLine, MonthClose
 from ..money import usd
 from .allocation import DIRECT, IDLE
@@ -52,6 +53,22 @@ class ClosedRow:
     def usd(self) -> Decimal:
         return usd(self.cents)
 
+    @property
+    def shared_usd(self) -> Decimal:
+        return usd(self.shared)
+
+    @property
+    def idle_usd(self) -> Decimal:
+        return usd(self.idle)
+
+    @property
+    def direct_usd(self) -> Decimal:
+        return usd(self.direct)
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return hours(self.microseconds)
+
 
 @dataclass(frozen=True)
 class ClosedStatement:
@@ -66,6 +83,14 @@ class ClosedStatement:
     @property
     def total(self) -> Decimal:
         return usd(sum(row.cents for row in self.rows))
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        """Of the month itself: what earlier months came to is told in its rows."""
+        return hours(sum(row.microseconds for row in self.rows if row.kind == "current"))
+
+    def of_kind(self, kind: str) -> Decimal:
+        return usd(sum(row.cents for row in self.rows if row.kind == kind))
 
 
 def close_in_force(month: date) -> MonthClose | None:

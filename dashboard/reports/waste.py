@@ -169,7 +169,7 @@ class Waste:
         return added_up(self.by_day, span)
 
     def cents_of(self, status: str) -> int:
-        return sum(one.cents or 0 for one in self.outcomes if one.status == status)
+        return sum(parts[status] for parts in self.by_day.values())
 
     @property
     def failed_usd(self) -> Decimal:

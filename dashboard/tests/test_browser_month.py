@@ -68,6 +68,9 @@ def test_a_month_is_walked_from_its_import_to_its_journal(weeks: None, admin: An
     team = ClosedLine.objects.filter(team_name="vision").values_list("team", flat=True)[0]
     page.goto(f"/teams/{team}/statement/?month=2025-03")
     expect(page.locator("#closed")).to_contain_text("$1,650.00")
+    page.get_by_role("link", name="As it is now").click()
+    expect(page.locator(".alert").first).to_contain_text("March 2025 is closed")
+    page.get_by_role("link", name="closed statement").click()
     page.emulate_media(media="print")
     expect(page.locator("#closed")).to_be_visible()
     expect(page.get_by_role("button", name="Show")).to_be_hidden()

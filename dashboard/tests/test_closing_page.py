@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.models import AuditEvent, ClosedLine, CostCentre, MonthClose, Team, TeamLimit
+from dashboard.models import AuditEvent, ClosedLine, CostCentre, CostSnapshot, MonthClose, Team, TeamLimit
 
 from .conftest import make_cost, make_job, make_team, make_usage
 
@@ -112,6 +112,39 @@ def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
     after = adas.get(statement).context["closed"]
     assert (after["total"], after["rows"]) == (before["total"], before["rows"])
     assert after["total"] == Decimal("60.00")
+
+
+def test_the_statement_of_a_closed_month_is_of_closed_lines_alone(adas):
+    """Page, file and mail; what the month comes to now is one link away."""
+    CostCentre.objects.create(team=make_team("vision"), code="4711")
+    adas.post(MARCH, {"usd-0": "40"})
+    CostSnapshot.objects.filter(date="2025-03-01").update(cost_usd=Decimal("1000.00"))
+    url = f"/teams/{Team.objects.get(name='vision').pk}/statement/"
+    Team.objects.filter(name="vision").update(name="seeing")
+    page = adas.get(url, {"month": "2025-03"})
+    assert page.context["closed"]["total"] == Decimal("90.00")
+    text = page.content.decode()
+    assert "vision: statement for March 2025" in text and "cost centre 4711" in text
+    assert "%2490.00" in page.context["mail_url"]
+    answer = adas.get(url, {"month": "2025-03", "_export": "csv"})
+    rows = list(csv.DictReader(b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()))
+    told = {(row["of_month"], row["kind"], row["cost_usd"], row["cost_centre"]) for row in rows}
+    assert told == {("2025-03", "current", "60.00", "4711"), ("2025-03", "accrual", "30.00", "4711")}
+    now = adas.get(url, {"month": "2025-03", "as": "now"})
+    assert "March 2025 is closed" in now.content.decode()
+    assert now.context["found"].total.usd == Decimal("600.00")
+
+
+def test_an_open_statement_tells_what_the_next_close_will_carry(adas):
+    adas.post(MARCH, {"usd-0": "0"})
+    make_cost("2025-03-31", "44.00")
+    vision = Team.objects.get(name="vision")
+    april = adas.get(f"/teams/{vision.pk}/statement/?month=2025-04")
+    assert april.context["carried"] == Decimal("33.00")
+    assert "$33.00 more of months that are closed already" in april.content.decode()
+    adas.post("/closing/2025/4/")
+    may = adas.get(f"/teams/{vision.pk}/statement/?month=2025-05")
+    assert may.context["carried"] == 0
 
 
 @pytest.mark.parametrize(("idle", "seen"), [("apart", True), ("by_use", False)])
