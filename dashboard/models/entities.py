@@ -23,7 +23,7 @@ from ..scope import Span
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
 from .noted import Noted, NotedQuerySet
-from .overlap import DAY, WEEK, AnyOf, long_or_open, overlap
+from .overlap import DAY, WEEK, AnyOf, OfIndex, long_or_open, overlap
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 NO_JOB = uuid.UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
@@ -104,6 +104,8 @@ IMPOSSIBLE = (
     | Q(gpu_count__gt=MANY_GPUS)
     | ~Q(status__in=KNOWN_STATUSES)
 )
+# As queries say the two.
+AMONG_UNUSUAL, AMONG_IMPOSSIBLE = Q(OfIndex(UNUSUAL)), Q(OfIndex(IMPOSSIBLE))
 
 
 def apart(conditions: list[Q]) -> list[Q]:
@@ -130,7 +132,7 @@ class JobQuerySet(NotedQuerySet["Job"]):
 
     def unusual(self) -> JobQuerySet:
         """Narrows nothing that waits, runs or cannot be; said so that the index of such jobs is used."""
-        return self.filter(UNUSUAL)
+        return self.filter(AMONG_UNUSUAL)
 
     def running(self) -> JobQuerySet:
         return self.unusual().filter(status="running", end_time__isnull=True, start_time__isnull=False)
@@ -169,9 +171,8 @@ class JobQuerySet(NotedQuerySet["Job"]):
             return self.unusual()
         clocks = providers_by_clock or {}
         starts, ends = (first_instant(day, clocks) for day in (span.start, span.end))
-        latest = max(midnight(span.end, clock) for clock in {"UTC", *clocks})
         jobs = self.unusual().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
-        return jobs.filter(start_time__lt=latest).filter(start_time__lt=ends, until__gt=starts)
+        return jobs.filter(start_time__lt=ends, until__gt=starts)
 
     def found_by(self, text: str, *others: Q) -> JobQuerySet:
         """Jobs whose model's name holds the text, whose scheduler's id, user or own id it is, or others."""

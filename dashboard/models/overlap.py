@@ -50,6 +50,18 @@ class Rare(AnyOf):
     """Conditions that few rows meet, and a small index has them all: found and sorted, not waited for."""
 
 
+class OfIndex(Func):
+    """The condition of a partial index. SQLite knows it again only where its values are written out."""
+
+    template = "(%(expressions)s)"
+    output_field = BooleanField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        sql, params = self.as_sql(compiler, connection, **extra)
+        written = connection.SchemaEditorClass(connection).quote_value
+        return sql % tuple(written(value) for value in params), []
+
+
 def looked_at(condition: Any) -> Exact:
     """The same condition, said so that no index answers it: one that does may hold millions of rows."""
     met = Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())

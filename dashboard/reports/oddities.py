@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +16,16 @@ from django.db.models.lookups import IsNull
 
 from .. import rollups
 from ..clock import now
+from ..databases import reading
 from ..models import Job
-from ..models.entities import IMPOSSIBLE, KNOWN_STATUSES, MANY_GPUS, NO_JOB, UNUSUAL, JobQuerySet
+from ..models.entities import (
+    AMONG_IMPOSSIBLE,
+    AMONG_UNUSUAL,
+    KNOWN_STATUSES,
+    MANY_GPUS,
+    NO_JOB,
+    JobQuerySet,
+)
 from ..models.overlap import Rare
 
 FINISHED = ("completed", "failed", "cancelled")
@@ -141,19 +152,27 @@ NEVER_USUAL = ("ends-before-start", "zero-length", "many-gpus", "unknown-status"
 def odd(jobs: Any, keys: Iterable[str]) -> Any:
     """The jobs with any of these oddities; none where no such oddity is known."""
     known = [key for key in dict.fromkeys(keys) if key in BY_KEY]
-    picked = Q(pk=NO_JOB)
+    found: defaultdict[str, Q] = defaultdict(Q)
     for key in known:
-        picked |= among(key) & BY_KEY[key].condition()
+        found[place_of(key)] |= BY_KEY[key].condition()
+    ways = [among(place) & conditions for place, conditions in found.items()]
+    picked = reduce(or_, ways) if ways else Q(pk=NO_JOB)
     return jobs.filter(picked if FOUND_BY_COMPARING in known else Rare(picked))
 
 
-def among(key: str) -> Q:
+def place_of(key: str) -> str:
+    if key in (FOUND_BY_START, FOUND_BY_COMPARING):
+        return key
+    return "impossible" if key in NEVER_USUAL else "unusual"
+
+
+def among(place: str) -> Q:
     """The few jobs that can have the oddity; says nothing new, but saves looking at all of them."""
-    if key == FOUND_BY_COMPARING:
+    if place == FOUND_BY_COMPARING:
         return of_two_logs()
-    if key in NEVER_USUAL:
-        return IMPOSSIBLE
-    return Q() if key == FOUND_BY_START else UNUSUAL
+    if place == FOUND_BY_START:
+        return Q()
+    return AMONG_IMPOSSIBLE if place == "impossible" else AMONG_UNUSUAL
 
 
 def of_two_logs() -> Q:
@@ -180,6 +199,8 @@ def counted(jobs: JobQuerySet, oddities: Sequence[Oddity]) -> list[Group]:
     """In one pass over the jobs; groups without any are left out."""
     numbers = {slug(one.key): Count("pk", filter=one.condition()) for one in oddities}
     keys = ("team_id", "team__name", "provider", "gpu_type")
+    if reading().vendor == "sqlite":  # which else reads all jobs in the order of the groups
+        jobs = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
     rows: Any = jobs.order_by().values_list(*keys).annotate(**numbers)
     groups = []
     for team, name, provider, gpu_type, *found in rows:

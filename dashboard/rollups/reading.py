@@ -22,7 +22,8 @@ from .. import gpu_time
 from ..clock import now
 from ..databases import database_id, reading
 from ..models import Job
-from ..models.entities import AFTER_ALL, TIMELESS, UNUSUAL, JobQuerySet
+from ..models.calendar import FIRST_INSTANT
+from ..models.entities import AFTER_ALL, AMONG_UNUSUAL, TIMELESS, JobQuerySet
 from ..models.overlap import looked_at
 from ..models.rollups import NO_DAY
 from ..naming import Names
@@ -72,8 +73,12 @@ class Picked:
             "team": self.teams,
             "model_name": self.models,
         }
+        jobs = Job.objects.all()
+        if reading().vendor == "sqlite":  # which would take the index of all statuses
+            chosen["status"] = self.statuses
+        elif self.statuses:
+            jobs = jobs.with_status(*self.statuses)
         conditions = {f"{name}__in": values for name, values in chosen.items() if values}
-        jobs = Job.objects.with_status(*self.statuses) if self.statuses else Job.objects.all()
         return jobs.filter(looked_at(Q(**conditions))) if conditions else jobs
 
     def as_key(self) -> tuple[tuple[Any, ...], ...]:
@@ -347,7 +352,7 @@ def each(keys: Sequence[str], jobs: JobQuerySet) -> Sql:
 
 
 # Said so that only the index of unusual jobs fits: an index on ends holds all that have none.
-RUNNING = UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnull=False)
+RUNNING = AMONG_UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnull=False)
 
 
 def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | None) -> Sql:
@@ -355,7 +360,8 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
     at = now()
     jobs = jobs.alias(until=Coalesce("end_time", Value(AFTER_ALL))).filter(RUNNING | Q(end_time__gt=at))
     fields = ("start_time", "end_time", "gpu_count", *OF_JOBS)
-    sql, params = gpu_time.begun(jobs).order_by().values(*fields).query.sql_with_params()
+    jobs = jobs.filter(looked_at(Q(start_time__gte=FIRST_INSTANT) & ~Q(status="pending")))
+    sql, params = jobs.order_by().values(*fields).query.sql_with_params()
     vendor = reading().vendor
     clock, clock_params = gpu_time.clock_of_provider(names)
     moment = at if vendor == "postgresql" else gpu_time.sqlite_text(at)

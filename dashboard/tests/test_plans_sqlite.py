@@ -1,0 +1,66 @@
+"""How SQLite finds what pages show: by counting the steps of its machine, for its plans depend on values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from dashboard import joblist
+from dashboard.demo_data.plan import Plan
+from dashboard.demo_data.write import write
+from dashboard.models import Job
+
+from .conftest import at, make_user
+from .test_plans import MORE_PAGES
+
+JOBS = 16_000
+PAGES = ["/", "/usage/", "/jobs/", "/jobs/running/", "/teams/", "/waste/", *MORE_PAGES]
+AT_ONCE = 1_000
+MOST_STEPS = 8 * JOBS  # to look at a job takes more
+
+
+@contextmanager
+def steps(found: dict[str, int]) -> Iterator[None]:
+    """Steps by statement, of those that read jobs; to the next thousand."""
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += AT_ONCE
+        return 0
+
+    def counted(execute, sql, params, many, context):
+        nonlocal count
+        count = 0
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            if '"jobs"' in sql or " jobs " in sql:
+                found[sql] = max(found.get(sql, 0), count)
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(step, AT_ONCE)
+    try:
+        with connection.execute_wrapper(counted):
+            yield
+    finally:
+        connection.connection.set_progress_handler(None, AT_ONCE)
+
+
+def test_no_page_looks_at_all_jobs(db, as_of, client, monkeypatch):
+    as_of("2026-01-31 12:00")
+    client.force_login(make_user("root", "Admin", is_staff=True, is_superuser=True))
+    monkeypatch.setattr(joblist, "SORTED", JOBS // 20)
+    write(Plan(at("2026-01-31 00:00").date(), 730, JOBS, 1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    job = Job.objects.order_by("start_time")[JOBS // 2]
+    known = {"team": job.team_id, "model": job.model_name}
+    for url in PAGES:
+        found: dict[str, int] = {}
+        with steps(found):
+            assert client.get(url.format(**known)).status_code == 200, url
+        for sql, number in found.items():
+            assert number <= MOST_STEPS, f"{url}: {sql}"
