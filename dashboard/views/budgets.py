@@ -18,13 +18,13 @@ from ..charts import Chart, Series
 from ..clock import today
 from ..filters import BASES, query
 from ..models import Budget
-from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..periods import day_in_words
 from ..reports.budgets import WORDS, BudgetState, budget_states
 from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, fiscal_year_start, shift_month
 from ..templatetags import ui
 from .asked import Asked
+from .months import beside, month_named
 
 COLUMNS = (
     *("month", "budget_for", "name", "budget_usd", "spent_usd", "used", "pace_usd", "forecast_usd"),
@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return answer
     context = asked.context(
         month=month,
-        months=neighbours(asked, month),
+        months=beside(month.start, lambda first: asked.here(month=f"{first:%Y-%m}")),
         rows=[row(asked, one) for one in found],
         charts=[burn_down(asked, one) for one in found[:MOST_DRAWN]],
         undrawn=max(len(found) - MOST_DRAWN, 0),
@@ -59,22 +59,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 def month_asked(text: str) -> Span:
     """The month of the address, else this one."""
-    try:
-        first = date.fromisoformat(f"{text}-01") if len(text) == 7 else today().replace(day=1)
-    except ValueError:
-        first = today().replace(day=1)
-    if not FIRST_DAY <= first <= LAST_DAY:
-        first = today().replace(day=1)
+    first = month_named(text) or today().replace(day=1)
     return Span(first, shift_month(first, 1))
-
-
-def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
-    before, after = shift_month(month.start, -1), month.end
-    return {
-        "before": {"label": f"{before:%B %Y}", "url": asked.here(month=f"{before:%Y-%m}")},
-        "after": {"label": f"{after:%B %Y}", "url": asked.here(month=f"{after:%Y-%m}")},
-        "value": f"{month.start:%Y-%m}",
-    }
 
 
 def actions(user: User) -> list[dict[str, str]]:

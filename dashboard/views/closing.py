@@ -21,7 +21,6 @@ from ..clock import today
 from ..closing import Refused, check_may_be_closed, close_month, withdraw
 from ..exports import FORMATS
 from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Team
-from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import cents, usd
 from ..reports import closing
 from ..reports.accruals import proposals
@@ -34,6 +33,7 @@ from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
+from .months import beside, month_named
 
 RESTATED = "restated"
 RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
@@ -95,11 +95,8 @@ def one(request: HttpRequest, year: int, month: int) -> HttpResponseBase:
 
 def first_of(year: int, month: int) -> date:
     """Raises Http404."""
-    try:
-        first = date(year, month, 1)
-    except (ValueError, OverflowError):
-        raise Http404 from None
-    if not FIRST_DAY <= first <= LAST_DAY:
+    first = month_named(f"{year:04}-{month:02}")
+    if first is None:
         raise Http404
     return first
 
@@ -173,7 +170,7 @@ def review(asked: Asked, first: date) -> HttpResponseBase:
     user: User = asked.request.user
     context = asked.context(
         month=first,
-        months=neighbours(first),
+        months=beside(first, address, last=today()),
         refused=why_not(first),
         figures=[
             figure("GPU bill", ui.usd(usd(found.current)), f"idle {IDLE_VIEWS[asked.scope.idle]}"),
@@ -221,16 +218,6 @@ def centres_url(user: User) -> str:
     return reverse("admin:dashboard_costcentre_changelist") if allowed else ""
 
 
-def neighbours(first: date) -> dict[str, str]:
-    before, after = shift_month(first, -1), shift_month(first, 1)
-    return {
-        "before": f"{before:%B %Y}",
-        "before_url": address(before),
-        "after": f"{after:%B %Y}" if after <= today() else "",
-        "after_url": address(after),
-    }
-
-
 # What was frozen
 
 
@@ -242,7 +229,7 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
     user: User = asked.request.user
     context = asked.context(
         month=close.month,
-        months=neighbours(close.month),
+        months=beside(close.month, address, last=today()),
         close=close,
         figures=frozen(close, told),
         owners=owners((line, team, name or model, cents) for line, team, name, model, cents in lines),

@@ -16,9 +16,10 @@ from ..filters import query
 from ..gpu_time import hours
 from ..models import Team
 from ..money import usd
-from ..scope import Span, shift_month
+from ..scope import Span
 from ..templatetags import ui
 from .asked import Asked
+from .months import beside
 
 COLUMNS = (
     "month",
@@ -44,14 +45,7 @@ def crumbs(team: Team, month: date) -> list[dict[str, Any]]:
 
 
 def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
-    before, after = shift_month(month.start, -1), month.end
-    return {
-        "before": {"label": f"{before:%B %Y}", "url": asked.here(month=f"{before:%Y-%m}")},
-        "after": {"label": f"{after:%B %Y}", "url": asked.here(month=f"{after:%Y-%m}")}
-        if after <= today()
-        else None,
-        "value": f"{month.start:%Y-%m}",
-    }
+    return beside(month.start, lambda first: asked.here(month=f"{first:%Y-%m}"), last=today())
 
 
 def days(month: Span) -> dict[str, str]:

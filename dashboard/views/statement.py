@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,6 @@ from ..access import viewing_own_teams
 from ..clock import today
 from ..gpu_time import six_decimals
 from ..models import MonthClose, Team
-from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..money import usd
 from ..reports.allocation import NOBODY
 from ..reports.allocation_changes import AllocationChanges
@@ -30,6 +28,7 @@ from .asked import Asked, figure
 from .changes import delta
 from .closed_statement import close_shown, closed_page
 from .how import How
+from .months import month_named
 from .sheet import COLUMNS, crumbs, days, jobs, mail, models, neighbours
 
 
@@ -86,11 +85,8 @@ def carried(asked: Asked, team: Team, month: Span) -> Decimal:
 
 def month_asked(text: str, known: Freshness) -> Span:
     """The month of the address, else the last one that is closed, else this one."""
-    try:
-        first = date.fromisoformat(f"{text}-01") if len(text) == 7 else None
-    except ValueError:
-        first = None
-    if first is None or not FIRST_DAY <= first <= LAST_DAY:
+    first = month_named(text)
+    if first is None:
         through = known.through() or today()
         after = (through + ONE_DAY).replace(day=1)
         first = shift_month(after, -1) if known.last else after
