@@ -16,6 +16,7 @@ from .table_rows import FigureTable
 from .tables import NUMBER, moment
 from .templatetags import ui
 
+ON_NO_BILL = "on no bill"
 WORDS = {"td": {"class": "wrap why"}}
 
 
@@ -44,7 +45,7 @@ class WasteTable(FigureTable):
     render_gpu_hours = render_metered_hours = render_used_hours = render_idle_hours = render_hours
 
     def render_usd(self, value: Decimal | None) -> str:
-        return ui.usd(value)
+        return ON_NO_BILL if value is None else ui.usd(value)
 
     render_failed_usd = render_cancelled_usd = render_completed_usd = render_usd
     render_releasable_usd = render_either_way_usd = render_unknown_usd = render_unused_usd = render_usd
@@ -63,9 +64,9 @@ class LostTable(WasteTable):
     days = amount("on days")
     gpu_hours = amount("Job GPU-hours")
     usd_per_hour = rate("Price")
-    failed_usd = amount("Failed")
-    cancelled_usd = amount("Cancelled")
-    usd = amount("Together")
+    failed_usd = rate("Failed")
+    cancelled_usd = rate("Cancelled")
+    usd = rate("Together")
 
     render_team = WasteTable.linked
 
@@ -77,15 +78,15 @@ class RunsTable(WasteTable):
     failed = amount("Failed")
     cancelled = amount("Cancelled")
     gpu_hours = amount("Job GPU-hours")
-    usd = amount("Cost of all")
+    usd = rate("Cost of all")
     usd_per_success = rate("Cost per successful run")
-    completed_usd = amount("Cost of completed")
+    completed_usd = rate("Cost of completed")
     usd_per_completed = rate("per completed run")
 
     render_team = WasteTable.linked
 
-    def render_usd_per_success(self, value: Decimal | None) -> str:
-        return "none completed" if value is None else ui.usd(value)
+    def render_usd_per_success(self, record: dict[str, Any], value: Decimal | None) -> str:
+        return self.render_usd(value) if record["completed"] else "none completed"
 
     render_usd_per_completed = render_usd_per_success
 
@@ -126,6 +127,9 @@ class StuckTable(WasteTable):
         empty_text = "No job looks stuck with these filters."
 
     render_model = WasteTable.linked
+
+    def render_usd(self, value: Decimal | None) -> str:
+        return ui.usd(value)
 
     def render_gpus(self, value: Decimal) -> str:
         return format(plain_number(value), "f")

@@ -50,6 +50,11 @@ class Lost:
         self.days.add(one.day)
 
     @property
+    def is_billed(self) -> bool:
+        """Whether any bill speaks of it; 0.00 is then a fact."""
+        return self.microseconds > self.unbilled or any(self.cents.values())
+
+    @property
     def usd(self) -> Decimal:
         return usd(self.cents[FAILED] + self.cents[CANCELLED])
 
@@ -83,6 +88,12 @@ class Runs:
     cents: int = 0
     of_completed: int = 0
     microseconds: int = 0
+    unbilled: int = 0
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether any bill speaks of it, or it used nothing; 0.00 is then a fact."""
+        return not self.unbilled or self.microseconds > self.unbilled or bool(self.cents)
 
     @property
     def usd(self) -> Decimal:
@@ -161,6 +172,7 @@ class Waste:
             one.cents += part.cents or 0
             one.of_completed += part.cents or 0 if part.status == COMPLETED else 0
             one.microseconds += part.microseconds
+            one.unbilled += part.microseconds if part.cents is None else 0
         ended = [one for one in found.values() if one.cents or one.completed or one.failed or one.cancelled]
         return sorted(ended, key=lambda one: (-one.cents, one.team.int, one.model))
 

@@ -146,3 +146,21 @@ def test_the_number_of_queries_does_not_grow(reader, march, django_assert_max_nu
         make_job("2025-03-09 00:00", None, team=f"team {n}", model_name=f"m{n}", status="running")
     with django_assert_max_num_queries(60):
         reader.get("/waste/", WHERE)
+
+
+def test_what_stands_on_no_bill_is_not_told_as_free(reader, march):
+    """Hours on a day without a bill cost nobody knows what; the day with one says what the others cost."""
+    hours(2, 3, status="failed", team="speech", model_name="whisper")
+    hours(2, 1, team="speech", model_name="whisper")
+    page = reader.get("/waste/", WHERE)
+    assert "3.0 h on no bill" in text_of(page)
+    lost = {row["team"]: row["usd"] for row in files(reader, "lost", "wasted_usd")}
+    runs = {row["team"]: row["usd"] for row in files(reader, "runs", "usd_per_successful_run")}
+    assert lost == {"speech": "", "vision": "30.00"}
+    assert runs == {"speech": "", "vision": "120.00"}
+    assert text_of(page).count("on no bill") == 1 + 3 + 4
+
+
+def files(reader, name: str, column: str) -> list[dict[str, str]]:
+    rows = rows_of(reader.get("/waste/", {**WHERE, "file": name, "_export": "csv"}))
+    return [{"team": row["team"], "usd": row[column]} for row in rows]

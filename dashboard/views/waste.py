@@ -98,7 +98,7 @@ def figures(asked: Asked, found: Found) -> list[dict[str, Any]]:
         figure(
             "Failed and cancelled jobs",
             ui.usd(waste.lost_usd),
-            f"failed {ui.usd(waste.failed_usd)}, cancelled {ui.usd(waste.cancelled_usd)}",
+            f"failed {ui.usd(waste.failed_usd)}, cancelled {ui.usd(waste.cancelled_usd)}{unbilled(waste)}",
             how=how[LOST],
             link="#rows",
         ),
@@ -111,6 +111,11 @@ def figures(asked: Asked, found: Found) -> list[dict[str, Any]]:
             link="#stuck",
         ),
     ]
+
+
+def unbilled(waste: Waste) -> str:
+    spent = sum(one.unbilled for one in waste.lost)
+    return f"; {ui.hours(hours(spent))} on no bill" if spent else ""
 
 
 def counted_once(asked: Asked, waste: Waste, how: How) -> dict[str, Any]:
@@ -197,9 +202,9 @@ def lost_row(one: Lost, team: str) -> dict[str, Any]:
         "days": len(one.days),
         "gpu_hours": one.gpu_hours,
         "usd_per_hour": one.usd_per_hour,
-        "failed_usd": one.failed_usd,
-        "cancelled_usd": one.cancelled_usd,
-        "usd": one.usd,
+        "failed_usd": one.failed_usd if one.is_billed else None,
+        "cancelled_usd": one.cancelled_usd if one.is_billed else None,
+        "usd": one.usd if one.is_billed else None,
         "team_id": one.team,
         "first_day": min(one.days),
         "last_day": max(one.days),
@@ -228,10 +233,10 @@ def run_row(one: Runs, team: str) -> dict[str, Any]:
         "failed": one.failed,
         "cancelled": one.cancelled,
         "gpu_hours": one.gpu_hours,
-        "usd": one.usd,
-        "usd_per_success": in_cents(one.usd_per_success),
-        "completed_usd": one.completed_usd,
-        "usd_per_completed": in_cents(one.usd_per_completed),
+        "usd": one.usd if one.is_billed else None,
+        "usd_per_success": in_cents(one.usd_per_success) if one.is_billed else None,
+        "completed_usd": one.completed_usd if one.is_billed else None,
+        "usd_per_completed": in_cents(one.usd_per_completed) if one.is_billed else None,
         "team_id": one.team,
     }
 
