@@ -11,7 +11,7 @@ MODELS = ("restatement",)
 
 
 def grant(apps, schema_editor):
-    budgets.give(apps, schema_editor, MODELS, {})
+    budgets.give(apps, schema_editor, MODELS, {"Admin": MODELS})
 
 
 def take_away(apps, schema_editor):
