@@ -18,6 +18,7 @@ from dashboard import audit
 from dashboard.closing import close_month, withdraw
 from dashboard.models import (
     AuditEvent,
+    ClosedLine,
     CostSnapshot,
     ImportRun,
     Job,
@@ -222,10 +223,12 @@ def test_moves_and_what_another_program_wrote_add_up_to_what_came_since(admin, t
     for before in MonthClose.objects.filter(withdrawn_at=None):
         withdraw(before, admin, "of another example")
     close = close_month(MARCH, admin, "effective", idle)
+    frozen = list(ClosedLine.objects.filter(close=close).values())
     for n, (what, day, number, team) in enumerate(edits):
         edit(f"2025-03-{day:02}", what, number, team, tmp_path / f"{n}.csv")
         found = restated(close, Names.load())
         assert sum(move.usd for move in found.moves) + found.elsewhere == found.usd == found.waiting_usd
+        assert list(ClosedLine.objects.filter(close=close).values()) == frozen
     if not any(what == "elsewhere" for what, *_ in edits):
         assert found.elsewhere == 0
 
