@@ -34,7 +34,7 @@ def drill() -> Outcome:
 def told(answers: list[Answer], slowest: float) -> Outcome:
     by_status = Counter(answer.status for answer in answers)
     others = {status: number for status, number in by_status.items() if status not in (200, 503)}
-    mute = sum(answer.status == 503 and "Retry-After" not in answer.headers for answer in answers)
+    mute = sum(answer.status == 503 and "retry-after" not in answer.headers for answer in answers)
     figure = (
         f"{len(ENDS) * len(DOWN)} restarts beside {READERS} readers: {by_status[200]:,} pages, "
         f"{by_status[503]:,} answers of 503 with Retry-After, others: {others or 'none'}, the longest "
