@@ -28,7 +28,7 @@ from ..reports.closed_statement import close_in_force, kind_of
 from ..reports.closing import ACCRUAL, PRIOR, Expected, open_before, to_close
 from ..reports.journal import COLUMNS, Journal, journal
 from ..reports.owed import month_of
-from ..reports.restated import Restated, restated
+from ..reports.restated import GONE, Restated, restated
 from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, shift_month
 from ..templatetags import ui
@@ -282,7 +282,7 @@ def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[di
         lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
     )
     for line, team, name, amount in told:
-        shown = name or (names.get(team, "a team that is gone") if team else "")
+        shown = name or (names.get(team, GONE) if team else "")
         sums[team, shown][kind_of(line)] += amount or 0
     rows = [
         {
@@ -321,5 +321,5 @@ def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:
 def row_in_words(row: dict[str, Any], teams: dict[str, str]) -> str:
     told = {name.removesuffix("_id").replace("_", " "): value for name, value in row.items() if value}
     if "team" in told:
-        told["team"] = teams.get(str(told["team"]), "a team that is gone")
+        told["team"] = teams.get(str(told["team"]), GONE)
     return ", ".join(f"{name} {value}" for name, value in told.items() if not name.endswith("key"))
