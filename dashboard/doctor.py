@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -26,7 +27,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from . import rollups, workers
+from . import late_indexes, rollups, workers
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
@@ -206,6 +207,19 @@ def migrations() -> Findings:
     yield told("migrations", found, "Run manage.py migrate.", bad=missing)
 
 
+def indexes() -> Findings:
+    """A killed import on SQLite leaves some out, and a restore by other tools may."""
+    models = [model for model in apps.get_app_config("dashboard").get_models() if model._meta.managed]
+    lost = [
+        index.name
+        for model in models
+        for index in late_indexes.missing(model, late_indexes.names_of(model._meta.db_table))
+    ]
+    count = sum(len(model._meta.indexes) for model in models)
+    found = f"{', '.join(sorted(lost))} missing" if lost else f"all {count} are there"
+    yield told("indexes", found, "Run manage.py roll_up: until then pages are slow.", bad=lost)
+
+
 def roll_ups() -> Findings:
     there = triggers.are_there(connection) or workers.hold_jobs(connection)
     found = "are there" if there else "are missing"
@@ -279,6 +293,7 @@ CHECKS: list[Callable[[], Findings]] = [
     database,
     replica,
     migrations,
+    indexes,
     roll_ups,
     data,
     backups,

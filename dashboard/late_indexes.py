@@ -73,7 +73,8 @@ def missing(model: type[models.Model], present: Iterable[str]) -> list[models.In
 
 
 def names_of(table: str) -> set[str]:
-    return {name for (name,) in rows("SELECT name FROM pragma_index_list(%s)", [table])}
+    with connection.cursor() as cursor:
+        return set(connection.introspection.get_constraints(cursor, table))
 
 
 # Of all

@@ -56,6 +56,16 @@ def test_a_migration_that_is_missing_is_bad_and_says_what_to_do():
     assert "bad   migrations    1 are not applied\n                    Run manage.py migrate." in said
 
 
+def test_an_index_that_is_missing_is_bad_and_made_by_what_it_says():
+    name = "jobs_by_team_idx"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX {name}")
+    assert found("indexes") == [("bad", f"{name} missing")]
+    call_command("roll_up", stdout=StringIO())
+    (level, said), *more = found("indexes")
+    assert level == "ok" and said.startswith("all ") and not more
+
+
 def test_triggers_that_are_missing_and_sums_that_differ_are_bad():
     make_job()
     triggers.drop(connection)

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from dashboard import rollups, workers
+from dashboard import late_indexes, rollups, workers
 from dashboard.rollups import triggers
 
 MOST_SHOWN = 20
@@ -20,7 +21,8 @@ MOST_SHOWN = 20
 class Command(BaseCommand):
     help = (
         "Brings what writes to jobs have noted into the roll-ups that pages read. Imports do it by "
-        "themselves; run it now and then where another tool writes jobs."
+        "themselves; run it now and then where another tool writes jobs. Indexes that a killed import left "
+        "out are made."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,6 +43,8 @@ class Command(BaseCommand):
         elif verify:
             self.report(rollups.verify())
         else:
+            for model in apps.get_app_config("dashboard").get_models():
+                late_indexes.make_missing(model)
             rollups.settle()
             self.stdout.write("Settled.")
 
