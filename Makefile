@@ -31,8 +31,8 @@ bench: installed-dev ## Measure it beside the database's limits and others: docs
 	@$(CLEAN) $(BIN)/python -m benchmarks
 
 drill: installed-dev ## Try faults that take long to try, on both databases; ONLY=backup runs one
-	@$(CLEAN) $(BIN)/python -m drills
-	@$(CLEAN) $(BIN)/python bin/with_postgres $(BIN)/python -m drills
+	@status=0; $(CLEAN) $(BIN)/python -m drills || status=$$?; \
+	$(CLEAN) $(BIN)/python bin/with_postgres $(BIN)/python -m drills || status=$$?; exit $$status
 
 audit: installed-dev ## Ask the package index whether a weakness is known of what is installed; needs the network
 	@for name in requirements requirements-dev requirements-parquet requirements-metrics requirements-errors; do \

@@ -20,7 +20,10 @@ ONLY_POSTGRESQL = ("frozen", "restarted", "locked", "slow_clients", "crowd", "sa
 
 @dataclass(frozen=True)
 class Outcome:
-    """figure: what was measured, in words, such as "20 of 20 backups held all that was acknowledged"."""
+    """figure: what was measured, in words, such as "20 of 20 backups held all that was acknowledged".
 
-    ok: bool
+    ok: None where a part of it could not be tried here.
+    """
+
+    ok: bool | None
     figure: str

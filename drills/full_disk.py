@@ -29,7 +29,7 @@ WORDS = b"the disk of the database is full"
 def drill() -> Outcome:
     with TemporaryDirectory() as folder, small_disk(Path(folder) / "disk") as disk:
         if disk is None:
-            return Outcome(True, "NOT TRIED: only root may mount the small disk that it fills")
+            return Outcome(None, "NOT TRIED: only root may mount the small disk that it fills")
         with database_on(disk, Path(folder)) as url, web_server(url) as port:
             cookie = signed_in(url)
             with connected_to(default=url):

@@ -43,7 +43,8 @@ def drill() -> Outcome:
         )
         ok = pages == CHECKS and set(files) <= {200, 503}
         if not proxy.program():
-            return Outcome(ok, f"{figure}; NOT TRIED: {SLOW} slow connections, for nginx is not installed")
+            left = f"NOT TRIED: {SLOW} slow connections, for nginx is not installed"
+            return Outcome(None if ok else False, f"{figure}; {left}")
         with proxy.nginx(port) as front, slow_connections(front, cookie):
             checks = [seconds_of("/healthz", front) for _ in range(CHECKS)]
         well = sum(seconds < 2 for seconds in checks)
