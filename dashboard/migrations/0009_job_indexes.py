@@ -3,6 +3,7 @@
 from django.db import migrations, models
 from django.db.models import Q
 
+from dashboard.migrating import AddIndexBeside
 from dashboard.models.overlap import RanLonger
 
 NEWEST = "jobs_newest_idx"
@@ -14,7 +15,7 @@ def drop_newest(apps, schema_editor):
 
 def add_newest(apps, schema_editor):
     nulls = " NULLS LAST" if schema_editor.connection.vendor == "postgresql" else ""
-    schema_editor.execute(f"CREATE INDEX {NEWEST} ON jobs (start_time DESC{nulls}, id DESC)")
+    schema_editor.execute(f"CREATE INDEX IF NOT EXISTS {NEWEST} ON jobs (start_time DESC{nulls}, id DESC)")
 
 
 def long_or_open(days):
@@ -22,10 +23,11 @@ def long_or_open(days):
 
 
 def index(name, *fields, **options):
-    return migrations.AddIndex("job", models.Index(fields=fields, name=name, **options))
+    return AddIndexBeside("job", models.Index(fields=fields, name=name, **options))
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("dashboard", "0008_who_may_see_and_type_in_contracts")]
 
     operations = [
@@ -49,6 +51,5 @@ class Migration(migrations.Migration):
         index("jobs_by_external_id_idx", "external_id", condition=Q(external_id__isnull=False)),
         index("jobs_over_a_day_idx", "start_time", condition=long_or_open(1)),
         index("jobs_over_a_week_idx", "start_time", condition=long_or_open(7)),
-        # Last: nobody can read the table from here to the end of the transaction.
         migrations.RunPython(drop_newest, add_newest),
     ]

@@ -145,23 +145,41 @@ def sum_up(names: Names) -> list[Difference]:
         hold_jobs_still()
         locked(wait=True)
         adopt_clocks(names)
-        for table in ROLLED_UP:
-            execute(f"DELETE FROM {table}")
-        with counted_afresh() as fresh:
-            for one in sums(connection.vendor):
-                execute(one.merged(fresh))
-            remember_names([name for (name,) in rows(NEW_NAMES.format(fresh))])
-            return list(compared(fresh))
+        return summed_afresh()
+
+
+def sum_up_beside_writers() -> list[Difference]:
+    """Of one moment: what is written later is noted and stays so. Nobody else settles yet."""
+    with of_one_moment() as alone:
+        if not alone:
+            hold_jobs_still()
+        return summed_afresh()
+
+
+def summed_afresh() -> list[Difference]:
+    for table in ROLLED_UP:
+        execute(f"DELETE FROM {table}")
+    with counted_afresh() as fresh:
+        for one in sums(connection.vendor):
+            execute(one.merged(fresh))
+        remember_names([name for (name,) in rows(NEW_NAMES.format(fresh))])
+        return list(compared(fresh))
 
 
 def verify() -> Iterator[Difference]:
     """Where the sums, with what is noted and not yet settled, differ from the jobs of the same moment."""
+    with of_one_moment(), counted_afresh() as fresh:
+        yield from compared(fresh)
+
+
+@contextmanager
+def of_one_moment() -> Iterator[bool]:
+    """Whether nothing that others commit meanwhile is seen: not within a transaction that has begun."""
     alone = connection.vendor == "postgresql" and not connection.in_atomic_block
     with transaction.atomic():
         if alone:
             execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        with counted_afresh() as fresh:
-            yield from compared(fresh)
+        yield alone
 
 
 def compared(fresh: str) -> Iterator[Difference]:

@@ -23,6 +23,7 @@ ONLY_POSTGRESQL = [
     "test_import_plans.py",
     "test_late_indexes_postgresql.py",
     "test_limits_postgresql.py",
+    "test_migrating_postgresql.py",
     "test_plans.py",
     "test_replica.py",
     "test_same_figures.py",
@@ -87,7 +88,7 @@ def make_user(name: str, group: str, **flags: Any) -> User:
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: Any) -> None:
     """Tests that are rolled back give one number to different bills; each has its own strangers."""
-    remembered.KEPT.forget()
+    remembered.forget()
     monkeypatch.setattr(audit, "strangers", audit.Strangers())
 
 

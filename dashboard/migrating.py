@@ -1,0 +1,42 @@
+"""Operations of migrations beside which others go on reading and writing a large table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import migrations
+
+
+class AddIndexBeside(migrations.AddIndex):
+    """For migrations with `atomic = False`: on PostgreSQL no writer waits while the index is made.
+
+    One that was broken off stays as an invalid index; the next try makes it anew.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        connection = schema_editor.connection
+        if connection.vendor != "postgresql" or connection.in_atomic_block:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(connection.alias, model):
+            name = schema_editor.quote_name(self.index.name)
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            schema_editor.add_index(model, self.index, concurrently=True)
+
+
+class Together(migrations.SeparateDatabaseAndState):
+    """A transaction of its own in a migration with `atomic = False`; done once, however often it is tried.
+
+    made: the table by which it is known to be done.
+    """
+
+    atomic = True
+
+    def __init__(self, operations: list[Any], made: str) -> None:
+        super().__init__(operations, operations)
+        self.made = made
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if self.made not in schema_editor.connection.introspection.table_names():
+            super().database_forwards(app_label, schema_editor, from_state, to_state)

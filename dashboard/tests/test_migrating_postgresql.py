@@ -1,0 +1,129 @@
+"""Migrations of large tables let others write meanwhile, and can be run again where they were broken off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations import RunPython
+from django.db.migrations.loader import MigrationLoader
+
+from .. import rollups
+from ..migrating import AddIndexBeside, Together
+from ..models import GpuDay, GpuTimeChange, Job
+from ..rollups import settling
+from .conftest import make_job
+from .servers import connected_to, new_database
+from .test_ingest_kills import address
+
+pytestmark = pytest.mark.django_db(transaction=True)
+UP_TO_MAPPINGS, JOB_INDEXES, ROLL_UPS = (
+    "0008_who_may_see_and_type_in_contracts",
+    "0009_job_indexes",
+    "0010_roll_ups",
+)
+
+
+def column(sql: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def written_by_another(sql: str) -> None:
+    with psycopg.connect(address(), autocommit=True, options="-c lock_timeout=500") as other:
+        other.execute(sql)
+
+
+ONE_MORE = (
+    "INSERT INTO jobs (id, team_id, model_name, gpu_type, provider, status, start_time, end_time) "
+    "SELECT gen_random_uuid(), team_id, 'another', gpu_type, provider, status, start_time, end_time "
+    "FROM jobs LIMIT 1"
+)
+
+
+def test_sums_are_made_while_others_write(monkeypatch):
+    make_job()
+    compared = settling.compared
+
+    def beside(fresh: str) -> Any:
+        written_by_another(ONE_MORE)
+        return compared(fresh)
+
+    monkeypatch.setattr(settling, "compared", beside)
+    assert settling.sum_up_beside_writers() == []
+    monkeypatch.undo()
+    assert [day.jobs for day in GpuDay.objects.all()] == [1]
+    assert [change.jobs for change in GpuTimeChange.objects.all()] == [1], "the other stays noted"
+    assert not list(rollups.verify())
+    rollups.settle()
+    assert [day.jobs for day in GpuDay.objects.all()] == [2] and not list(rollups.verify())
+
+
+def test_within_a_transaction_writers_wait_instead():
+    make_job()
+    with transaction.atomic():
+        assert settling.sum_up_beside_writers() == []
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            written_by_another(ONE_MORE)
+    assert not list(rollups.verify())
+
+
+def test_an_index_is_made_beside_writers_and_anew_where_it_was_broken_off():
+    """An invalid one is what a broken-off CREATE INDEX CONCURRENTLY leaves."""
+    name, state = "jobs_by_team_idx", MigrationLoader(connection).project_state()
+    index = next(index for index in Job._meta.indexes if index.name == name)
+    valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{name}'::regclass"
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
+    assert column(valid) == [False]
+    with connection.schema_editor(atomic=False) as editor:
+        AddIndexBeside("job", index).database_forwards("dashboard", editor, state, state)
+    assert column(valid) == [True]
+
+
+@pytest.mark.parametrize(("made", "times"), [("gpu_days", 0), ("no_such_table", 1)])
+def test_what_is_done_together_is_done_once(made, times):
+    state, done = MigrationLoader(connection).project_state(), []
+    once = Together([RunPython(lambda *_: done.append(1))], made=made)
+    assert once.atomic
+    with connection.schema_editor(atomic=False) as editor:
+        once.database_forwards("dashboard", editor, state, state)
+    assert len(done) == times
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Any:
+    """A database as it was before the roll-ups."""
+    with new_database(tmp_path) as url, connected_to(default=url):
+        call_command("migrate", "dashboard", UP_TO_MAPPINGS, verbosity=0)
+        yield url
+
+
+@pytest.mark.parametrize("migration", [JOB_INDEXES, ROLL_UPS])
+def test_a_migration_that_was_broken_off_is_run_again(old, migration, monkeypatch):
+    call_command(
+        "migrate", "dashboard", UP_TO_MAPPINGS if migration == JOB_INDEXES else JOB_INDEXES, verbosity=0
+    )
+    broken_off = (
+        [AddIndexBeside, "database_forwards"] if migration == JOB_INDEXES else [settling, "summed_afresh"]
+    )
+    made, forwards = [], AddIndexBeside.database_forwards
+
+    def break_off(*args: Any) -> Any:
+        made.append(args)
+        if migration == ROLL_UPS or len(made) == 5:
+            raise KeyboardInterrupt
+        forwards(*args)
+
+    monkeypatch.setattr(*broken_off, break_off)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("migrate", "dashboard", migration, verbosity=0)
+    monkeypatch.undo()
+    call_command("migrate", verbosity=0)
+    make_job()
+    assert not list(rollups.verify())
