@@ -10,17 +10,21 @@ from django.contrib import admin as admin_site
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import F
 from django.urls import reverse
 
+from dashboard.closing import close_month
 from dashboard.models import (
     AccountMapping,
     Budget,
     ClusterMapping,
     CostCentre,
+    CostSnapshot,
     ImportRun,
     Invoice,
     Job,
     NameAlias,
+    Restatement,
     SpendMapping,
     Team,
 )
@@ -39,6 +43,7 @@ PAGES = (
         "unit-prices/",
     ),
     *("forecast/", "budgets/?month=2025-03", "anomalies/", "closing/", "closing/2025/3/"),
+    *("closing/2025/2/", "closing/2025/2/?file=restated"),
     *(
         "contracts/",
         "contracts/?file=entries",
@@ -105,6 +110,33 @@ def name_everything(names: Iterable[str]) -> None:
         )
         line = {"provider": f"B{number}", "account": name, "sub_account": name, "tag": name}
         load_rows(bill(7, **line, service_category=short, gpu_type=short))
+        in_february = {"provider": short, "gpu_type": short}
+        make_job("2025-02-01 00:00", "2025-02-01 10:00", **facts)
+        make_cost("2025-02-01", f"{number}.50", **in_february)
+        make_usage("2025-02-01", "20.00", **in_february)
+    close_february(user)
+
+
+def close_february(user: User) -> None:
+    """Then its bill falls by a dollar for each name, by who is named so."""
+    close = close_month(date(2025, 2, 1), user, "effective", "apart", note=user.first_name)
+    for team, cost in zip(
+        Team.objects.order_by("pk"),
+        CostSnapshot.objects.filter(date="2025-02-01").order_by("pk"),
+        strict=True,
+    ):
+        Restatement.objects.create(
+            close=close,
+            at=at("2025-03-02 00:00"),
+            who=team.name[:150],
+            what=f"Edit of {team.name}"[:500],
+            team=team.pk,
+            team_name=team.name,
+            provider=cost.provider,
+            gpu_type=cost.gpu_type,
+            cents=-100,
+        )
+    CostSnapshot.objects.filter(date="2025-02-01").update(cost_usd=F("cost_usd") - 1)
 
 
 def pages() -> Iterator[str]:
@@ -113,7 +145,8 @@ def pages() -> Iterator[str]:
         yield f"/{page}{'&' if '?' in page else '?'}{DAYS}"
     for team in Team.objects.order_by("pk")[:SOME]:
         yield f"/teams/{team.pk}/?{DAYS}"
-        yield f"/teams/{team.pk}/statement/?month=2025-03"
+        for month in ("2025-03", "2025-02", "2025-02&as=now"):
+            yield f"/teams/{team.pk}/statement/?month={month}"
     for job in Job.objects.exclude(status="running").order_by("pk")[:SOME]:
         yield f"/jobs/{job.pk}/"
     yield "/imports/"

@@ -327,3 +327,9 @@ if REAL.is_dir():
         assert f"{Decimal(by_team.total()) / 3600:.6f}" == expected["expect"]["gpu_hours_total"]
         for team, hours in expected["expect"]["gpu_hours_by_team"].items():
             assert f"{Decimal(by_team[team]) / 3600:.6f}" == hours
+
+
+def test_an_allocation_is_no_bill_though_it_has_all_columns_of_one():
+    header = "date,team,line,provider,gpu_type,job_gpu_hours,cost_usd"
+    with pytest.raises(FileRefused, match="it shares the cost out"):
+        read(f"{header}\n2025-03-01,nlp,jobs,AWS,L4,1,2.00\n", form=costs)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.load import Source, load
-from dashboard.models import CostSnapshot, Job, PeriodEntry, Team
+from dashboard.models import CostSnapshot, Job, PeriodEntry, Team, UsageSnapshot
 from dashboard.models.names import name_key
 
+from .cast import files, name_everything
 from .conftest import examples
 from .contracts import make_entry
 
@@ -147,3 +149,34 @@ def test_names_that_look_like_formulas_come_back_as_they_were(client, finance, n
     take_in(content)
     job = Job.objects.select_related("team").get()
     assert (job.team.name, job.model_name, job.provider, job.gpu_type) == (name,) * 4
+
+
+IN_WORDS = re.compile("exports for reading|Unknown format: the header has|its header lacks")
+
+
+def test_any_file_is_taken_back_as_it_is_or_refused_in_words(client, admin, as_of):
+    as_of("2025-03-31 12:00")
+    name_everything(["=vision", "nlp"])
+    client.force_login(admin)
+    taken, refused = set(), {}
+    for path in files("csv"):
+        if content := given(client, path):
+            before = counted()
+            summary = load([Source("export.csv", io.BytesIO(content))])
+            if summary.committed:
+                taken.add(path.partition("?")[0])
+                assert summary.changes == 0, path
+            else:
+                refused[path] = " ".join(one["text"] for one in summary.refusals)
+            assert counted() == before, path
+    assert taken == {"/jobs/", "/costs/", "/contracts/"}
+    assert len(refused) > 10 and all(IN_WORDS.search(words) for words in refused.values()), refused
+
+
+def given(client: Client, path: str) -> bytes:
+    answer = client.get(path)
+    return b"".join(answer.streaming_content) if answer.has_header("Content-Disposition") else b""
+
+
+def counted() -> list[int]:
+    return [model.objects.count() for model in (Team, Job, CostSnapshot, UsageSnapshot, PeriodEntry)]
