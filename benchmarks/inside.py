@@ -360,7 +360,7 @@ def roll_up(worker: Worker, how: str) -> Told:
 def get_afresh(worker: Worker, url: str) -> Told:
     from dashboard import remembered
 
-    remembered.KEPT.forget()
+    remembered.forget()
     return worker.get(url)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from .scope import Span, bucket_end, buckets, shift_month
 
 Month = TypeVar("Month")  # what a month comes to
+Row = TypeVar("Row")
+Known = TypeVar("Known")
 MOST_KEPT = 200_000  # rows, of some hundred bytes each
 PATIENCE = 10  # seconds for another thread that works out the same months
 
@@ -56,7 +58,23 @@ class Kept:
 
 
 KEPT = Kept()
+TOLD = Kept()  # what texts say
 WORKING = threading.RLock()  # of many that miss the same months one works them out
+
+
+def once(known_by: Hashable, work_out: Callable[[Known], list[Row]], known: Known) -> list[Row]:
+    """What something comes to of which nothing but its own content decides. Nobody changes the answer."""
+    key = digest(known_by, known)
+    rows: list[Row] | None = TOLD.get(key)
+    if rows is None:
+        rows = work_out(known)
+        TOLD.keep(key, rows, len(rows))
+    return rows
+
+
+def forget() -> None:
+    KEPT.forget()
+    TOLD.forget()
 
 
 def by_month(

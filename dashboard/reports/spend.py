@@ -19,6 +19,7 @@ from ..money import carry_cents
 from ..naming import Names
 from ..posted import whole_months
 from ..scope import Scope
+from .stored import rows_of
 
 ZERO = Decimal("0.00")
 
@@ -113,16 +114,16 @@ def as_row(posting: posted.Posting) -> Row:
 
 def stored_rows(scope: Scope, names: Names) -> list[Row]:
     snapshots = narrowed(CostSnapshot.objects.within(scope.span), scope, names)
-    fields = ("date", "provider", "gpu_type", "cost_usd", "from_lines")
-    stored = [
-        Row(day, provider, gpu_type, usd, "lines" if of_lines else "entered")
-        for day, provider, gpu_type, usd, of_lines in snapshots.values_list(*fields)
-    ]
+    stored = rows_of(snapshots, "cost_usd", as_stored)
     if scope.basis == settings.HELIOX_COST_BASIS:
         return stored
     derived = {(row.day, row.provider, row.gpu_type) for row in stored if row.source == "lines"}
     entered = [row for row in stored if row.source == "entered"]
     return entered + from_lines(scope, names, derived)
+
+
+def as_stored(day: date, provider: str, gpu_type: str, usd: Decimal, of_lines: bool) -> Row:
+    return Row(day, provider, gpu_type, usd, "lines" if of_lines else "entered")
 
 
 def from_lines(scope: Scope, names: Names, derived: set[tuple[date, str, str]]) -> list[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import gpu_time, posted
 from ..models import UsageSnapshot
@@ -15,6 +15,7 @@ from ..naming import Names
 from ..scope import Scope
 from .job_time import time_by
 from .spend import cell_of, narrowed, posted_alone, rows_and_posted
+from .stored import rows_of
 
 ZERO = Decimal(0)
 
@@ -52,13 +53,17 @@ def metered_by_cell(
 def read_metered(scope: Scope, names: Names, found: posted.Posted | None) -> dict[posted.Cell, Decimal]:
     rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
     cells: defaultdict[posted.Cell, Decimal] = defaultdict(lambda: ZERO)
-    for day, provider, gpu_type, amount in rows.values_list("date", "provider", "gpu_type", "gpu_hours"):
+    for day, provider, gpu_type, amount, _ in rows_of(rows, "gpu_hours", as_told):
         cells[day, names.provider(provider), names.gpu_type(gpu_type)] += amount
     stored = set(cells)
     for posting in (found or posted_alone(scope, names)).postings:
         if posting.gpu_hours is not None and posting.cell not in stored:
             cells[posting.cell] += posting.gpu_hours
     return cells
+
+
+def as_told(*row: Any) -> tuple[Any, ...]:
+    return row
 
 
 def job_hours(scope: Scope, names: Names) -> list[Hours]:

@@ -269,7 +269,7 @@ def test_closed_lines_never_change_and_add_up_to_the_allocation_of_the_last_clos
 
 
 def start_anew() -> None:
-    remembered.KEPT.forget()
+    remembered.forget()
     with_lines = ClosedLine.objects.all()
     with_lines._raw_delete(with_lines.db)
     Accrual.objects.all()._raw_delete(with_lines.db)

@@ -290,7 +290,7 @@ def test_waste_of_some_teams_is_not_that_of_all(quarter):
 
 def prices_and_waste(forget: bool = False) -> tuple:
     if forget:
-        remembered.KEPT.forget()
+        remembered.forget()
     waste = daily_waste(ALL_OF_IT, Names.load(), QUARTER)
     return sorted(priced_cells(ALL_OF_IT, Names.load())), {
         day: +parts for day, parts in waste.items() if +parts

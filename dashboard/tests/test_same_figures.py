@@ -54,7 +54,7 @@ def take_in() -> list[str]:
 
 def told(url: str) -> dict[str, str]:
     """What every page and file says, by its address."""
-    remembered.KEPT.forget()
+    remembered.forget()
     with connected_to(default=url):
         call_command("migrate", verbosity=0)
         root = User.objects.create_superuser("root")
@@ -67,7 +67,7 @@ def told(url: str) -> dict[str, str]:
             answer = client.get(path)
             content = b"".join(answer.streaming_content) if answer.streaming else answer.content
             said[normal(path)] = f"{answer.status_code} {normal(content.decode())}"
-    remembered.KEPT.forget()
+    remembered.forget()
     return said
 
 
