@@ -11,7 +11,8 @@ from dataclasses import dataclass
 ALL = (
     *("backup", "frozen", "restarted", "locked", "full_disk", "kills", "writers", "beside_import"),
     *("slow_clients", "crowd", "million", "soak"),
-    *("bombs", "extremes", "filters", "fuzz", "migrations", "properties", "same_figures", "spreadsheet"),
+    *("bombs", "cents", "extremes", "filters", "fuzz", "migrations", "properties", "same_figures"),
+    "spreadsheet",
 )
 ONLY_SQLITE = ("beside_import",)  # which has one writer at a time
 # Those about a server of PostgreSQL: they bring their own.

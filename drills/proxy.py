@@ -56,6 +56,7 @@ def site(folder: Path, port: int, server: int) -> str:
     text = found[1]
     for documented, here in {
         "listen 443 ssl": f"listen {HOST}:{port} ssl",
+        "listen 80;": f"listen {HOST}:{free_port()};",
         "127.0.0.1:8000": f"{HOST}:{server}",
         "heliox.example.com": HOST,
         "/etc/ssl/heliox": str(folder / "heliox"),

@@ -231,12 +231,17 @@ class JobPlan:
             remember(run, Job, "t.id IN (SELECT id FROM staged_jobs WHERE fate = 'updated')")
         if self.new_providers:
             rollups.expect(self.new_providers)
-        if many := self.are_many_for_one_writer():
-            late_indexes.leave_for_later(Job, self.jobs("inserted"))
-        keys = "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'"
-        with noting.noted(connection, keys, by_triggers=not many):
-            merge(run)
+        self.merge_noted(run)
         LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups))
+
+    def merge_noted(self, run: ImportRun) -> None:
+        if self.are_many_for_one_writer():
+            late_indexes.leave_for_later(Job, self.jobs("inserted"))
+            noted = noting.noted_at_once(connection, "SELECT id FROM staged_jobs WHERE fate = 'updated'")
+        else:
+            noted = noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'")
+        with noted:
+            merge(run)
 
     def are_many_for_one_writer(self) -> bool:
         """So that others on SQLite would wait long until they can write."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q
@@ -111,20 +112,20 @@ def on(sides: Sides) -> Q:
 def unknown(sides: Sides, known: Days, called: str) -> str:
     """In words, the first thing that is missing on either side; the earlier side first."""
     for span, side in ((sides.before, " before"), (sides.now, "")):
-        days = {day for of_one in known.values() for day in of_one if day in span}
+        days = set(span).intersection(chain.from_iterable(known.values()))
         if not days:
             return f"no {called}{side or ' now'}"
         if missing := span.length - len(days):
             return f"no {called} on {missing} of {span.length} days{side}"
     for provider in sorted(known, key=str.casefold):
         for span, side in ((sides.before, " before"), (sides.now, "")):
-            if missing := len(gaps(known[provider], span)):
+            if missing := gaps(known[provider], span):
                 return f"no {called} of {provider} on {missing} of {span.length} days{side}"
     return ""
 
 
-def gaps(days: set[date], span: Span) -> list[date]:
-    """Days of the span without rows, between the first and the last that have any."""
+def gaps(days: set[date], span: Span) -> int:
+    """How many days of the span have no row, between the first and the last that have any."""
     if not days:
-        return []
-    return [day for day in Span.inclusive(min(days), max(days)).clipped(span) if day not in days]
+        return 0
+    return len(set(Span.inclusive(min(days), max(days)).clipped(span)) - days)

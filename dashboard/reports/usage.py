@@ -128,17 +128,24 @@ class Sum:
 
 
 def total(cells: Iterable[Hours]) -> Sum:
-    cells = list(cells)
-    metered = [cell.metered for cell in cells if cell.metered is not None]
-    usd = [cell.usd for cell in cells if cell.usd is not None]
-    return Sum(
-        sum(metered, ZERO) if metered else None,
-        sum(cell.job_microseconds for cell in cells),
-        sum(usd, Decimal("0.00")) if usd else None,
-        sum(cell.job_microseconds for cell in cells if cell.metered is None),
-    )
+    metered: Decimal | None = None
+    usd: Decimal | None = None
+    microseconds = unmetered = 0
+    for _, _, _, hours, of_jobs, cost in cells:
+        microseconds += of_jobs
+        if hours is None:
+            unmetered += of_jobs
+        else:
+            metered = hours if metered is None else metered + hours
+        if cost is not None:
+            usd = cost if usd is None else usd + cost
+    return Sum(metered, microseconds, usd, unmetered)
 
 
 def idle_hours(cells: Iterable[Hours]) -> Decimal:
     """max(metered − job, 0) of each cell: one cell's overuse never fills another's idleness."""
-    return sum((max(c.metered - c.job_hours, ZERO) for c in cells if c.metered is not None), ZERO)
+    idle = ZERO
+    for _, _, _, hours, of_jobs, _ in cells:
+        if hours is not None and (unheld := hours * gpu_time.HOUR - of_jobs) > 0:
+            idle += unheld
+    return idle / gpu_time.HOUR

@@ -93,18 +93,23 @@ def on_sqlite(source: str, sign: int) -> str:
     from ..gpu_time import sqlite_piece
 
     piece = sqlite_piece("MAX(j.start_time, d.starts_at)", "MIN(j.end_time, d.ends_at)")
-    known = held("j", "sqlite")
+    known, first_day = held("j", "sqlite"), "substr(j.start_time, 1, 10)"
+    within = f"c.clock IS NULL AND {first_day} = substr(j.end_time, 1, 10)"
+    jobs = f"{source} j LEFT JOIN provider_clocks c ON c.provider = j.provider"
     return f"""
     SELECT '{NO_DAY}' AS day, {subjects("j")}, 0 AS microseconds, 0 AS job_days, {sign} AS jobs
     FROM {source} j WHERE {known} IS NOT TRUE
     UNION ALL
+    SELECT {first_day}, {subjects("j")}, {sign} * ({sqlite_piece("j.start_time", "j.end_time")}),
+        {sign} * (j.end_time > {first_day} || '{ZONE["sqlite"]}'), {sign}
+    FROM {jobs} WHERE {known} AND {within}
+    UNION ALL
     SELECT d.day, {subjects("j")}, {sign} * ({piece}),
         {sign} * (j.end_time > d.starts_at), {sign} * (j.start_time >= d.starts_at)
-    FROM {source} j LEFT JOIN provider_clocks c ON c.provider = j.provider
-    CROSS JOIN bill_days d ON d.clock = COALESCE(c.clock, 'UTC')
+    FROM {jobs} CROSS JOIN bill_days d ON d.clock = COALESCE(c.clock, 'UTC')
         AND d.starts_at > datetime(j.start_time, '-26 hours')
         AND d.starts_at <= j.end_time AND d.ends_at > j.start_time
-    WHERE {known} AND (d.starts_at < j.end_time OR j.end_time = j.start_time)"""
+    WHERE {known} AND NOT ({within}) AND (d.starts_at < j.end_time OR j.end_time = j.start_time)"""
 
 
 def on_citus(source: str, sign: int) -> str:

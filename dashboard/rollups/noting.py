@@ -31,12 +31,12 @@ def alone(connection: Any) -> None:
 
 
 @contextmanager
-def noted(connection: Any, keys: str, params: Sequence[Any] = (), by_triggers: bool = True) -> Iterator[None]:
+def noted(connection: Any, keys: str, params: Sequence[Any] = ()) -> Iterator[None]:
     """Around a write of the jobs with these keys: SQL of one column `id`, asked before the write."""
-    if by_triggers and not workers.hold_jobs(connection):
+    if not workers.hold_jobs(connection):
         yield
         return
-    with transaction.atomic(using=connection.alias), without_triggers(connection):
+    with transaction.atomic(using=connection.alias):
         alone(connection)
         pick(connection, keys, params)
         keep(connection, "old_jobs", WRITTEN)
@@ -47,14 +47,22 @@ def noted(connection: Any, keys: str, params: Sequence[Any] = (), by_triggers: b
 
 
 @contextmanager
-def without_triggers(connection: Any) -> Iterator[None]:
-    """Where there are any; nobody else writes meanwhile."""
-    if workers.hold_jobs(connection):
+def noted_at_once(connection: Any, stored: str) -> Iterator[None]:
+    """On SQLite around a write that adds jobs and changes those of these keys, without its triggers.
+
+    Nobody else writes meanwhile, and what is added lies behind all that there was.
+    """
+    with transaction.atomic(using=connection.alias):
+        triggers.drop(connection)
+        pick(connection, stored, ())
+        keep(connection, "old_jobs", WRITTEN)
+        keep(connection, "last_job", "SELECT COALESCE(MAX(rowid), 0) AS row FROM jobs")
         yield
-        return
-    triggers.drop(connection)
-    yield
-    triggers.install(connection)
+        added = f"SELECT id, {columns(WATCHED)} FROM jobs WHERE rowid > (SELECT row FROM last_job)"
+        keep(connection, "new_jobs", f"{added} UNION ALL {WRITTEN}")
+        note(connection, ("new_jobs", 1), ("old_jobs", -1))
+        drop(connection, "written_jobs", "old_jobs", "last_job", "new_jobs")
+        triggers.install(connection)
 
 
 @contextmanager

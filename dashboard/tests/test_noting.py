@@ -302,7 +302,7 @@ WRITES = re.compile(
 )
 # SQL that writes jobs, or any table it is given, and the function that notes what it does to jobs.
 NOTED_BY = {
-    "ingest/jobs.py merge": "write",
+    "ingest/jobs.py merge": "merge_noted",
     "ingest/rows.py put_back": "take_back_jobs",
     "ingest/undo.py take_back_jobs": "take_back_jobs",
     "demo_data/storing.py copy_into": "write_jobs",
@@ -315,7 +315,7 @@ OTHERS = {
     "moving.py move",
     "rollups/clocks.py roll_up_again",
     "rollups/settling.py merged",
-    "rollups/settling.py sum_up",
+    "rollups/settling.py summed_afresh",
     "rollups/stamps.py stamp_all",
     "rollups/stamps.py stamping",
     "rollups/settling.py settle",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -148,8 +150,8 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
 
 def by_bucket(axis: Axis, hours: Iterable[Hours]) -> dict[date, Sum]:
     gathered: defaultdict[date, list[Hours]] = defaultdict(list)
-    for cell in hours:
-        gathered[axis.of(cell.day)].append(cell)
+    for day, of_day in groupby(hours, key=attrgetter("day")):
+        gathered[axis.of(day)] += of_day
     return {start: total(cells) for start, cells in gathered.items()}
 
 

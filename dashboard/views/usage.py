@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -55,18 +58,50 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "dashboard/usage.html", context)
 
 
-def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table; most are never shown, so the ratios are worked out when they are."""
+
+    day: date
+    provider: str
+    gpu_type: str
+    sums: usage.Sum
+
+    @property
+    def metered(self) -> Decimal | None:
+        return self.sums.metered
+
+    @property
+    def job_hours(self) -> Decimal:
+        return self.sums.job_hours
+
+    @property
+    def utilisation(self) -> Decimal | None:
+        return self.sums.utilisation
+
+    @property
+    def usd(self) -> Decimal | None:
+        return self.sums.usd
+
+    @property
+    def unit_price(self) -> Decimal | None:
+        return self.sums.unit_price
+
+
+def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[Row]:
     groups: defaultdict[tuple[date, str, str], list[usage.Hours]] = defaultdict(list)
-    for cell in cells:
-        groups[asked.bucket_of(cell.day), cell.provider, cell.gpu_type].append(cell)
-    return [row(*key, usage.total(groups[key])) for key in sorted(groups)]
+    for day, of_day in groupby(cells, key=attrgetter("day")):
+        start = asked.bucket_of(day)
+        for cell in of_day:
+            groups[start, cell.provider, cell.gpu_type].append(cell)
+    return [Row(*key, usage.total(groups[key])) for key in sorted(groups)]
 
 
 def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
     for row in table.rows:
         got = row.record
-        cell = got["day"], got["provider"], got["gpu_type"]
-        yield *cell, got["metered"], six_decimals(got["job_hours"]), got["usd"]
+        cell = got.day, got.provider, got.gpu_type
+        yield *cell, got.metered, six_decimals(got.job_hours), got.usd
 
 
 def control(total: usage.Sum) -> str:
@@ -75,23 +110,9 @@ def control(total: usage.Sum) -> str:
     return f"{metered}, {jobs} job GPU-hours, {amount(total.usd, 'USD')}"
 
 
-def row(day: date, provider: str, gpu_type: str, sums: usage.Sum) -> dict[str, Any]:
-    return {
-        "day": day,
-        "provider": provider,
-        "gpu_type": gpu_type,
-        "metered": sums.metered,
-        "job_hours": sums.job_hours,
-        "utilisation": sums.utilisation,
-        "usd": sums.usd,
-        "unit_price": sums.unit_price,
-    }
-
-
-def address(asked: Asked, row: dict[str, Any]) -> str:
-    days = asked.days_of(row["day"], asked.scope.bucket)
-    parameters = days | {"provider": row["provider"], "gpu_type": row["gpu_type"]}
-    return asked.link("jobs", **parameters)
+def address(asked: Asked, row: Row) -> str:
+    days = asked.days_of(row.day, asked.scope.bucket)
+    return asked.link("jobs", **days, provider=row.provider, gpu_type=row.gpu_type)
 
 
 def figures(measures: Measures) -> list[dict[str, Any]]:
