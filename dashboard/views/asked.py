@@ -172,6 +172,15 @@ class Asked:
             for kind, label in FORMATS.items()
         ]
 
+    def links_to_file(self, name: str) -> list[dict[str, str]]:
+        """One of the further files of a page, by its `file=`."""
+        if not may_export(self.request.user):
+            return []
+        return [
+            {"label": label, "url": self.here(_export=kind, file=name, page="", sort="")}
+            for kind, label in FORMATS.items()
+        ]
+
     def export(
         self,
         page: str,

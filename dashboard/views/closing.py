@@ -16,10 +16,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..access import User, may_add, may_administer, may_export, viewing
+from ..access import User, may_add, may_administer, viewing
 from ..clock import today
 from ..closing import Refused, check_may_be_closed, close_month, withdraw
-from ..exports import FORMATS
 from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Team
 from ..money import cents, usd
 from ..reports import closing
@@ -236,7 +235,7 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
         accruals=list(Accrual.objects.filter(close=close)),
         since=since,
         elsewhere=ELSEWHERE,
-        since_files=links_to_restated(asked),
+        since_files=asked.links_to_file(RESTATED),
         journal=told,
         setup=setup_in_words(MonthClose.objects.values_list("setup", flat=True).get(pk=close.pk)),
         idle_view=IDLE_VIEWS.get(close.idle, close.idle),
@@ -255,14 +254,6 @@ def file_of(asked: Asked, close: MonthClose, told: Journal, since: Restated) -> 
         name, total = f"restated_{close}", f"{since.usd} USD"
         return asked.export(name, RESTATED_COLUMNS, lambda: restated_rows(since), total)
     return asked.export(f"journal_{close}", COLUMNS, lambda: told.entries, f"{told.total} USD")
-
-
-def links_to_restated(asked: Asked) -> list[dict[str, str]]:
-    if not may_export(asked.request.user):
-        return []
-    return [
-        {"label": label, "url": asked.here(_export=kind, file=RESTATED)} for kind, label in FORMATS.items()
-    ]
 
 
 def frozen(close: MonthClose, told: Journal) -> list[dict[str, Any]]:

@@ -13,12 +13,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access import User, may_add, may_administer, may_export, viewing
+from ..access import User, may_add, may_administer, viewing
 from ..admin.contracts import price_in_words
 from ..charts import Chart, Series
 from ..clock import today
 from ..contract_tables import RecoveryTable
-from ..exports import FORMATS
 from ..gpu_time import hours, six_decimals
 from ..models import Commitment, PeriodEntry, Rate
 from ..reports.recovery import Contracts, Entered, Priced, Recovery, contracts
@@ -63,7 +62,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         more_entries=max(len(found.entries) - MOST_LISTED, 0),
         rates=[rate_row(asked, one) for one in found.rates],
         commitments=[commitment_row(asked, one) for one in found.commitments],
-        entry_files=entry_files(asked),
+        entry_files=asked.links_to_file(ENTRIES),
         table=asked.one_page(table),
         sums=sums(found),
         actions=actions(request.user),
@@ -226,15 +225,6 @@ def file_of_entries(asked: Asked, found: Contracts) -> HttpResponseBase | None:
     total = sum((one.spread.entry.cost_usd for one in found.entries), ZERO)
     control = f"{total} USD, whole entries"
     return asked.export("period-entries", ENTRY_COLUMNS, lambda: entry_rows(asked, found.entries), control)
-
-
-def entry_files(asked: Asked) -> list[dict[str, str]]:
-    if not may_export(asked.request.user):
-        return []
-    return [
-        {"label": label, "url": asked.here(_export=kind, file=ENTRIES, page="", sort="")}
-        for kind, label in FORMATS.items()
-    ]
 
 
 def entry_rows(asked: Asked, entered: Iterable[Entered]) -> Iterator[tuple[Any, ...]]:

@@ -14,9 +14,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from ..access import may_export, viewing
+from ..access import viewing
 from ..charts import Chart, Series
-from ..exports import FORMATS
 from ..gpu_time import MICROSECOND, hours, six_decimals
 from ..models import Team
 from ..money import to_cents, usd
@@ -76,7 +75,7 @@ def context(asked: Asked, found: Found) -> dict[str, Any]:
         "figures": [] if nothing(found) else figures(asked, found),
         "charts": [chart(asked, found.waste)],
         **tables,
-        "files": {name: links_to_file(asked, name) for name in FILES},
+        "files": {name: asked.links_to_file(name) for name in FILES},
         "how": hows(asked, found),
         "unlogged": usd(sum(one.unlogged for one in found.waste.idle or [])),
         "direct": usd(found.waste.direct),
@@ -406,12 +405,3 @@ FILES = {
         lambda found: f"{found.stuck.usd} USD so far",
     ),
 }
-
-
-def links_to_file(asked: Asked, name: str) -> list[dict[str, str]]:
-    if not may_export(asked.request.user):
-        return []
-    return [
-        {"label": label, "url": asked.here(_export=kind, file=name, page="", sort="")}
-        for kind, label in FORMATS.items()
-    ]
