@@ -23,6 +23,7 @@ from dashboard.models import (
     ImportRun,
     Invoice,
     Job,
+    MonthClose,
     NameAlias,
     Restatement,
     SpendMapping,
@@ -63,6 +64,7 @@ DAYS = "start=2025-03-01&end=2025-03-31"
 
 def name_everything(names: Iterable[str]) -> None:
     """By plain writes, as another program might: forms and imports would refuse some."""
+    names = list(names)
     for number, name in enumerate(names, 1):
         short = name[:100]
         team = Team.objects.create(name=name)
@@ -114,29 +116,26 @@ def name_everything(names: Iterable[str]) -> None:
         make_job("2025-02-01 00:00", "2025-02-01 10:00", **facts)
         make_cost("2025-02-01", f"{number}.50", **in_february)
         make_usage("2025-02-01", "20.00", **in_february)
-    close_february(user)
+    close_february(names, user)
 
 
-def close_february(user: User) -> None:
-    """Then its bill falls by a dollar for each name, by who is named so."""
-    close = close_month(date(2025, 2, 1), user, "effective", "apart", note=user.first_name)
-    for team, cost in zip(
-        Team.objects.order_by("pk"),
-        CostSnapshot.objects.filter(date="2025-02-01").order_by("pk"),
-        strict=True,
-    ):
+def close_february(names: list[str], user: User) -> None:
+    """Once; then its bill falls by a dollar for each name, by who is named so."""
+    close = MonthClose.objects.filter(month="2025-02-01").first()
+    close = close or close_month(date(2025, 2, 1), user, "effective", "apart", note=user.first_name)
+    for name in names:
+        hardware = {"provider": name[:100], "gpu_type": name[:100]}
         Restatement.objects.create(
             close=close,
             at=at("2025-03-02 00:00"),
-            who=team.name[:150],
-            what=f"Edit of {team.name}"[:500],
-            team=team.pk,
-            team_name=team.name,
-            provider=cost.provider,
-            gpu_type=cost.gpu_type,
+            who=name[:150],
+            what=f"Edit of {name}"[:500],
+            team=Team.objects.get(name=name).pk,
+            team_name=name,
             cents=-100,
+            **hardware,
         )
-    CostSnapshot.objects.filter(date="2025-02-01").update(cost_usd=F("cost_usd") - 1)
+        CostSnapshot.objects.filter(date="2025-02-01", **hardware).update(cost_usd=F("cost_usd") - 1)
 
 
 def pages() -> Iterator[str]:

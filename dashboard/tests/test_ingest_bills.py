@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from dashboard.checks import stored_basis
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Options
-from dashboard.models import BillLine, CostSnapshot, Delivery, ImportRun, NameAlias, UsageSnapshot
+from dashboard.models import (
+    AuditEvent,
+    BillLine,
+    CostSnapshot,
+    Delivery,
+    ImportRun,
+    NameAlias,
+    UsageSnapshot,
+)
 from dashboard.money import carry_cents, to_cents
 
 from .conftest import REAL, make_cost, make_usage
@@ -257,6 +265,10 @@ def test_a_change_of_basis_is_warned_of_until_the_snapshots_are_rebuilt(settings
     settings.HELIOX_COST_BASIS = "billed"
     assert [warning.hint for warning in stored_basis(["default"])] == ["Run: manage.py rebuild_snapshots"]
     call_command("rebuild_snapshots", verbosity=0)
+    told = AuditEvent.objects.latest("pk")
+    assert (told.action, told.rows) == ("changed", 1) and "cost_snapshots" in told.details
+    call_command("rebuild_snapshots", verbosity=0)
+    assert AuditEvent.objects.latest("pk") == told, "nothing changed"
     assert (stored_basis(["default"]), costs()) == ([], {"1 AWS A100-80GB": "10.00"})
 
 
