@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
+from sys import intern
 from typing import Any, TypeVar
 
 from .. import remembered
@@ -14,6 +16,7 @@ from ..models.month_texts import month_texts
 from ..money import CENT
 
 Row = TypeVar("Row")
+day_of = lru_cache(maxsize=10_000)(date.fromisoformat)  # one object, however many rows are of the day
 COLUMNS = "provider", "gpu_type", "from_lines"
 
 
@@ -23,7 +26,11 @@ def rows_of(snapshots: Any, column: str, as_row: Callable[[date, str, str, Decim
     def read(text: str) -> list[Row]:
         return [
             as_row(
-                date.fromisoformat(day), provider, gpu_type, Decimal(amount).quantize(CENT), bool(of_lines)
+                day_of(day),
+                intern(provider),
+                intern(gpu_type),
+                Decimal(amount).quantize(CENT),
+                bool(of_lines),
             )
             for day, provider, gpu_type, of_lines, amount in sorted(json.loads(text, parse_float=Decimal))
         ]
