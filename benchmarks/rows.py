@@ -128,8 +128,8 @@ ROWS = (
         "the same; ≥ 0.35",
         on_sqlite.on_sqlite,
         elsewhere="datasette 0.09",
-        limit="As on PostgreSQL: Waste and Running jobs price what runs, 11 jobs beside 377, and show up to 50 "
-        "of them in each table; what a page of jobs takes is Django's forms and templates.",
+        limit="As on PostgreSQL: Waste and Running jobs price what runs, 11 jobs beside 377, and show up to "
+        "50 of them in each table; what a page of jobs takes is Django's forms and templates.",
     ),
     Row(
         15,
