@@ -30,7 +30,7 @@ NEWEST_FIRST = "start_time DESC NULLS LAST, id DESC"
 def first_page(bench: Bench) -> Result:
     found = {
         words: interleaved(bench.against_small(address(asked)))
-        for words, asked in single_filters(bench).items()
+        for words, asked in single_filters(bench, bench.small, bench.large).items()
     }
     most = max(found, key=lambda words: found[words][bench.large.label].cpu)
     milliseconds = found[most][bench.large.label].cpu * 1000
@@ -100,22 +100,22 @@ def address(asked: dict[str, Any]) -> str:
 # What is asked for
 
 
-def single_filters(bench: Bench) -> dict[str, dict[str, Any]]:
+def single_filters(bench: Bench, small: Database, large: Database) -> dict[str, dict[str, Any]]:
     """None; the most frequent and the rarest value of each; days; checks."""
     found: dict[str, dict[str, Any]] = {"no filter": {}}
-    for key, values in values_of(bench).items():
+    for key, values in values_of(bench, small, large).items():
         for how, value in (("frequent", values[0]), ("rare", values[-1])):
             found[f"{key}, {how}"] = {key: value}
     for days in (1, 7, 365):
         found[f"{days} days"] = days_before(bench, days)
     found["last 30 days"] = {"preset": "last30"}
-    for check in bench.worker(bench.small).call("checks").said["checks"][:3]:
+    for check in bench.worker(small).call("checks").said["checks"][:3]:
         found[f"check: {check}"] = {"quality": check}
     return found
 
 
 def triples(bench: Bench) -> dict[str, dict[str, Any]]:
-    values = values_of(bench)
+    values = values_of(bench, bench.small, bench.large)
     often = {key: some[0] for key, some in values.items()}
     rarely = {key: some[-1] for key, some in values.items()}
     days = days_before(bench, 90)
@@ -135,14 +135,14 @@ def triples(bench: Bench) -> dict[str, dict[str, Any]]:
     }
 
 
-def values_of(bench: Bench) -> dict[str, list[str]]:
+def values_of(bench: Bench, small: Database, large: Database) -> dict[str, list[str]]:
     """Those that both databases have, the most frequent among many first."""
-    few, many = (bench.worker(one).call("values").said["values"] for one in (bench.small, bench.large))
+    few, many = (bench.worker(one).call("values").said["values"] for one in (small, large))
     return {key: [value for value in many[key] if value in few[key]] for key in many}
 
 
 def searched(bench: Bench) -> dict[str, str]:
-    models = values_of(bench)["model"]
+    models = values_of(bench, bench.small, bench.large)["model"]
     return {"frequent": models[0], "in many names": "eval", "rare": models[-1], "in no name": NO_SUCH_WORD}
 
 

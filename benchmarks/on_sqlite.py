@@ -32,7 +32,7 @@ def filters(bench: Bench, small: Database, large: Database) -> Result:
         words: interleaved(
             {one.label: bench.worker(one).getting(address(asked)) for one in (small, large)}, runs=5
         )
-        for words, asked in single_filters(bench).items()
+        for words, asked in single_filters(bench, small, large).items()
     }
     most = max(runs[large.label].cpu for runs in found.values()) * 1000
     goals = [
