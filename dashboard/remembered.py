@@ -1,4 +1,4 @@
-"""What whole months came to, remembered by this process for as long as what they are made of stays the same.
+"""What months came to, remembered by this process for as long as what they are made of stays the same.
 
 Who asks says by what each month is known; a month that cannot be told to be unchanged has no key and is
 worked out each time. A process that remembers nothing answers the same, only later.
@@ -20,6 +20,8 @@ Month = TypeVar("Month")  # what a month comes to
 Row = TypeVar("Row")
 Known = TypeVar("Known")
 MOST_KEPT = 200_000  # rows, of some hundred bytes each
+MOST_OF_ONE = MOST_KEPT // 4
+SHORT = 7  # days
 PATIENCE = 10  # seconds for another thread that works out the same months
 
 
@@ -43,7 +45,7 @@ class Kept:
 
     def keep(self, key: bytes, month: Any, rows: int) -> None:
         with self.lock:
-            if key in self.months:
+            if key in self.months or rows > MOST_OF_ONE:
                 return
             self.months[key], self.sizes[key] = month, 1 + rows
             self.rows += self.sizes[key]
@@ -84,8 +86,9 @@ def by_month(
     unchanged: Callable[[], set[date]],
     rows_of: Callable[[Any], int] = len,
 ) -> list[Month]:
-    """Each month within the span, and the parts of one at its ends.
+    """What each month comes to by its days within the span.
 
+    keys: of the first of each month; of a month that the span cuts, what its part is known by.
     work_out: the months that some days come to. unchanged: those whose key would still be the same.
     """
     if all(key in KEPT for key in keys.values()):
@@ -113,18 +116,27 @@ def found(
     return [*kept.values(), *worked_out.values()], worked_out
 
 
-def months_within(span: Span | None) -> Span | None:
-    """The whole months of the span, None where it has none."""
-    if span is None or not span.length:
-        return None
-    first = span.start if span.start.day == 1 else shift_month(span.start.replace(day=1), 1)
-    last = span.end.replace(day=1)
-    return Span(first, last) if first < last else None
+def is_worth_it(span: Span | None) -> bool:
+    """Whether working it out again takes longer than telling whether it changed."""
+    return span is not None and span.length >= SHORT
 
 
-def firsts(span: Span) -> list[date]:
+def part_of(month: date, span: Span) -> Span:
+    """The days of the month that are within the span."""
+    return Span(month, shift_month(month, 1)).clipped(span)
+
+
+def firsts(span: Span | None) -> list[date]:
     """The first of each month that the span's days are of."""
-    return buckets(span, "month") if span.length else []
+    return buckets(span, "month") if span and span.length else []
+
+
+def in_months(span: Span | None, rows: Iterable[Row], day: Callable[[Row], date]) -> dict[date, list[Row]]:
+    """By the first of their months; a month of the span without rows is there too."""
+    months: dict[date, list[Row]] = {first: [] for first in firsts(span)}
+    for row in rows:
+        months.setdefault(day(row).replace(day=1), []).append(row)
+    return months
 
 
 def without(span: Span, months: Iterable[date]) -> Iterator[Span]:

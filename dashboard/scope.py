@@ -45,6 +45,13 @@ class Span:
         start = max(self.start, other.start)
         return Span(start, max(start, min(self.end, other.end)))
 
+    @property
+    def in_months(self) -> Span:
+        """With the other days of its months."""
+        if not self.length:
+            return self
+        return Span(self.start.replace(day=1), shift_month(self.last.replace(day=1), 1))
+
     def before(self) -> Span:
         """The same number of days that end where this span starts."""
         return Span(self.start - (self.end - self.start), self.start)

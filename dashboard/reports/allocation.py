@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from .. import gpu_time
 from ..money import cents, usd
 from ..naming import Names
-from ..remembered import firsts
-from ..scope import Scope, Span, shift_month
+from ..remembered import in_months
+from ..scope import Scope, Span
 from . import shared_months, spend
 from .billed import Billed
 from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
@@ -178,10 +179,38 @@ def allocate(
     billed, times: of the scope, where they are read already.
     """
     by_model = by_model or bool(scope.models)
-    to_be = ToBeShared.of(scope, names, by_model, billed, times)
-    shares = list(to_be.lines(by_model))
-    bill = sum(cents(row.usd) for row in to_be.rows)
-    return Allocation([one for one in shares if wanted(one, scope)], bill, parts_of(shares), to_be.pools)
+    if billed is None and times is None:
+        share = partial(shared_by_month, names, by_model)
+        months = shared_months.by_month(("shares", by_model), scope, names, share, Shared.size)
+    else:
+        months = [Shared.of(ToBeShared.of(scope, names, by_model, billed, times), by_model)]
+    shares = [one for month in months for one in month.shares]
+    return Allocation(
+        [one for one in shares if wanted(one, scope)],
+        sum(month.bill for month in months),
+        parts_of(shares),
+        [pool for month in months for pool in month.pools],
+    )
+
+
+class Shared(NamedTuple):
+    """Whoever's shares of some days; bill: cents of all."""
+
+    shares: list[Share]
+    pools: list[CellPool]
+    bill: int
+
+    @classmethod
+    def of(cls, to_be: ToBeShared, by_model: bool) -> Shared:
+        return cls(list(to_be.lines(by_model)), to_be.pools, sum(cents(row.usd) for row in to_be.rows))
+
+    def size(self) -> int:
+        return len(self.shares) + len(self.pools)
+
+
+def shared_by_month(names: Names, by_model: bool, scope: Scope, billed: Billed) -> dict[date, Shared]:
+    to_be = ToBeShared.of(scope, names, by_model, billed)
+    return {month: Shared.of(part, by_model) for month, part in to_be.by_month(scope.span).items()}
 
 
 def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
@@ -205,13 +234,7 @@ def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
 
 def sums_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Sums]:
     to_be = ToBeShared.of(scope, names, by_model=False, billed=billed)
-    months: defaultdict[date, Sums] = defaultdict(lambda: defaultdict(dict))
-    months |= {month: defaultdict(dict) for month in firsts(scope.span)} if scope.span else {}
-    for pool, use in to_be.billed():
-        sums = months[pool.cell[0].replace(day=1)]
-        for line, owners in parts_of_cell(pool, use, to_be.spreading):
-            add(sums[line], owners)
-    return months
+    return {month: part.in_sum() for month, part in to_be.by_month(scope.span).items()}
 
 
 def add(total: dict[Any, int], owners: Mapping[Any, int]) -> None:
@@ -242,6 +265,22 @@ class ToBeShared:
         use, month_use = used(scope, names, by_model, times)
         pools = pools_of(billed, charges_in(billed.rows, scope, names), use)
         return cls(billed.rows, pools, use, Spreading(scope.idle, month_use))
+
+    def by_month(self, span: Span | None) -> dict[date, ToBeShared]:
+        rows = in_months(span, self.rows, attrgetter("day"))
+        pools = in_months(span, self.pools, lambda pool: pool.cell[0])
+        use = in_months(span, self.use.items(), lambda one: one[0][0])
+        return {
+            one: ToBeShared(rows.get(one, []), pools.get(one, []), dict(use.get(one, [])), self.spreading)
+            for one in sorted({*rows, *pools, *use})
+        }
+
+    def in_sum(self) -> Sums:
+        sums: Sums = defaultdict(dict)
+        for pool, use in self.billed():
+            for line, owners in parts_of_cell(pool, use, self.spreading):
+                add(sums[line], owners)
+        return sums
 
     def billed(self) -> Iterator[tuple[CellPool, Use]]:
         return ((pool, self.use.get(pool.cell, NO_USE)) for pool in self.pools)
@@ -286,7 +325,7 @@ def used(
     times: of the scope's days alone, where they are read already.
     """
     spreads = scope.idle != "apart"
-    span = whole_months(scope.span) if spreads else scope.span
+    span = scope.span.in_months if spreads and scope.span else scope.span
     rows = job_times(scope, names, ["model"] if by_model else [], span) if times is None else times
     hardware = {
         pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in rows}
@@ -323,12 +362,6 @@ def with_time(cells: dict[Cell, Use]) -> dict[Cell, Use]:
             if 0 in models.values():
                 use.models[team] = {model: spent for model, spent in models.items() if spent}
     return {cell: use for cell, use in cells.items() if use.teams}
-
-
-def whole_months(span: Span | None) -> Span | None:
-    if span is None or not span.length:
-        return span
-    return Span(span.start.replace(day=1), shift_month(span.last.replace(day=1), 1))
 
 
 # Cells

@@ -1,4 +1,4 @@
-"""The waste of each day; whole months are remembered, so that a comparison costs next to nothing."""
+"""The waste of each day; months are remembered, so that a comparison costs next to nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 
 from ..clock import today
 from ..money import usd
 from ..naming import Names
-from ..remembered import firsts
+from ..remembered import in_months
 from ..scope import Scope, Span, shift_month
 from . import shared_months
 from .allocation import IDLE, UNUSED, CellPool
@@ -38,10 +39,8 @@ def in_whole_months(span: Span) -> Span:
 
 def by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Days]:
     found, parts = shared_by_outcome(scope, names, billed)
-    months: dict[date, Days] = {month: {} for month in firsts(scope.span)} if scope.span else {}
-    for day, amounts in by_day(found.pools, parts, scope).items():
-        months.setdefault(day.replace(day=1), {})[day] = amounts
-    return months
+    days = by_day(found.pools, parts, scope).items()
+    return {month: dict(ones) for month, ones in in_months(scope.span, days, itemgetter(0)).items()}
 
 
 def by_day(pools: Iterable[CellPool], parts: Iterable[Outcome], scope: Scope) -> Days:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 from ..models import ClosedLine, MonthClose
 from ..naming import Names
-from ..remembered import firsts
+from ..remembered import in_months
 from ..scope import Scope, Span, shift_month
 from . import shared_months
 from .allocation import NOBODY, Share, ToBeShared
@@ -69,10 +70,9 @@ def owed_now(closes: Iterable[MonthClose], names: Names) -> dict[date, Amounts]:
 
 
 def owed_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, tuple[date, Amounts]]:
-    shares: dict[date, list[Share]] = {month: [] for month in firsts(scope.span)} if scope.span else {}
-    for one in ToBeShared.of(scope, names, by_model=False, billed=billed).lines(by_model=False):
-        shares[one.day.replace(day=1)].append(one)
-    return {month: (month, owed_by(ones)) for month, ones in shares.items()}
+    shares = ToBeShared.of(scope, names, by_model=False, billed=billed).lines(by_model=False)
+    months = in_months(scope.span, shares, attrgetter("day"))
+    return {month: (month, owed_by(ones)) for month, ones in months.items()}
 
 
 def size(month: tuple[date, Amounts]) -> int:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple, Self
 
 from .. import gpu_time
 from ..money import usd
 from ..naming import Names
-from ..remembered import firsts
+from ..remembered import in_months
 from ..scope import Scope
 from . import shared_months
 from .allocation import CellPool, cell_pools
@@ -46,11 +47,8 @@ def priced_cells(scope: Scope, names: Names) -> list[Priced]:
 
 
 def cells_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, list[Priced]]:
-    months: dict[date, list[Priced]] = {month: [] for month in firsts(scope.span)} if scope.span else {}
-    for pool in cell_pools(scope, names, billed):
-        if pool.pool.base > 0:
-            months.setdefault(pool.cell[0].replace(day=1), []).append(Priced.of(pool))
-    return months
+    cells = (Priced.of(pool) for pool in cell_pools(scope, names, billed) if pool.pool.base > 0)
+    return in_months(scope.span, cells, attrgetter("day"))
 
 
 @dataclass(frozen=True)

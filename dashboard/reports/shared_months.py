@@ -1,4 +1,4 @@
-"""The shares of whole months, remembered: by what a month's bill, hours and jobs are known to be unchanged.
+"""The shares of months, remembered: by what a month's bill, hours and jobs are known to be unchanged.
 
 Rows, hours and covered days are compared as they were read; GPU time and bill lines, of which there are
 more, by what these are known by.
@@ -17,7 +17,7 @@ from django.conf import settings
 from .. import remembered, rollups
 from ..models import Delivery, SpendMapping
 from ..naming import Names
-from ..remembered import digest
+from ..remembered import digest, part_of
 from ..scope import Scope
 from .billed import Billed
 from .job_time import picked
@@ -37,23 +37,21 @@ def by_month(
     share: Callable[[Scope, Billed], dict[date, Month]],
     rows_of: Callable[[Month], int] = sizes,
 ) -> list[Month]:
-    """What each month within the scope comes to, and the parts of one at its ends.
+    """What each month comes to by its days within the scope.
 
     question: tells what is remembered from the answers to others. share: what each month within a scope
     comes to; asked only for days of which nothing is remembered. Teams, statuses, models and the search
     of the scope are left out of it: whatever narrows the answer is of the question.
     """
     billed = Billed.read(scope, names)
-    months = remembered.months_within(scope.span)
-    if scope.span is None or months is None:
+    if scope.span is None or not remembered.is_worth_it(scope.span):
         return list(share(scope, billed).values())
-    within = scope.over(months)
-    known = Known.read(within, names)
+    known = Known.once(scope, names)
     return remembered.by_month(
         scope.span,
-        known.keys(question, within, names, billed),
+        known.keys(question, scope, names, billed),
         lambda span: share(scope.over(span), billed.within(span)),
-        lambda: known.unchanged(within, names),
+        lambda: known.unchanged(scope, names),
         rows_of,
     )
 
@@ -69,22 +67,34 @@ class Known:
     lines: tuple[Any, ...]
 
     @classmethod
-    def read(cls, months: Scope, names: Names) -> Known:
-        assert months.span
-        everybody = months.but(teams=(), statuses=(), models=(), q="")
-        return cls(rollups.known_by(picked(everybody, names), names, months.span), lines_known_by())
+    def once(cls, scope: Scope, names: Names) -> Known:
+        """What was known when a page first asked."""
+        asked = Known, scope.span, scope.providers, scope.gpu_types, scope.idle == "apart"
+        return names.once(asked, lambda: cls.read(scope, names))
 
-    def keys(self, question: Hashable, months: Scope, names: Names, billed: Billed) -> dict[date, bytes]:
+    @classmethod
+    def read(cls, scope: Scope, names: Names) -> Known:
+        assert scope.span
+        everybody = scope.but(teams=(), statuses=(), models=(), q="")
+        # Idle cost goes to who used the same GPUs in that month, so that all of its days count.
+        span = scope.span if scope.idle == "apart" else scope.span.in_months
+        return cls(rollups.known_by(picked(everybody, names), names, span), lines_known_by())
+
+    def keys(self, question: Hashable, scope: Scope, names: Names, billed: Billed) -> dict[date, bytes]:
         """Of each month that can be told to be unchanged."""
-        asked = question, months.providers, months.gpu_types, months.basis, months.idle
+        assert scope.span
+        asked = question, scope.providers, scope.gpu_types, scope.basis, scope.idle
         set_up = settings.HELIOX_COST_BASIS, settings.HELIOX_SPREAD_CREDITS
         shown = sorted(names.providers.items()), sorted(names.gpu_types.items())
         common, of_months = digest(asked, set_up, shown, self.lines), billed.of_months(self.jobs)
-        return {month: digest(month, common, known, of_months[month]) for month, known in self.jobs.items()}
+        return {
+            month: digest(part_of(month, scope.span), common, known, of_months[month])
+            for month, known in self.jobs.items()
+        }
 
-    def unchanged(self, months: Scope, names: Names) -> set[date]:
+    def unchanged(self, scope: Scope, names: Names) -> set[date]:
         """The months that are still known by the same."""
-        now = Known.read(months, names)
+        now = Known.read(scope, names)
         if now.lines != self.lines:
             return set()
         return {month for month, known in self.jobs.items() if now.jobs.get(month) == known}

@@ -1,13 +1,14 @@
-"""GPU time and jobs by what pages ask for; days of whole months are remembered until something changes."""
+"""GPU time and jobs by what pages ask for; what a month comes to by day is remembered until it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 from ..naming import Names
-from ..remembered import by_month, digest, firsts, months_within
+from ..remembered import by_month, digest, in_months, is_worth_it, part_of
 from ..scope import Span
 from .reading import Picked, asked_once, summed_by
 from .stamps import known_by
@@ -19,9 +20,9 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
     """(one value per key …, GPU microseconds, job-days, jobs that begin) within the span, as of now.
 
     Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
-    the job-days mean little. Days of whole months may be remembered.
+    the job-days mean little. What comes by day may be remembered.
     """
-    question = summed_by_month if "day" in keys and months_within(span) else summed_by
+    question = summed_by_month if "day" in keys and is_worth_it(span) else summed_by
     return asked_once(question, keys, picked, names, span)
 
 
@@ -31,20 +32,15 @@ def spent_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | Non
 
 
 def summed_by_month(keys: Sequence[str], picked: Picked, names: Names, span: Span) -> Rows:
-    months = months_within(span)
-    assert months
-    known = known_by(picked, names, months)
-    asked, place = (tuple(keys), picked.as_key()), keys.index("day")
+    known = known_by(picked, names, span)
+    asked, day = (tuple(keys), picked.as_key()), itemgetter(keys.index("day"))
 
     def summed(days: Span) -> dict[date, Rows]:
-        rows: dict[date, Rows] = {month: [] for month in firsts(days)}
-        for row in summed_by(keys, picked, names, days):
-            rows[row[place].replace(day=1)].append(row)
-        return rows
+        return in_months(days, summed_by(keys, picked, names, days), day)
 
     def unchanged() -> set[date]:
-        now = known_by(picked, names, months)
+        now = known_by(picked, names, span)
         return {month for month, before in known.items() if now.get(month) == before}
 
-    by_key = {month: digest("by", month, asked, known_as) for month, known_as in known.items()}
+    by_key = {month: digest("by", part_of(month, span), asked, known_as) for month, known_as in known.items()}
     return [row for month in by_month(span, by_key, summed, unchanged) for row in month]

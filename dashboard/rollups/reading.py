@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import chain
 from operator import add
 from typing import Any
@@ -120,7 +120,7 @@ def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names,
 def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     ended = parts(keys, picked, span, stale, ", ".join(MEASURES), summing_parts(keys, picked, span))
-    live = going_on(keys, picked.among_few().exclude(provider__in=stale), names, span)
+    live = going_on(keys, picked, names, span, but=stale)
     known = rows_of(keys, ended + live, MEASURES)
     if not stale:
         return known
@@ -132,7 +132,7 @@ def read_pieces(
 ) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     ended = parts(keys, picked, span, stale, "microseconds", summing_parts(keys, picked, span))
-    live = going_on(keys, picked.among_few().exclude(provider__in=stale), names, span)
+    live = going_on(keys, picked, names, span, but=stale)
     columns = ", ".join([*(KEYS[key] for key in keys), "microseconds"])
     live.text = f"SELECT {columns} FROM ({live.text}) AS live"
     source = ended + live
@@ -170,7 +170,7 @@ def by_log(names: Names) -> list[tuple[Any, ...]]:
     measures = "microseconds, jobs"
     settled = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {LOGGED}", [])
     noted = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM gpu_time_changes", [])
-    live = going_on(OF_LOGS, Job.objects.all(), names, None)  # their number is known already
+    live = going_on(OF_LOGS, Picked(), names, None)  # their number is known already
     live.text = (
         f"SELECT {', '.join(KEYS[key] for key in OF_LOGS)}, microseconds, 0 FROM ({live.text}) AS live"
     )
@@ -355,14 +355,32 @@ def each(keys: Sequence[str], jobs: JobQuerySet) -> Sql:
 RUNNING = AMONG_UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnull=False)
 
 
-def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | None) -> Sql:
-    """What running jobs add as of now; less what those whose end lies ahead will have added by then."""
-    at = now()
-    jobs = jobs.alias(until=Coalesce("end_time", Value(AFTER_ALL))).filter(RUNNING | Q(end_time__gt=at))
-    fields = ("start_time", "end_time", "gpu_count", *OF_JOBS)
-    jobs = jobs.filter(looked_at(Q(start_time__gte=FIRST_INSTANT) & ~Q(status="pending")))
-    sql, params = jobs.order_by().values(*fields).query.sql_with_params()
-    vendor = reading().vendor
+IN_TIME = ("start_time", "end_time", "gpu_count", *OF_JOBS)
+
+
+def that_go_on(picked: Picked, names: Names, but: Iterable[str]) -> tuple[datetime, Sql]:
+    """Jobs that run at the moment, or will: the same moment for all figures of a page. but: providers."""
+    but = tuple(but)
+
+    def found() -> tuple[datetime, Sql]:
+        at = now()
+        jobs = picked.among_few().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
+        jobs = jobs.filter(RUNNING | Q(end_time__gt=at)).exclude(provider__in=but)
+        jobs = jobs.filter(looked_at(Q(start_time__gte=FIRST_INSTANT) & ~Q(status="pending")))
+        sql, params = jobs.order_by().values(*IN_TIME).query.sql_with_params()
+        return at, Sql(sql, list(params))
+
+    return names.once((that_go_on, picked.as_key(), but), found)
+
+
+def going_on(
+    keys: Sequence[str], picked: Picked, names: Names, span: Span | None, but: Iterable[str] = ()
+) -> Sql:
+    """What running jobs add as of now; less what those whose end lies ahead will have added by then.
+
+    but: providers, as stored, whose jobs are left out.
+    """
+    (at, jobs), vendor = that_go_on(picked, names, but), reading().vendor
     clock, clock_params = gpu_time.clock_of_provider(names)
     moment = at if vendor == "postgresql" else gpu_time.sqlite_text(at)
     later, sooner = gpu_time.LATEST[vendor], gpu_time.EARLIEST[vendor]
@@ -371,7 +389,7 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
     whole = gpu_time.piece(began, f"{sooner}(j.end_time, d.ends_at)")
     within = " AND d.day >= %s AND d.day < %s" if span else ""
     days = [span.start.isoformat(), span.end.isoformat()] if span else []
-    picked = ", ".join(f"q.{name}" for name in fields)
+    columns = ", ".join(f"q.{name}" for name in IN_TIME)
     text = f"""
         SELECT {"".join(listed([key], "d." if key == "day" else "j.") for key in keys)}
             CAST(CASE WHEN j.upto > d.starts_at AND j.upto > j.start_time THEN {so_far} ELSE 0 END
@@ -379,7 +397,7 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
             j.begun * CASE WHEN j.upto > d.starts_at THEN 1 ELSE 0 END
                 - j.held * CASE WHEN j.end_time > d.starts_at THEN 1 ELSE 0 END AS job_days,
             (j.begun - j.held) * CASE WHEN j.start_time >= d.starts_at THEN 1 ELSE 0 END AS jobs
-        FROM (SELECT {picked},
+        FROM (SELECT {columns},
                 CASE WHEN {held("q", vendor)} THEN 1 ELSE 0 END AS held,
                 CASE WHEN q.start_time <= {{at}} THEN 1 ELSE 0 END AS begun,
                 {later}(q.start_time, {sooner}(COALESCE(q.end_time, {{at}}), {{at}})) AS upto,
@@ -387,4 +405,4 @@ def going_on(keys: Sequence[str], jobs: JobQuerySet, names: Names, span: Span | 
             FROM ({{jobs}}) AS q) AS j
         {gpu_time.with_days(clock, vendor)}
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time){within}"""
-    return Sql(text.format(at="%s", jobs=sql), [moment] * 4 + list(params) + clock_params + days)
+    return Sql(text.format(at="%s", jobs=jobs.text), [moment] * 4 + jobs.params + clock_params + days)

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from .. import gpu_time
+from ..clock import now
 from ..databases import reading
 from ..models.rollups import NO_DAY
 from ..naming import Names
@@ -37,20 +38,20 @@ def stamp_all() -> None:
     execute(f"INSERT INTO {STAMPS} (day, stamp) VALUES ('{NO_DAY}', {secrets.randbits(62)})")
 
 
-def known_by(picked: Picked, names: Names, months: Span) -> dict[date, Hashable]:
-    """For each whole month of the span: a value that stays for as long as the GPU time of its jobs does.
+def known_by(picked: Picked, names: Names, span: Span) -> dict[date, Hashable]:
+    """For each month of the span's days: a value that stays for as long as the GPU time of these days does.
 
-    A month is left out where it cannot be told: something of it is noted and not yet settled, or the
-    clock of a provider is not yet followed.
+    A month is left out where it cannot be told: something of it is noted and not yet settled, jobs run on
+    a day that is not over, or the clock of a provider is not yet followed.
     """
     if names.stale_clocks():
         return {}
-    stamps, unsettled = stamped(months)
-    live = live_by_month(picked, names, months)
+    stamps, unsettled = stamped(span.in_months)
+    live, today = live_by_month(picked, names, span), now().date()
     return {
         month: (stamps.get(NO_DAY), stamps.get(month), tuple(sorted(live[month], key=repr)))
-        for month in firsts(months)
-        if month not in unsettled
+        for month in firsts(span)
+        if month not in unsettled and all(day < today for day, *_ in live[month])
     }
 
 
@@ -72,10 +73,10 @@ def stamped(months: Span) -> tuple[dict[date, int], set[date]]:
     )
 
 
-def live_by_month(picked: Picked, names: Names, months: Span) -> defaultdict[date, list[tuple[Any, ...]]]:
-    """What running jobs add to each month, as of now."""
+def live_by_month(picked: Picked, names: Names, span: Span) -> defaultdict[date, list[tuple[Any, ...]]]:
+    """What running jobs add to the span's days of each month, as of now."""
     keys = ["day", "team", "provider", "gpu_type", "status", "model"]
-    live = going_on(keys, picked.among_few(), names, months)
+    live = going_on(keys, picked, names, span)
     found: defaultdict[date, list[tuple[Any, ...]]] = defaultdict(list)
     for row in fetched(keys, live.text, live.params):
         found[row[0].replace(day=1)].append(row)

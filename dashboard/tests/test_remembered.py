@@ -1,9 +1,11 @@
-"""Whole months are worked out once and remembered; whatever changes under them is worked out anew."""
+"""What months come to is worked out once and remembered; whatever changes under them is worked out anew."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -39,6 +41,8 @@ from .test_allocation import a_log_speaks_of, make_lines
 
 QUARTER = Span.inclusive(date(2025, 1, 1), date(2025, 3, 31))
 FEBRUARY = date(2025, 2, 1)
+CUT = Span.inclusive(date(2025, 1, 9), date(2025, 3, 10))
+WITHIN_FEBRUARY = Span.inclusive(date(2025, 2, 8), date(2025, 2, 28))
 ALL_OF_IT = Scope(QUARTER)
 
 
@@ -79,6 +83,20 @@ def by_team(scope: Scope | None = None) -> dict[tuple[str, str], Decimal]:
     return {(teams[one.team], one.line): Decimal(one.cents) / 100 for one in found if one.cents}
 
 
+@contextmanager
+def nothing_remembered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "KEPT", remembered.Kept())
+        yield
+
+
+def by_day(scope: Scope, anew: bool = False) -> tuple:
+    """Of each share and cell, by model."""
+    with nothing_remembered() if anew else nullcontext():
+        found = allocate(scope, Names.load(), by_model=True)
+    return sorted(map(str, found.shares)), found.bill, found.parts, sorted(map(str, found.pools))
+
+
 def month(first: date) -> Span:
     return Span(first, bucket_end(first, "month"))
 
@@ -91,22 +109,46 @@ def test_a_quarter_is_shared_once_and_then_remembered(quarter, shared):
     assert shared == [QUARTER]
 
 
-def test_only_the_months_within_are_remembered_and_the_ends_shared_each_time(quarter, shared):
+def test_a_part_of_a_month_is_remembered_apart_from_the_month(quarter, shared):
     by_team()
     shared.clear()
     scope = Scope(Span.inclusive(date(2025, 1, 10), date(2025, 3, 10)))
     assert by_team(scope)["vision", "use"] == 180
-    assert shared == [
+    ends = [
         Span.inclusive(date(2025, 1, 10), date(2025, 1, 31)),
         Span.inclusive(date(2025, 3, 1), date(2025, 3, 10)),
     ]
+    assert shared == ends
+    assert by_team(scope)["vision", "use"] == 180
+    assert shared == ends
 
 
-def test_less_than_a_month_asks_for_nothing_that_a_month_is_known_by(quarter, django_assert_num_queries):
+def test_a_month_that_a_process_has_no_room_for_leaves_the_others(quarter, monkeypatch):
+    by_team()
+    monkeypatch.setattr(remembered, "MOST_OF_ONE", 1)
+    assert allocate(ALL_OF_IT, Names.load()).bill == 300_00
+    assert len(remembered.KEPT.months) == 3
+
+
+def test_a_few_days_ask_for_nothing_that_they_are_known_by(quarter, django_assert_num_queries):
     names = Names.load()
     names.answers.clear()
     with django_assert_num_queries(7):
-        allocate_in_sum(Scope(Span.inclusive(date(2025, 1, 5), date(2025, 1, 20))), names)
+        allocate_in_sum(Scope(Span.inclusive(date(2025, 1, 5), date(2025, 1, 10))), names)
+
+
+def test_running_jobs_move_only_the_days_that_are_not_over(quarter, shared, as_of):
+    make_cost("2025-04-02", "10.00")
+    make_job("2025-04-02 06:00", None, status="running")
+    closed, all_of_it = (Scope(Span.inclusive(date(2025, 4, 1), date(2025, 4, last))) for last in (9, 10))
+    assert by_team(closed) == by_team(all_of_it) == {("vision", "use"): 10}
+    shared.clear()
+    as_of("2025-04-10 13:00")
+    by_team(closed)
+    assert shared == []
+    by_team(all_of_it)
+    by_team(all_of_it)
+    assert shared == [all_of_it.span, all_of_it.span]
 
 
 def test_of_different_questions_each_has_its_own_answer(quarter):
@@ -256,14 +298,16 @@ CHANGES = [
 ]
 
 
+@pytest.mark.parametrize("span", [QUARTER, CUT, WITHIN_FEBRUARY], ids=["quarter", "cut", "part"])
 @pytest.mark.parametrize("idle", ["apart", "by_use"])
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_what_is_remembered_follows_what_changes(quarter, change, idle):
-    scope = Scope(QUARTER, idle=idle)
-    before = by_team(scope)
+def test_what_is_remembered_follows_what_changes(quarter, change, idle, span):
+    scope = Scope(span, idle=idle)
+    before, shares = by_team(scope), by_day(scope)
     change()
-    after = by_team(scope)
-    assert after == afresh(scope) != before
+    after, changed = by_team(scope), by_day(scope)
+    assert (after, changed) == (afresh(scope), by_day(scope, anew=True)) != (before, shares)
+    assert after != before or span != QUARTER
 
 
 OF_NO_MATTER = (another_team_s_job, a_clock_that_leaves_a_month_without_jobs)
@@ -300,7 +344,9 @@ def prices_and_waste(forget: bool = False) -> tuple:
 def afresh(scope: Scope) -> dict[tuple[str, str], Decimal]:
     teams = {None: "", **dict(Team.objects.values_list("pk", "name"))}
     sums: Counter[tuple[str, str]] = Counter()
-    for one in allocate(scope, Names.load()).shares:
+    with nothing_remembered():
+        found = allocate(scope, Names.load())
+    for one in found.shares:
         sums[teams[one.team], one.line] += one.cents or 0
     return {key: Decimal(cents) / 100 for key, cents in sums.items() if cents}
 
@@ -365,7 +411,7 @@ def test_a_month_without_jobs_is_remembered_too(quarter, shared):
     by_team(year)
     shared.clear()
     by_team(year)
-    assert shared == [Span.inclusive(date(2025, 4, 1), date(2025, 4, 9))]
+    assert shared == []
 
 
 def test_two_months_alike_are_not_taken_for_each_other():
@@ -458,6 +504,9 @@ def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
     for what, start, length, team, status in writes:
         write(what, start, start + length, team, status)
         assert by_team(scope) == afresh(scope)
+        cut = scope.over(CUT)
+        assert (by_team(cut), hours(CUT)) == (afresh(cut), read_anew(CUT))
+        assert by_day(cut) == by_day(cut, anew=True)
         assert hours() == read_anew()
     assert prices_and_waste() == prices_and_waste(forget=True)
 
