@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from .. import gpu_time
@@ -84,20 +84,20 @@ NO_USE = Use()
 class CellPool:
     """One cell as it is shared: what goes straight to teams, what is unused, and the pool of the rest.
 
-    metered: GPU microseconds of the whole cell. kinds: of the pool.
+    metered: GPU microseconds of the whole cell. kinds: cents of the pool by BillLine.Kind or source.
     """
 
     cell: Cell
     pool: Pool
     direct: dict[UUID, int]
     unused: int
-    kinds: frozenset[str]
+    kinds: dict[str, int]
     metered: int | None
 
     @property
     def is_unmetered(self) -> bool:
         """Job hours share the cost alone, and not since an internal rate priced just them."""
-        return self.pool.metered is None and self.pool.used_in_all > 0 and self.kinds != {"rate"}
+        return self.pool.metered is None and self.pool.used_in_all > 0 and self.kinds.keys() != {"rate"}
 
     @property
     def is_over_reported(self) -> bool:
@@ -112,7 +112,7 @@ class CellPool:
 
     @property
     def is_blended(self) -> bool:
-        return len(self.kinds & {"on_demand", "spot", "committed"}) > 1
+        return len(self.kinds.keys() & {"on_demand", "spot", "committed"}) > 1
 
     @property
     def flags(self) -> list[str]:
@@ -137,6 +137,18 @@ class Allocation:
     bill: int
     parts: dict[str, int]
     pools: list[CellPool]
+
+    @classmethod
+    def of(cls, months: Iterable[Shared], scope: Scope) -> Self:
+        """Of whoever's shares those that are the scope's."""
+        months = list(months)
+        shares = [one for month in months for one in month.shares]
+        return cls(
+            [one for one in shares if wanted(one, scope)],
+            sum(month.bill for month in months),
+            parts_of(shares),
+            [pool for month in months for pool in month.pools],
+        )
 
     @property
     def difference(self) -> Decimal:
@@ -167,30 +179,12 @@ def parts_of(shares: Iterable[Share]) -> dict[str, int]:
     return dict(parts)
 
 
-def allocate(
-    scope: Scope,
-    names: Names,
-    by_model: bool = False,
-    billed: Billed | None = None,
-    times: Times | None = None,
-) -> Allocation:
-    """Shares first and narrows to teams and models after, so that a team's figure is its share.
-
-    billed, times: of the scope, where they are read already.
-    """
+def allocate(scope: Scope, names: Names, by_model: bool = False) -> Allocation:
+    """Shares first and narrows to teams and models after, so that a team's figure is its share."""
     by_model = by_model or bool(scope.models)
-    if billed is None and times is None:
-        share = partial(shared_by_month, names, by_model)
-        months = shared_months.by_month(("shares", by_model), scope, names, share, Shared.size)
-    else:
-        months = [Shared.of(ToBeShared.of(scope, names, by_model, billed, times), by_model)]
-    shares = [one for month in months for one in month.shares]
-    return Allocation(
-        [one for one in shares if wanted(one, scope)],
-        sum(month.bill for month in months),
-        parts_of(shares),
-        [pool for month in months for pool in month.pools],
-    )
+    share = partial(shared_by_month, names, by_model)
+    months = shared_months.by_month(("shares", by_model), scope, names, share, Shared.size)
+    return Allocation.of(months, scope)
 
 
 class Shared(NamedTuple):
@@ -304,7 +298,8 @@ def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
     return {team: usd(amount) for team, amount in cents.items()}
 
 
-def wanted(one: Share, scope: Scope) -> bool:
+def wanted(one: Any, scope: Scope) -> bool:
+    """one: something of a team and a model."""
     of_team = not scope.teams or one.team in scope.teams
     return of_team and (not scope.models or one.model in scope.models)
 
@@ -390,9 +385,9 @@ def pool_of(
     cell: Cell, parts: list[Charge], metered: Decimal | None, teams: dict[UUID, int], coverage: Coverage
 ) -> CellPool:
     direct: defaultdict[UUID, int] = defaultdict(int)
-    unused = rest = 0
+    unused = 0
     attributed = Decimal(0)
-    kinds = set()
+    kinds: defaultdict[str, int] = defaultdict(int)
     for part in parts:
         if part.team is not None:
             direct[part.team] += part.cents
@@ -400,12 +395,11 @@ def pool_of(
         elif part.kind == UNUSED_COMMITMENT:
             unused += part.cents
         else:
-            rest += part.cents
-            kinds.add(part.kind)
+            kinds[part.kind] += part.cents
     left = None if metered is None else metered - attributed
     covered, turn = coverage.covers(cell[1], cell[0]), cell[0].toordinal()
-    pool = Pool(rest, microseconds(left), teams, covered, turn)
-    return CellPool(cell, pool, dict(direct), unused, frozenset(kinds), microseconds(metered))
+    pool = Pool(sum(kinds.values()), microseconds(left), teams, covered, turn)
+    return CellPool(cell, pool, dict(direct), unused, dict(kinds), microseconds(metered))
 
 
 def microseconds(hours: Decimal | None) -> int | None:

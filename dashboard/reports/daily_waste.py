@@ -7,18 +7,16 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from operator import itemgetter
 
 from ..clock import today
 from ..money import usd
 from ..naming import Names
-from ..remembered import in_months
 from ..scope import Scope, Span, shift_month
 from . import shared_months
-from .allocation import IDLE, UNUSED, CellPool
+from .allocation import IDLE, UNUSED, CellPool, wanted
 from .billed import Billed
 from .idle import idle_cents
-from .outcomes import LOST, Outcome, shared_by_outcome
+from .outcomes import LOST, Outcome, by_outcome
 
 Days = dict[date, Counter[str]]  # cents by FAILED, CANCELLED, IDLE and UNUSED
 
@@ -38,15 +36,14 @@ def in_whole_months(span: Span) -> Span:
 
 
 def by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Days]:
-    found, parts = shared_by_outcome(scope, names, billed)
-    days = by_day(found.pools, parts, scope).items()
-    return {month: dict(ones) for month, ones in in_months(scope.span, days, itemgetter(0)).items()}
+    months = by_outcome(names, scope, billed)
+    return {month: by_day(one.shared.pools, one.outcomes, scope) for month, one in months.items()}
 
 
 def by_day(pools: Iterable[CellPool], parts: Iterable[Outcome], scope: Scope) -> Days:
     days: defaultdict[date, Counter[str]] = defaultdict(Counter)
     for part in parts:
-        if part.status in LOST:
+        if part.status in LOST and wanted(part, scope):
             days[part.day][part.status] += part.cents or 0
     for pool in [] if is_narrowed(scope) else pools:
         days[pool.cell[0]][IDLE] += idle_cents(pool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,10 +10,7 @@ from decimal import Decimal
 
 from ..gpu_time import hours
 from ..money import share_out, usd
-from ..naming import Names
-from ..scope import Scope
 from .allocation import CellPool
-from .charges import UNUSED_COMMITMENT, Cell, charges
 from .sharing import share
 
 RELEASABLE, EITHER_WAY, UNKNOWN = "releasable", "either_way", "unknown"
@@ -87,7 +84,7 @@ class Idle:
         """The price of an idle hour, which is that of the used ones beside it."""
         return self.usd / self.idle_hours if self.idle and self.usd > 0 else None
 
-    def add(self, one: CellPool, amounts: dict[str, int]) -> None:
+    def add(self, one: CellPool) -> None:
         self.unused += one.unused
         self.unlogged += share(one.pool).unallocated
         if not tells_idle(one):
@@ -96,7 +93,7 @@ class Idle:
         self.metered += one.pool.metered
         self.used += one.pool.used_in_all
         self.idle += one.pool.idle
-        for way, cents in by_purchase(idle_cents(one), amounts).items():
+        for way, cents in by_purchase(idle_cents(one), one.kinds).items():
             self.cents[way] += cents
         if one.pool.idle:
             self.days.add(one.cell[0])
@@ -111,29 +108,22 @@ def idle_cents(one: CellPool) -> int:
     return share(one.pool).idle if tells_idle(one) else 0
 
 
-def idle_gpus(pools: Iterable[CellPool], scope: Scope, names: Names) -> list[Idle]:
+def idle_gpus(pools: Iterable[CellPool]) -> list[Idle]:
     """Of all teams, the dearest first; without what has neither idle hours nor unused commitment."""
-    bought = amounts_by_way(scope, names)
     found: dict[tuple[str, str], Idle] = {}
     for pool in pools:
         hardware = pool.cell[1], pool.cell[2]
-        found.setdefault(hardware, Idle(*hardware)).add(pool, bought.get(pool.cell, {}))
+        found.setdefault(hardware, Idle(*hardware)).add(pool)
     wasted = [one for one in found.values() if one.idle or one.unused or one.usd]
     return sorted(wasted, key=lambda one: (-one.usd - one.unused_usd, one.provider, one.gpu_type))
 
 
-def amounts_by_way(scope: Scope, names: Names) -> dict[Cell, dict[str, int]]:
-    """Cents of what the teams of a cell share, by how it was bought."""
-    cells: defaultdict[Cell, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for charge in charges(scope, names):
-        if charge.team is None and charge.kind != UNUSED_COMMITMENT:
-            cells[charge[:3]][BOUGHT.get(charge.kind, UNKNOWN)] += charge.cents
-    return {cell: dict(amounts) for cell, amounts in cells.items()}
-
-
-def by_purchase(cents: int, amounts: dict[str, int]) -> dict[str, int]:
+def by_purchase(cents: int, kinds: dict[str, int]) -> dict[str, int]:
     """Idle cents in proportion to what was paid each way: which of the GPUs stood idle, no bill tells."""
-    weights = [max(amounts.get(way, 0), 0) for way in WAYS]
+    paid = Counter[str]()
+    for kind, amount in kinds.items():
+        paid[BOUGHT.get(kind, UNKNOWN)] += amount
+    weights = [max(paid[way], 0) for way in WAYS]
     if not any(weights):
         return {UNKNOWN: cents}
     return dict(zip(WAYS, share_out(cents, weights), strict=True))

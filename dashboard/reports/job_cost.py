@@ -185,8 +185,12 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
     if not jobs:
         return []
     first = (min(job.start_time.date() for job in jobs if job.start_time) - PRICE_AGE).replace(day=1)
-    all_hardware = scope.but(providers=(), gpu_types=()).over(Span(first, today() + ONE_DAY))
-    prices = Prices.of(priced_cells(all_hardware, names), Freshness.load(names))
+    freshness = Freshness.load(names)
+    # Later days have no price yet, and those that are not over would be worked out each time.
+    closed = max((one.through for one in freshness.providers), default=first)
+    priced = Span.inclusive(first, max(first, closed))
+    all_hardware = scope.but(providers=(), gpu_types=()).over(priced)
+    prices = Prices.of(priced_cells(all_hardware, names), freshness)
     found = [running_job(job, prices, names) for job in jobs]
     return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from ..naming import Names
 from ..scope import Scope
-from .allocation import UNBILLED, USE, Allocation, Share, Times, allocate, job_times
+from . import shared_months
+from .allocation import UNBILLED, USE, Allocation, Share, Shared, Times, ToBeShared, job_times, wanted
 from .billed import Billed
 from .sharing import spread
 
@@ -32,13 +34,29 @@ class Outcome(NamedTuple):
     cents: int | None
 
 
-def shared_by_outcome(
-    scope: Scope, names: Names, billed: Billed | None = None
-) -> tuple[Allocation, list[Outcome]]:
-    """The bill by model, and each of its shares by what became of the jobs. billed: if read already."""
+class ByOutcome(NamedTuple):
+    """Whoever's shares, by model, and the same by what became of the jobs."""
+
+    shared: Shared
+    outcomes: list[Outcome]
+
+    def size(self) -> int:
+        return self.shared.size() + len(self.outcomes)
+
+
+def shared_by_outcome(scope: Scope, names: Names) -> tuple[Allocation, list[Outcome]]:
+    """The bill by model, and each of its shares by what became of the jobs."""
+    share = partial(by_outcome, names)
+    months = shared_months.by_month("outcomes", scope, names, share, ByOutcome.size)
+    found = Allocation.of((month.shared for month in months), scope)
+    return found, [one for month in months for one in month.outcomes if wanted(one, scope)]
+
+
+def by_outcome(names: Names, scope: Scope, billed: Billed) -> dict[date, ByOutcome]:
     times = job_times(scope, names, ["model", "status"], scope.span)
-    found = allocate(scope, names, by_model=True, billed=billed, times=times)
-    return found, outcomes(found.shares, times_by_status(times, names))
+    to_be, by_status = ToBeShared.of(scope, names, True, billed, times), times_by_status(times, names)
+    shared = {month: Shared.of(part, by_model=True) for month, part in to_be.by_month(scope.span).items()}
+    return {month: ByOutcome(one, outcomes(one.shares, by_status)) for month, one in shared.items()}
 
 
 def outcomes(shares: Iterable[Share], by_status: Mapping[Place, Mapping[str, int]]) -> list[Outcome]:

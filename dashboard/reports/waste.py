@@ -140,7 +140,7 @@ class Waste:
         return cls(
             parts,
             numbers_of_jobs(scope, names),
-            None if is_narrowed(scope) else idle_gpus(found.pools, scope, names),
+            None if is_narrowed(scope) else idle_gpus(found.pools),
             by_day(found.pools, parts, scope),
             found.bill,
             sum(one.cents or 0 for one in found.shares if one.line == DIRECT),

@@ -3,6 +3,7 @@
 import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
+from html import escape as escape_text
 
 from django import template
 from django.forms.utils import flatatt
@@ -258,6 +259,22 @@ def table_headers(table: dict) -> list[dict]:
         {"text": text, "numeric": cell.get("numeric", False)}
         for text, cell in zip(table["headers"], first, strict=False)
     ]
+
+
+@register.filter
+def number_rows(table: dict) -> str:
+    """The rows of a chart's numbers, by the thousand: a template's loop takes ten times as long."""
+    rows = ("".join([_number(*one) for one in enumerate(row)]) for row in table["rows"])
+    return mark_safe("\n".join([f"<tr>{row}</tr>" for row in rows]))
+
+
+def _number(place: int, cell: dict) -> str:
+    text = escape_text(cell["text"])
+    if cell["url"]:
+        text = f'<a href="{escape_text(cell["url"])}">{text}</a>'
+    if not place:
+        return f'<th scope="row">{text}</th>'
+    return f'<td class="num">{text}</td>' if cell["numeric"] else f"<td>{text}</td>"
 
 
 @register.filter

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
 from django_tables2 import Table
 
 from .. import audit
@@ -24,6 +24,7 @@ from ..periods import in_words
 from ..reports.freshness import Freshness, jobs_through
 from ..reports.sharing import IDLE_VIEWS
 from ..scope import Scope, Span, bucket_end, bucket_start
+from ..templatetags.ui import path_of
 from .how import How, how
 
 # Pages that show cost on either basis; a link between two of them stays on one.
@@ -95,9 +96,10 @@ class Asked:
         if page in ON_A_BASIS and "basis" in self.filter.filters:
             kept["basis"] = self.request.GET.get("basis")
         if "start" not in parameters:
-            kept |= self.range_parameters()
-        return reverse(page) + query(**(kept | parameters))
+            kept |= self.range_parameters
+        return path_of(page) + query(**(kept | parameters))
 
+    @cached_property
     def range_parameters(self) -> dict[str, str]:
         got = self.request.GET
         return {name: got[name] for name in ("preset", "start", "end") if got.get(name)} or {
@@ -286,4 +288,4 @@ def amount(value: Decimal | None, unit: str) -> str:
 
 
 def help_link(term: str) -> str:
-    return f"{reverse('help')}#{term}"
+    return f"{path_of('help')}#{term}"

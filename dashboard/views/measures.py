@@ -168,6 +168,6 @@ def team_url(asked: Asked, team: UUID) -> str:
 def days_on(asked: Asked, page: str) -> dict[str, Any]:
     """The range, told in days where a page of bills leads to one of jobs: their presets may differ."""
     if (page in ABOUT_JOBS) == bool(asked.filter.jobs_through):
-        return asked.range_parameters()
+        return asked.range_parameters
     span = asked.scope.span
     return {"start": span.start, "end": span.last} if span else {"start": "", "preset": "all"}
