@@ -1,4 +1,4 @@
-"""How figures, form fields and the menu look in templates."""
+"""How figures and the menu look in templates."""
 
 import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -6,11 +6,10 @@ from functools import cache
 from html import escape as escape_text
 
 from django import template
-from django.forms.utils import flatatt
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateformat import format as date_in_words
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from ..access import teams_of
@@ -60,12 +59,6 @@ STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "n/a"
-SELECTED = {True: mark_safe(" selected"), False: ""}
-CHECKED = {True: mark_safe(" checked"), False: ""}
-CHECK = (
-    '<label class="check" for="{id}"><input class="form-check-input" type="checkbox" id="{id}" name="{name}" '
-    'value="{value}"{tick}><span>{label}</span></label>'
-)
 
 
 @register.filter
@@ -178,77 +171,6 @@ def _group(label: str, pages: list[Page], here: str) -> dict:
 
 def _is_within(path: str, page: str) -> bool:
     return path == page or (page != "/" and path.startswith(page))
-
-
-@register.filter
-def kind(field) -> str:
-    """What a bound field looks like: hidden, many, select, date, check, file, password or text."""
-    widget = field.field.widget
-    if widget.is_hidden:
-        return "hidden"
-    if getattr(widget, "allow_multiple_selected", False):
-        return "many"
-    shape = getattr(widget, "input_type", None) or "text"
-    return "check" if shape == "checkbox" else shape
-
-
-@register.filter
-def control(field):
-    """The field's widget in Bootstrap's clothes."""
-    shape = kind(field)
-    look = {"select": "form-select", "check": "form-check-input"}.get(shape, "form-control")
-    given = field.field.widget.attrs.get("class", "")
-    state = "is-invalid" if field.errors else ""
-    attrs = {"class": " ".join(filter(None, [given, look, state]))}
-    return select_box(field, attrs) if shape == "select" else field.as_widget(attrs=attrs)
-
-
-def select_box(field, attrs):
-    """Knows no groups of options. Django renders a template for each, which takes ten times as long."""
-    widget = field.field.widget
-    picked = widget.format_value(field.value())
-    attrs = {"name": field.html_name, "id": field.auto_id, **field.build_widget_attrs(attrs, widget)}
-    choices = ((value, SELECTED[str(value) in picked], label) for value, label in widget.choices)
-    return format_html(
-        "<select{}>{}</select>",
-        flatatt(widget.attrs | attrs),
-        format_html_join("", '<option value="{}"{}>{}</option>', choices),
-    )
-
-
-@register.filter
-def options(field) -> list[dict]:
-    """The choices of a field that takes many; the chosen ones come first where the list is long."""
-    chosen = {str(value) for value in field.value() or []}
-    found = [
-        {"value": str(value), "label": str(label), "checked": str(value) in chosen}
-        for value, label in field.field.choices
-        if value != ""
-    ]
-    if len(found) > 12:
-        found.sort(key=lambda option: not option["checked"])
-    return [option | {"id": f"{field.auto_id}_{place}"} for place, option in enumerate(found)]
-
-
-@register.filter
-def checks(options: list[dict], name: str) -> str:
-    """Boxes to tick; a template's loop over them takes ten times as long."""
-    return mark_safe("\n".join([CHECK.format(**escaped(one), name=escape(name)) for one in options]))
-
-
-def escaped(option: dict) -> dict[str, str]:
-    texts = {key: escape(option[key]) for key in ("id", "value", "label")}
-    return texts | {"tick": CHECKED[option["checked"]]}
-
-
-@register.filter
-def chosen(options: list[dict]) -> list[dict]:
-    return [option for option in options if option["checked"]]
-
-
-@register.filter
-def joined(items: list[dict], key: str) -> str:
-    return ", ".join(item[key] for item in items)
 
 
 @register.filter

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django import forms
 
-from dashboard.templatetags import ui
+from dashboard.templatetags import fields, ui
 
 # Whether a reader is limited to teams, and of the staff.
 ALL, STAFF, OF_A_TEAM = (False, False), (False, True), (True, False)
@@ -48,18 +48,18 @@ class Filters(forms.Form):
 
 def test_chosen_options_lead_a_long_list():
     form = Filters({"gpu_type": ["7", "3"]})
-    assert [option["label"] for option in ui.options(form["gpu_type"])][:3] == ["GPU 3", "GPU 7", "GPU 0"]
-    assert ui.joined(ui.chosen(ui.options(form["gpu_type"])), "label") == "GPU 3, GPU 7"
+    assert [option["label"] for option in fields.options(form["gpu_type"])][:3] == ["GPU 3", "GPU 7", "GPU 0"]
+    assert fields.joined(fields.chosen(fields.options(form["gpu_type"])), "label") == "GPU 3, GPU 7"
 
 
 def test_a_wrong_field_is_marked_and_points_to_its_error():
-    html = ui.control(Filters({"day": "2026-13-01"})["day"])
+    html = fields.control(Filters({"day": "2026-13-01"})["day"])
     assert 'class="form-control is-invalid"' in html
     assert 'aria-describedby="id_day_error"' in html
 
 
 def test_fields_are_told_apart():
-    assert [ui.kind(field) for field in Filters()] == ["date", "many", "hidden"]
+    assert [fields.kind(field) for field in Filters()] == ["date", "many", "hidden"]
 
 
 def test_headers_align_like_the_cells_below_them():
@@ -101,6 +101,6 @@ def test_the_menu_marks_the_page_that_is_open():
 
 def test_markup_in_a_name_that_can_be_ticked_stays_text():
     ticked = {"id": "id_model_0", "value": '"><b>', "label": "<i>a&b</i>", "checked": True}
-    box = ui.checks([ticked], "model")
+    box = fields.checks([ticked], "model")
     assert 'value="&quot;&gt;&lt;b&gt;" checked>' in box
     assert "<span>&lt;i&gt;a&amp;b&lt;/i&gt;</span>" in box
