@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import models
-from django.db.models.expressions import Combinable
 
 
 class MonthOf(models.Func):
@@ -37,7 +36,7 @@ class AsJson(models.Aggregate):
         return super().as_sql(compiler, connection, template=template, **extra)
 
 
-def month_texts(rows: models.QuerySet[Any], date: str, *columns: str | Combinable) -> Iterator[str]:
+def month_texts(rows: models.QuerySet[Any], date: str, *columns: str) -> Iterator[str]:
     """The date and the columns of each row, a text for each month that has any."""
     months = rows.order_by().annotate(month_of_rows=MonthOf(date)).values_list("month_of_rows")
     return (text for _, text in months.annotate(text_of_rows=AsJson(date, *columns)))

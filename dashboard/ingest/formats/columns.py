@@ -21,6 +21,12 @@ def lowered(header: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold().replace(" ", "_") for name in header)
 
 
+def refuse_what_heliox_exports(header: Iterable[str], why: str) -> None:
+    """Figures that were worked out would come back as if they were a bill's or a log's own."""
+    if "job_gpu_hours" in lowered(header):
+        raise FileRefused(f"This is a file that Heliox exports for reading: {why}")
+
+
 class Columns:
     """Where each column stands. `mandatory` ones that are missing refuse the file."""
 

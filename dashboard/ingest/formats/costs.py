@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from dashboard.ingest import values
-from dashboard.ingest.formats.columns import Cells, lowered
+from dashboard.ingest.formats.columns import Cells, lowered, refuse_what_heliox_exports
 from dashboard.ingest.formats.snapshots import read_cells
-from dashboard.ingest.records import CostRow, FileRefused, Options, Record
+from dashboard.ingest.records import CostRow, Options, Record
 from dashboard.ingest.source import Table
 from dashboard.ingest.values import BadValue
 
@@ -24,11 +24,10 @@ def recognises(header: tuple[str, ...]) -> bool:
 
 
 def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
-    if "job_gpu_hours" in lowered(table.header):
-        raise FileRefused(
-            "This is a file that Heliox exports for reading: it shares the cost out. Import the bill itself, "
-            "or costs as date,provider,gpu_type,cost_usd."
-        )
+    refuse_what_heliox_exports(
+        table.header,
+        "it shares the cost out. Import the bill itself, or costs as date,provider,gpu_type,cost_usd.",
+    )
     return read_cells(table, LABEL, "cost_usd", _row, notes, CURRENCY)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from dashboard.ingest import values
-from dashboard.ingest.formats.columns import Cells, lowered
+from dashboard.ingest.formats.columns import Cells, lowered, refuse_what_heliox_exports
 from dashboard.ingest.formats.snapshots import read_cells
-from dashboard.ingest.records import FileRefused, Options, Record, UsageRow
+from dashboard.ingest.records import Options, Record, UsageRow
 from dashboard.ingest.source import Table
 
 NAME = "usage"
@@ -22,11 +22,11 @@ def recognises(header: tuple[str, ...]) -> bool:
 
 
 def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
-    if "job_gpu_hours" in lowered(table.header):
-        raise FileRefused(
-            "This is a file that Heliox exports for reading: its job GPU-hours are worked out from the jobs. "
-            "Import the jobs, and metered hours as date,provider,gpu_type,gpu_hours."
-        )
+    refuse_what_heliox_exports(
+        table.header,
+        "its job GPU-hours are worked out from the jobs. Import the jobs, and metered hours as "
+        "date,provider,gpu_type,gpu_hours.",
+    )
     return read_cells(table, LABEL, "gpu_hours", _row, notes)
 
 
