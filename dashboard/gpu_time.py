@@ -135,8 +135,8 @@ def measured(
         jobs = jobs.overlapping(*bounds(span, names))  # type: ignore[attr-defined]
     picked, params = picked_jobs(jobs)
     clock, clock_params = clock_of_provider(names)
-    within = "AND d.day >= %s AND d.day < %s" if span else ""
     vendor = reading().vendor
+    within, days = days_within(span, vendor)
     later = f"{LATEST[vendor]}(j.start_time, d.starts_at)"
     sooner = f"{EARLIEST[vendor]}(j.ended, d.ends_at)"
     sql = f"""
@@ -147,7 +147,6 @@ def measured(
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {grouped(keys)}
     """
-    days = (span.start.isoformat(), span.end.isoformat()) if span else ()
     return rows_of(sql, (*params, *clock_params, *days), keys)
 
 
@@ -211,6 +210,18 @@ def days_of_job(clock: str, vendor: str) -> str:
         f"d.clock = {clock} AND d.starts_at > {SINCE[vendor]}"
         " AND d.starts_at <= j.ended AND d.ends_at > j.start_time"
     )
+
+
+def days_within(span: Span | None, vendor: str) -> tuple[str, list[str]]:
+    """SQL that narrows the days d of each job j, and its parameters.
+
+    On SQLite it names the job: for a condition on days alone it would first make a filter of all days.
+    """
+    if span is None:
+        return "", []
+    of_job = " || substr(j.provider, 1, 0)" if vendor == "sqlite" else ""
+    days = [span.start.isoformat(), span.end.isoformat()]
+    return f" AND d.day >= %s{of_job} AND d.day < %s{of_job}", days
 
 
 def gpu_hours(jobs: QuerySet[Job], names: Names | None = None, span: Span | None = None) -> Decimal:

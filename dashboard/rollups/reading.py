@@ -387,8 +387,7 @@ def going_on(
     began = f"{later}(j.start_time, d.starts_at)"
     so_far = gpu_time.piece(began, f"{sooner}(j.upto, d.ends_at)")
     whole = gpu_time.piece(began, f"{sooner}(j.end_time, d.ends_at)")
-    within = " AND d.day >= %s AND d.day < %s" if span else ""
-    days = [span.start.isoformat(), span.end.isoformat()] if span else []
+    within, days = gpu_time.days_within(span, vendor)
     columns = ", ".join(f"q.{name}" for name in IN_TIME)
     text = f"""
         SELECT {"".join(listed([key], "d." if key == "day" else "j.") for key in keys)}
