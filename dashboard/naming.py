@@ -100,6 +100,7 @@ class Names:
     lags: dict[str, int] = field(default_factory=dict)
     cut_by: dict[str, str] = field(default_factory=dict)
     written: tuple[Written, ...] = ()
+    shown: dict[tuple[str, ...], tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
     # What was answered while these names were in use: for as long as one request.
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -132,6 +133,14 @@ class Names:
         if asked not in self.answers:
             self.answers[asked] = answer()
         return self.answers[asked]
+
+    def hardware(self, stored: tuple[str, ...]) -> tuple[str, str]:
+        """Display names of a stored provider and GPU type: of the few pairs, asked for each of many rows."""
+        shown = self.shown.get(stored)
+        if shown is None:
+            provider, gpu_type = stored
+            shown = self.shown[stored] = (self.provider(provider), self.gpu_type(gpu_type))
+        return shown
 
     def provider(self, stored: str) -> str:
         return self.providers.get(stored) or self.providers.get(name_key(stored), stored)

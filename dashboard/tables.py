@@ -144,7 +144,7 @@ class CostTable(CellTable):
 
     def render_usd(self, record: Any, value: Decimal) -> str:
         """With what was not billed that day: a period's total that was spread, or the rate of own GPUs."""
-        tags = [TAGS[source] for source in sorted(record["sources"]) if source in TAGS]
+        tags = [TAGS[source] for source in sorted(record.sources) if source in TAGS]
         if not tags:
             return ui.usd(value)
         return format_html('<small class="soft">{}</small> {}', ", ".join(tags), ui.usd(value))

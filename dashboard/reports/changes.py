@@ -94,9 +94,13 @@ class CostChanges(OfCells):
         before = [] if sides.reason else spend.costs(scope.over(sides.before), names)
         return cls(Known(scope, sides, names), sides.split(cells)[0], before)
 
+    @cached_property
+    def totals(self) -> tuple[spend.Totals, spend.Totals]:
+        return spend.totals(self.now), spend.totals(self.before)
+
     def compared(self, pick: Callable[[spend.Totals], Decimal]) -> Change:
-        now, before = pick(spend.totals(self.now)), pick(spend.totals(self.before))
-        return change(now, before, self.why_not("cost"))
+        now, before = self.totals
+        return change(pick(now), pick(before), self.why_not("cost"))
 
     @property
     def gross(self) -> Change:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -112,7 +112,7 @@ def on(sides: Sides) -> Q:
 def unknown(sides: Sides, known: Days, called: str) -> str:
     """In words, the first thing that is missing on either side; the earlier side first."""
     for span, side in ((sides.before, " before"), (sides.now, "")):
-        days = set(span).intersection(chain.from_iterable(known.values()))
+        days = all_days(span).intersection(chain.from_iterable(known.values()))
         if not days:
             return f"no {called}{side or ' now'}"
         if missing := span.length - len(days):
@@ -124,8 +124,11 @@ def unknown(sides: Sides, known: Days, called: str) -> str:
     return ""
 
 
+all_days = lru_cache(maxsize=100)(frozenset[date])
+
+
 def gaps(days: set[date], span: Span) -> int:
     """How many days of the span have no row, between the first and the last that have any."""
     if not days:
         return 0
-    return len(set(Span.inclusive(min(days), max(days)).clipped(span)) - days)
+    return len(all_days(Span.inclusive(min(days), max(days)).clipped(span)) - days)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -76,14 +77,22 @@ def cells_of(found: Iterable[Row], names: Names) -> list[Cost]:
     cells: defaultdict[posted.Cell, list[Row]] = defaultdict(list)
     for row in found:
         cells[cell_of(row, names)].append(row)
-    return [
-        Cost(*cell, sum((row.usd for row in cells[cell]), ZERO), frozenset(row.source for row in cells[cell]))
-        for cell in sorted(cells)
-    ]
+    return [summed(cell, cells[cell]) for cell in sorted(cells)]
+
+
+def summed(cell: posted.Cell, rows: Sequence[Row]) -> Cost:
+    if len(rows) == 1:  # as nearly all are
+        return Cost(*cell, rows[0].usd, alone(rows[0].source))
+    return Cost(*cell, sum((row.usd for row in rows), ZERO), frozenset(row.source for row in rows))
+
+
+@cache
+def alone(source: str) -> frozenset[str]:
+    return frozenset({source})
 
 
 def cell_of(row: Row, names: Names) -> posted.Cell:
-    return row.day, names.provider(row.provider), names.gpu_type(row.gpu_type)
+    return row.day, *names.hardware(row[1:3])
 
 
 def rows(scope: Scope, names: Names) -> list[Row]:

@@ -54,7 +54,7 @@ def read_metered(scope: Scope, names: Names, found: posted.Posted | None) -> dic
     rows = narrowed(UsageSnapshot.objects.within(scope.span), scope, names)
     cells: defaultdict[posted.Cell, Decimal] = defaultdict(lambda: ZERO)
     for day, provider, gpu_type, amount, _ in rows_of(rows, "gpu_hours", as_told):
-        cells[day, names.provider(provider), names.gpu_type(gpu_type)] += amount
+        cells[day, *names.hardware((provider, gpu_type))] += amount
     stored = set(cells)
     for posting in (found or posted_alone(scope, names)).postings:
         if posting.gpu_hours is not None and posting.cell not in stored:
@@ -73,9 +73,8 @@ def job_hours(scope: Scope, names: Names) -> list[Hours]:
 def jobs_by_cell(scope: Scope, names: Names) -> dict[posted.Cell, int]:
     """GPU microseconds."""
     cells: defaultdict[posted.Cell, int] = defaultdict(int)
-    rows = time_by(["day", "provider", "gpu_type"], scope, names, scope.span)
-    for day, provider, gpu_type, microseconds, *_ in rows:
-        cells[day, names.provider(provider), names.gpu_type(gpu_type)] += microseconds
+    for row in time_by(["day", "provider", "gpu_type"], scope, names, scope.span):
+        cells[row[0], *names.hardware(row[1:3])] += row[3]
     return {cell: microseconds for cell, microseconds in cells.items() if microseconds}
 
 
@@ -125,6 +124,12 @@ class Sum:
         if not self.metered or self.metered <= 0 or self.usd is None or self.usd <= 0:
             return None
         return self.usd / self.metered
+
+
+def of_one(cell: Hours) -> Sum:
+    """What `total` says of one cell alone: tables of days have one for each row."""
+    us = cell.job_microseconds
+    return Sum(cell.metered, us, cell.usd, us if cell.metered is None else 0)
 
 
 def total(cells: Iterable[Hours]) -> Sum:

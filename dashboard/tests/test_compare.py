@@ -368,13 +368,17 @@ def test_a_choice_that_there_is_not_compares_with_the_period_before(client, fina
     assert told(client, "/", compare="moon")["Spend"] == "47.4 %"
 
 
-@pytest.mark.parametrize(("url", "most"), [("/", 44), ("/costs/", 23), ("/usage/", 33), ("/teams/", 40)])
+@pytest.mark.parametrize(
+    ("url", "most", "again"), [("/", 55, 46), ("/costs/", 23, 23), ("/usage/", 34, 31), ("/teams/", 40, 40)]
+)
 def test_a_comparison_asks_the_database_a_fixed_number_of_times(
-    client, finance, fortnight, url, most, django_assert_max_num_queries
+    client, finance, fortnight, url, most, again, django_assert_max_num_queries
 ):
+    """again: by a process that remembers what the months came to."""
     for n in range(20):
         make_cost("2025-03-05", "1.00", provider=f"cloud {n}")
         make_job("2025-03-05 00:00", "2025-03-05 01:00", team=f"team {n}", provider=f"cloud {n}")
     client.force_login(finance)
-    with django_assert_max_num_queries(most):
-        client.get(url, {"preset": "last7"})
+    for number in (most, again):
+        with django_assert_max_num_queries(number):
+            client.get(url, {"preset": "last7"})

@@ -138,7 +138,7 @@ def test_the_file_has_the_order_of_the_page(client, finance, week):
     client.force_login(finance)
     where = {"preset": "all", "sort": "-usd"}
     rows = rows_of(client.get("/costs/", where | {"_export": "csv"}))
-    shown = [row.record["usd"] for row in client.get("/costs/", where).context["table"].rows]
+    shown = [row.record.usd for row in client.get("/costs/", where).context["table"].rows]
     assert [Decimal(row["cost_usd"]) for row in rows] == shown == sorted(shown, reverse=True)
 
 

@@ -61,33 +61,31 @@ def page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "dashboard/costs.html", context)
 
 
-def bucketed(asked: Asked, cells: Iterable[spend.Cost]) -> list[dict[str, Any]]:
+def bucketed(asked: Asked, cells: list[spend.Cost]) -> list[spend.Cost]:
+    if asked.scope.bucket == "day":
+        return cells
     groups: defaultdict[tuple[date, str, str], list[spend.Cost]] = defaultdict(list)
     for cell in cells:
         groups[asked.bucket_of(cell.day), cell.provider, cell.gpu_type].append(cell)
     return [
-        {
-            "day": day,
-            "provider": provider,
-            "gpu_type": gpu_type,
-            "usd": sum((cell.usd for cell in groups[day, provider, gpu_type]), spend.ZERO),
-            "sources": frozenset().union(*(cell.sources for cell in groups[day, provider, gpu_type])),
-        }
-        for day, provider, gpu_type in sorted(groups)
+        spend.Cost(
+            *key,
+            sum((cell.usd for cell in groups[key]), spend.ZERO),
+            frozenset().union(*(cell.sources for cell in groups[key])),
+        )
+        for key in sorted(groups)
     ]
 
 
 def file_rows(table: CostTable) -> Iterable[tuple[Any, ...]]:
     for row in table.rows:
         got = row.record
-        yield got["day"], got["provider"], got["gpu_type"], got["usd"]
+        yield got.day, got.provider, got.gpu_type, got.usd
 
 
-def address(asked: Asked, row: dict[str, Any]) -> str:
-    days = asked.days_of(row["day"], asked.scope.bucket)
-    return asked.here(
-        **days, preset="", bucket="", provider=row["provider"], gpu_type=row["gpu_type"], page=""
-    )
+def address(asked: Asked, row: spend.Cost) -> str:
+    days = asked.days_of(row.day, asked.scope.bucket)
+    return asked.here(**days, preset="", bucket="", provider=row.provider, gpu_type=row.gpu_type, page="")
 
 
 def figures(asked: Asked, cells: list[spend.Cost], changes: CostChanges) -> list[dict[str, Any]]:

@@ -132,8 +132,10 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
     days = [cell.day for cell in cells] + [cell.day for cell in hours]
     axis, group_by = Axis.over(asked, days), asked.scope.group_by
     grid = Grid(axis.starts)
-    for cell in cells:
-        grid.add(axis.of(cell.day), grouped(cell, group_by), cell.usd)
+    for day, of_day in groupby(cells, key=attrgetter("day")):
+        start = axis.of(day)
+        for cell in of_day:
+            grid.add(start, grouped(cell, group_by), cell.usd)
     series = grid.stacked("usd", lambda start, names: axis.link("costs", start, **{group_by: names}))
     caption = "Negative amounts are credits and refunds. A day without a row is a gap, not a nought."
     if metered := by_bucket(axis, hours):
