@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import connections, models
 from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
@@ -172,8 +172,11 @@ class JobQuerySet(NotedQuerySet["Job"]):
         clocks = providers_by_clock or {}
         starts, ends = (first_instant(day, clocks) for day in (span.start, span.end))
         jobs = self.unusual().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
-        # Most of them never began: by this the index knows those without looking into the table.
-        return jobs.filter(start_time__isnull=False, start_time__lt=ends, until__gt=starts)
+        if connections[self.db].vendor == "postgresql":
+            # Most of them never began: by this the index knows those without looking into the table. SQLite
+            # would take the index on all starts instead.
+            jobs = jobs.filter(start_time__isnull=False)
+        return jobs.filter(start_time__lt=ends, until__gt=starts)
 
     def found_by(self, text: str, *others: Q) -> JobQuerySet:
         """Jobs whose model's name holds the text, whose scheduler's id, user or own id it is, or others."""
