@@ -133,7 +133,7 @@ ROWS = (
         elsewhere="datasette 0.09",
         limit="As on PostgreSQL, Waste and Running jobs price what runs, and compare it with the newest of "
         "its kind; what a page of jobs takes is Django's forms and templates. The more jobs there are, the "
-        "more days, teams and models of them Overview, Usage and Teams add up.",
+        "more days and models of each team Teams adds up.",
     ),
     Row(
         15,
