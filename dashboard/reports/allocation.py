@@ -322,9 +322,6 @@ def used(
     spreads = scope.idle != "apart"
     span = scope.span.in_months if spreads and scope.span else scope.span
     rows = job_times(scope, names, ["model"] if by_model else [], span) if times is None else times
-    hardware = {
-        pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in rows}
-    }
     cells: defaultdict[Cell, Use] = defaultdict(Use)
     months: defaultdict[Cell, Use] = defaultdict(Use)
     first, end = (scope.span.start, scope.span.end) if scope.span else (date.min, date.max)
@@ -332,7 +329,7 @@ def used(
         day, team, microseconds = row[0], row[3], row[-1]
         if not microseconds:
             continue
-        shown = hardware[row[1:3]]
+        shown = names.hardware(row[1:3])
         if first <= day < end:
             use = cells[day, *shown]
             use.teams[team] += microseconds

@@ -19,7 +19,7 @@ from ..money import WIDE, cents, settle
 from ..naming import Names
 from ..placing import Placing
 from ..scope import Scope
-from .spend import Row, narrowed, rows
+from .spend import Row, cell_of, narrowed, rows
 
 UNUSED_COMMITMENT = BillLine.Kind.UNUSED_COMMITMENT.value
 Cell = tuple[date, str, str]  # day, provider, GPU type
@@ -65,7 +65,7 @@ def charges_in(found: list[Row], scope: Scope, names: Names) -> list[Charge]:
 
 
 def charges_of(row: Row, parts: dict[Cell, dict[Part, Sums]], names: Names) -> Iterable[Charge]:
-    cell = row.day, names.provider(row.provider), names.gpu_type(row.gpu_type)
+    cell = cell_of(row, names)
     lines = parts.get((row.day, row.provider, row.gpu_type)) if row.source == "lines" else None
     if not lines:
         return [Charge(*cell, row.source, None, cents(row.usd))]

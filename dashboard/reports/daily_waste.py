@@ -11,7 +11,7 @@ from functools import partial
 from ..clock import today
 from ..money import usd
 from ..naming import Names
-from ..scope import Scope, Span, shift_month
+from ..scope import Scope, Span
 from . import shared_months
 from .allocation import IDLE, UNUSED, CellPool, wanted
 from .billed import Billed
@@ -31,8 +31,8 @@ def daily_waste(scope: Scope, names: Names, span: Span) -> Days:
 
 def in_whole_months(span: Span) -> Span:
     """With the other days of its months, as far as these are over."""
-    until = shift_month(span.last.replace(day=1), 1)
-    return Span(span.start.replace(day=1), until if until <= today() else span.end)
+    whole = span.in_months
+    return whole if whole.end <= today() else Span(whole.start, span.end)
 
 
 def by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Days]:

@@ -77,12 +77,9 @@ def told_apart(one: Share, by_status: Mapping[Place, Mapping[str, int]]) -> Iter
 
 def times_by_status(times: Times, names: Names) -> dict[Place, dict[str, int]]:
     """times: by model and status. GPU microseconds by status."""
-    hardware = {
-        pair: (names.provider(pair[0]), names.gpu_type(pair[1])) for pair in {row[1:3] for row in times}
-    }
     found: defaultdict[Place, dict[str, int]] = defaultdict(dict)
     for row in times:
         day, _, _, team, model, status, microseconds = row
-        spent = found[day, *hardware[row[1:3]], team, model]
+        spent = found[day, *names.hardware(row[1:3]), team, model]
         spent[status] = spent.get(status, 0) + microseconds
     return found

@@ -126,12 +126,6 @@ class Sum:
         return self.usd / self.metered
 
 
-def of_one(cell: Hours) -> Sum:
-    """What `total` says of one cell alone: tables of days have one for each row."""
-    us = cell.job_microseconds
-    return Sum(cell.metered, us, cell.usd, us if cell.metered is None else 0)
-
-
 def total(cells: Iterable[Hours]) -> Sum:
     metered: Decimal | None = None
     usd: Decimal | None = None

@@ -99,6 +99,18 @@ def test_the_menu_marks_the_page_that_is_open():
         assert f'<a href="{here}" aria-current="page">' in menu
 
 
+def test_markup_below_a_chart_stays_text():
+    row = [
+        {"text": "<b>1 Nov</b>", "url": '/?q="><i>&a=1', "numeric": False},
+        {"text": "$1 & more", "url": None, "numeric": True},
+        {"text": "plain", "url": None, "numeric": False},
+    ]
+    assert ui.number_rows({"rows": [row]}) == (
+        '<tr><th scope="row"><a href="/?q=&quot;&gt;&lt;i&gt;&amp;a=1">&lt;b&gt;1 Nov&lt;/b&gt;</a></th>'
+        '<td class="num">$1 &amp; more</td><td>plain</td></tr>'
+    )
+
+
 def test_markup_in_a_name_that_can_be_ticked_stays_text():
     ticked = {"id": "id_model_0", "value": '"><b>', "label": "<i>a&b</i>", "checked": True}
     box = fields.checks([ticked], "model")

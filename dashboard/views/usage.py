@@ -90,7 +90,7 @@ class Row:
 
 def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[Row]:
     if asked.scope.bucket == "day":
-        return [Row(*cell[:3], usage.of_one(cell)) for cell in cells]
+        return [Row(*cell[:3], usage.total((cell,))) for cell in cells]
     groups: defaultdict[tuple[date, str, str], list[usage.Hours]] = defaultdict(list)
     for day, of_day in groupby(cells, key=attrgetter("day")):
         start = asked.bucket_of(day)
