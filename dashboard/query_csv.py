@@ -10,11 +10,14 @@ from django.db import transaction
 from psycopg import pq
 from psycopg.errors import error_from_result
 
+from . import workers
 from .databases import reading
 
 ROWS_AT_ONCE = 500
 # A file may take longer to download than a page may take to compute; its first row may not wait for jit.
 AT_LEISURE = "SET LOCAL statement_timeout = 0; SET LOCAL jit = off"
+# Citus gathers what the workers tell before it sorts it; a file may be larger than the gigabyte of others.
+FROM_WORKERS = "SET LOCAL citus.max_intermediate_result_size = -1"
 SPELLING = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 
 
@@ -24,6 +27,8 @@ def copied(sql: str, params: Sequence[Any]) -> Iterator[bytes]:
     query = connection.ops.compose_sql(sql, params)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(f"{AT_LEISURE}; {SPELLING}")
+        if workers.hold_jobs(connection):
+            cursor.execute(FROM_WORKERS)
         with connection.wrap_database_errors, cursor.cursor.copy(f"COPY ({query}) TO STDOUT CSV") as copy:
             yield from lines_of(copy.connection.pgconn)
 

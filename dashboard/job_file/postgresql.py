@@ -24,7 +24,8 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Least
 
-from .. import query_csv
+from .. import query_csv, workers
+from ..databases import reading
 from ..joblist import edge
 from ..models import Job, Team
 from ..naming import Names
@@ -32,6 +33,8 @@ from ..scope import Span
 
 # The planner takes a limit that it cannot foresee for a tenth of the rows. So it walks an index in the order
 # of the file where there is one, and the first row leaves at once, and sorts where a filter leaves few.
+# Citus takes none but a number: it brings the rows of a part to the coordinator, and keeps their order.
+ALL_ROWS = {"postgresql": "(SELECT 9223372036854775807)", "citus": "9223372036854775807"}
 LINES = """
 SELECT id, external_id, team, model_name, gpu_type, TRIM_SCALE(gpu_count), provider, status,
     CASE WHEN OCTET_LENGTH(began) = 19 THEN REPLACE(began, ' ', 'T') || 'Z'
@@ -44,7 +47,7 @@ SELECT id, external_id, team, model_name, gpu_type, TRIM_SCALE(gpu_count), provi
              THEN ({counted} * gpu_count::bigint + 1800) / 3600 * 0.000001
              ELSE DIV(ROUND({counted} * gpu_count) + 1800, 3600) * 0.000001 END
         ELSE 0.000000 END
-FROM ({jobs} LIMIT (SELECT 9223372036854775807)) AS part
+FROM ({jobs} LIMIT {all_rows}) AS part
     (id, external_id, team, model_name, gpu_type, gpu_count, provider, status, began, ended, ran, counted)
 """
 # More of them are joined: their names would take longer to plan than they save.
@@ -72,7 +75,8 @@ def lines(parts: Sequence[QuerySet[Job]], names: Names, span: Span | None, at: d
     """The parts are one query, hence of one moment."""
     measured = [values(jobs, names, span, at).query.sql_with_params() for jobs in parts]
     counted = "ran" if span is None else "counted"
-    sql = " UNION ALL ".join(LINES.format(jobs=jobs, counted=counted) for jobs, _ in measured)
+    of_all = {"counted": counted, "all_rows": ALL_ROWS[workers.dialect(reading())]}
+    sql = " UNION ALL ".join(LINES.format(jobs=jobs, **of_all) for jobs, _ in measured)
     return query_csv.copied(sql, [param for _, params in measured for param in params])
 
 

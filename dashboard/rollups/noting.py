@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from .. import workers
-from . import triggers
+from . import cutting, triggers
 from .cutting import WATCHED, columns
 
 WRITING = 0x4E0B5  # advisory lock: one writes jobs at a time
@@ -92,8 +92,12 @@ def keep(connection: Any, table: str, select: str, params: Sequence[Any] = ()) -
 
 
 def note(connection: Any, *signed: tuple[str, int]) -> None:
+    """Citus plans one INSERT … SELECT of this badly or not at all: of 20,000 jobs it took 141 s, in two 0.4 s."""
     with planned_as_in_a_trigger(connection):
-        execute(connection, triggers.noted(connection.vendor, *signed))
+        keep(connection, "noted_time", cutting.changes(connection.vendor, *signed))
+        names = columns(cutting.COLUMNS)
+        execute(connection, f"INSERT INTO gpu_time_changes ({names}) SELECT {names} FROM noted_time")
+        drop(connection, "noted_time")
 
 
 @contextmanager

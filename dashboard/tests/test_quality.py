@@ -2,9 +2,16 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import transaction
+from django.db.models import Exists
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from dashboard import rollups
 from dashboard.models import (
     ClusterMapping,
     CostSnapshot,
@@ -18,12 +25,13 @@ from dashboard.models import (
     UsageSnapshot,
 )
 from dashboard.naming import Names
+from dashboard.reports import oddities
 from dashboard.reports.freshness import Freshness
 from dashboard.reports.oddities import ODDITIES
 from dashboard.reports.quality import CHECKS, results
 from dashboard.scope import Scope, Span
 
-from .conftest import at, make_cost, make_job, make_usage
+from .conftest import at, examples, make_cost, make_job, make_usage
 from .loading import bill, load_rows
 from .test_pages import rows_of
 
@@ -131,6 +139,33 @@ def test_jobs_of_one_log_are_as_many_as_their_ids(clean, other, same):
     make_job(**ONE)
     make_job(**other)
     assert sum(count for _, count in found("duplicates")) == (2 if same else 0)
+
+
+LOGGED = st.fixed_dictionaries(
+    {
+        "cluster": st.sampled_from([None, "fox", "wolf"]),
+        "external_id": st.sampled_from([None, "1", "2"]),
+        "model_name": st.sampled_from(["bert", "whisper"]),
+        "end_time": st.sampled_from([None, at("2025-03-01 02:00")]),
+    }
+)
+
+
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LOGGED, max_size=6))
+def test_jobs_are_compared_alike_one_by_one_and_in_groups(db, jobs):
+    with transaction.atomic():
+        for facts in jobs:
+            make_job(**facts)
+        rollups.settle()
+        ended = Job.objects.filter(end_time__isnull=False)
+        one_by_one = ended.filter(Exists(oddities.others_alike()))
+        assert ids(ended.filter(oddities.alike_in_groups())) == ids(one_by_one)
+        transaction.set_rollback(True)
+
+
+def ids(jobs: Any) -> set[UUID]:
+    return set(jobs.values_list("pk", flat=True))
 
 
 def test_running_jobs_that_began_together_are_no_duplicates(clean):
