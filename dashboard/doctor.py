@@ -221,9 +221,9 @@ def indexes() -> Findings:
 
 
 def roll_ups() -> Findings:
-    there = triggers.are_there(connection) or workers.hold_jobs(connection)
-    found = "are there" if there else "are missing"
-    yield told("triggers", found, "Run manage.py roll_up --rebuild.", bad=not there)
+    spread, there = workers.hold_jobs(connection), triggers.are_there(connection)
+    found = "are there" if there else "cannot be: workers hold the jobs" if spread else "are missing"
+    yield told("triggers", found, "Run manage.py roll_up --rebuild.", bad=not (there or spread))
     noted = GpuTimeChange.objects.order_by()[: MOST_UNSETTLED + 1].count()
     todo = "Run manage.py roll_up: pages add these up each time."
     yield told("roll-ups", f"{noted:,} changes are not settled", todo, odd=noted > MOST_UNSETTLED / 10)

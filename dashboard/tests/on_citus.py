@@ -36,14 +36,21 @@ def distributed(django_db_setup: None, django_db_blocker: Any) -> None:
 # Where workers hold the jobs there are no triggers, and nothing is to be distributed any more.
 OF_ONE_MACHINE = (
     "test_distribute.py",
+    "test_elsewhere_a_connection_is_asked_once_and_sqlite_never",
+    "test_jobs_are_listed_and_filtered_as_ever",
     "test_jobs_are_cut_alike_with_and_without_workers",
     "test_plain_sql_keeps_the_sums",
     "test_triggers_are_installed_once_and_can_be_dropped",
 )
 
 
+# To note what is written takes statements of its own.
+COUNTING = {"django_assert_num_queries", "django_assert_max_num_queries"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     elsewhere = pytest.mark.skip(reason="asks for jobs on one machine")
     for item in items:
-        if any(name in item.nodeid for name in OF_ONE_MACHINE):
+        counts = COUNTING & set(getattr(item, "fixturenames", ()))
+        if counts or any(name in item.nodeid for name in OF_ONE_MACHINE):
             item.add_marker(elsewhere)
