@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,7 @@ def distributed(django_db_setup: None, django_db_blocker: Any) -> None:
             call_command("distribute")
         except CommandError as refused:
             pytest.exit(str(refused), returncode=2)
+        connection.close()  # its settings are those of before
 
 
 # Where workers hold the jobs there are no triggers, and nothing is to be distributed any more.
