@@ -283,7 +283,7 @@ class Job(Noted, Stamped):
     class Meta:
         db_table = "jobs"
         db_table_comment = "Jobs that ran, run or wait on GPUs"
-        # In the order in which a large import on SQLite makes them anew: figures wait for the first three only.
+        # In the order in which a large import on SQLite makes them anew: figures wait for the first three.
         indexes = [
             models.Index(fields=["status", "start_time"], condition=UNUSUAL, name="jobs_unusual_idx"),
             models.Index(fields=["end_time", "id"], name="jobs_by_end_idx"),

@@ -65,8 +65,10 @@ def alike_in_groups() -> Q:
 
     Jobs that are alike are several of one cluster's log only if all of them say so.
     """
-    groups = Job.objects.filter(of_two_logs()).order_by().values(*SAME).annotate(n=Count("pk")).filter(n__gt=1)
-    logs = groups.annotate(named=Count("cluster"), listed=Count("external_id"), first=Min("cluster"))
+    groups = Job.objects.filter(of_two_logs()).order_by().values(*SAME).annotate(n=Count("pk"))
+    logs = groups.filter(n__gt=1).annotate(
+        named=Count("cluster"), listed=Count("external_id"), first=Min("cluster")
+    )
     not_of_one = Q(named__lt=F("n")) | Q(listed__lt=F("n")) | Q(first__lt=Max("cluster"))
     row = Func(*SAME, template="(%(expressions)s)", output_field=BooleanField())
     found = Subquery(logs.filter(not_of_one).values(*SAME))

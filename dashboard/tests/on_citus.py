@@ -35,16 +35,24 @@ def distributed(django_db_setup: None, django_db_blocker: Any) -> None:
         connection.close()  # its settings are those of before
 
 
-# Where workers hold the jobs there are no triggers, and nothing is to be distributed any more.
+# Where workers hold the jobs there are no triggers, nothing is to be distributed any more, plans are those of
+# shards, a job is compared with others in groups only, and comments on columns are left behind.
 OF_ONE_MACHINE = (
     "test_distribute.py",
+    "test_late_indexes_postgresql.py",
+    "test_plans.py",
+    "test_each_index_is_read_by_a_page",
+    "test_each_column_says_what_it_means",
     "test_elsewhere_a_connection_is_asked_once_and_sqlite_never",
-    "test_jobs_are_listed_and_filtered_as_ever",
+    "test_it_is_not_ready_without_the_triggers_of_the_roll_ups",
+    "test_jobs_are_compared_alike_one_by_one_and_in_groups",
     "test_jobs_are_cut_alike_with_and_without_workers",
+    "test_jobs_are_listed_and_filtered_as_ever",
+    "test_no_page_of_the_list_reads_all_jobs",
     "test_plain_sql_keeps_the_sums",
     "test_triggers_are_installed_once_and_can_be_dropped",
+    "test_triggers_that_are_missing_and_sums_that_differ_are_bad",
 )
-
 
 # To note what is written takes statements of its own.
 COUNTING = {"django_assert_num_queries", "django_assert_max_num_queries"}
