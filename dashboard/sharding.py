@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.apps import apps
+from django.core.management.color import no_style
+from django.db import models
+
 from .rollups import triggers
 
 TABLE, KEY = "jobs", "id"
@@ -47,12 +51,17 @@ class CannotDistribute(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """kept: the column by which a table is distributed, or nothing for a reference table."""
+    """kept: the column by which a table is distributed, or nothing for a reference table.
+
+    numbering: SQL that lets the numbers of all rows go on after the last. behind: somewhere they would not.
+    """
 
     database: str = ""
     kept: dict[str, str] = field(default_factory=dict)
     settings: frozenset[str] = frozenset()
     triggers: tuple[str, ...] = ()
+    numbering: tuple[str, ...] = ()
+    behind: bool = False
 
 
 def still_to_run(connection: Any) -> list[list[str]]:
@@ -89,6 +98,8 @@ def state_of(connection: Any) -> State:
         kept=dict(rows(connection, KEPT)),
         settings=frozenset(setting for (setting,) in rows(connection, SET_ALREADY)),
         triggers=tuple(name for (name,) in rows(connection, TRIGGERS) if name.startswith(triggers.NAME)),
+        numbering=tuple(sql.rstrip(";") for sql in connection.ops.sequence_reset_sql(no_style(), numbered())),
+        behind=any(is_behind(connection, model) for model in numbered()),
     )
 
 
@@ -104,7 +115,22 @@ def steps(state: State) -> list[list[str]]:
     references = [f"SELECT create_reference_table('{name}')" for name in REFERENCE if name not in state.kept]
     spread = [f"SELECT create_distributed_table('{TABLE}', '{KEY}')"] if TABLE not in state.kept else []
     together = without_triggers(state) + spread
-    return [[one] for one in (*settings, *references)] + ([together] if together else [])
+    # Citus makes each table that it takes over anew, and its sequence would begin at 1 again.
+    numbering = [list(state.numbering)] if references or spread or state.behind else []
+    groups = [*([one] for one in (*settings, *references)), together, *numbering]
+    return [group for group in groups if group]
+
+
+def numbered() -> list[Any]:
+    """Models whose rows the database numbers."""
+    every = apps.get_models(include_auto_created=True)
+    return [model for model in every if isinstance(model._meta.pk, models.AutoField) and model._meta.managed]
+
+
+def is_behind(connection: Any, model: Any) -> bool:
+    table, key = connection.ops.quote_name(model._meta.db_table), model._meta.pk.column
+    given = f"pg_sequence_last_value(pg_get_serial_sequence('{table}', '{key}')::regclass)"
+    return first(connection, f'SELECT COALESCE(MAX("{key}"), 0) > COALESCE({given}, 0) FROM {table}')
 
 
 def without_triggers(state: State) -> list[str]:

@@ -1,7 +1,7 @@
 """manage.py distribute: which SQL it runs on a Citus coordinator, and when it refuses.
 
-No Citus runs here. What is tested is the SQL and that nothing is done twice, against a catalogue of the same
-shape; HELIOX_CITUS=1 runs all tests against a real one (docs/scaling.md).
+What is tested without one is the SQL and that nothing is done twice, against a catalogue of the same shape;
+HELIOX_CITUS=1 runs all tests against a real one (docs/scaling.md).
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from django.db import connection
 
 from .. import sharding, workers
 from ..apps import keep_roll_ups
+from ..models import ImportRun
 from ..rollups import triggers
 from ..sharding import CannotDistribute, State, steps
+from .conftest import at
 
 NAMES = ("delete", "insert", "truncate", "update")
 ALL = State(
@@ -131,7 +133,18 @@ if connection.vendor == "postgresql":
         assert not workers.hold_jobs(connection)
         assert triggers.are_there(connection)
         assert printed == distribute()
-        assert printed[-2:] == ["SELECT create_distributed_table('jobs', 'id');", "COMMIT;"]
+        spread = printed.index("SELECT create_distributed_table('jobs', 'id');")
+        assert printed[spread + 1 : spread + 3] == ["COMMIT;", "BEGIN;"]
+        assert all("setval" in line for line in printed[spread + 3 : -1]), "and the numbers go on"
+
+    def test_numbers_that_would_be_given_again_go_on(catalogue):
+        distribute()
+        run = ImportRun.objects.create(format="slurm", files=[], written_at=at("2025-03-01 00:00"))
+        execute("SELECT setval(pg_get_serial_sequence('import_runs', 'id'), 1, false)")
+        assert any("setval" in line and "import_runs" in line for line in distribute())
+        later = ImportRun.objects.create(format="slurm", files=[], written_at=at("2025-03-01 00:00"))
+        assert later.pk == run.pk + 1
+        assert distribute() == ["Nothing to do: the jobs are distributed."]
 
     def test_the_triggers_stay_where_jobs_cannot_be_distributed(catalogue):
         execute("CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
