@@ -143,7 +143,7 @@ def measured(
         WITH j AS ({picked})
         SELECT {listed(keys)} SUM({piece(later, sooner)}),
             {number("j.ended > d.starts_at")}, {number("j.start_time >= d.starts_at")}
-        FROM j {with_days(clock, vendor)}
+        FROM j {with_days(clock, vendor, jobs.model._meta.db_table)}
         WHERE (d.starts_at < j.ended OR j.ended = j.start_time) {within}
         {grouped(keys)}
     """
@@ -200,9 +200,10 @@ def rows_of(sql: str, params: Sequence[Any], keys: Sequence[str]) -> list[tuple[
         ]
 
 
-def with_days(clock: str, vendor: str) -> str:
-    """SQL: beside each job j its days d."""
-    return JOINED[workers.dialect(reading())].format(days=days_of_job(clock, vendor))
+def with_days(clock: str, vendor: str, table: str = "jobs") -> str:
+    """SQL: beside each job j its days d. table: where the jobs are; no worker holds those of an import."""
+    dialect = workers.dialect(reading()) if table == "jobs" else vendor
+    return JOINED[dialect].format(days=days_of_job(clock, vendor))
 
 
 def days_of_job(clock: str, vendor: str) -> str:
