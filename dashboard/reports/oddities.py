@@ -11,8 +11,9 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery
-from django.db.models.lookups import IsNull
+from django.db.models import BooleanField, Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, IsNull
 
 from .. import rollups, workers
 from ..clock import now
@@ -53,9 +54,12 @@ def same_job_twice() -> Q:
     return ended & (alike_in_groups() if workers.hold_jobs(reading()) else Q(Exists(others_alike())))
 
 
+LOG = Coalesce("cluster", Value(""))  # jobs with ids and without a cluster are of one log as well
+
+
 def others_alike() -> Any:
     alike = {field: OuterRef(field) for field in SAME}
-    other_log = ~Q(cluster=OuterRef("cluster")) | Q(IsNull(OuterRef("cluster"), True))
+    other_log = ~Q(Exact(LOG, Coalesce(OuterRef("cluster"), Value(""))))
     no_log = Q(external_id=None) | Q(IsNull(OuterRef("external_id"), True))
     return Job.objects.filter(other_log | no_log, **alike).exclude(pk=OuterRef("pk"))
 
@@ -66,12 +70,9 @@ def alike_in_groups() -> Q:
     Jobs that are alike are several of one cluster's log only if all of them say so.
     """
     groups = Job.objects.filter(of_two_logs()).order_by().values(*SAME).annotate(n=Count("pk"))
-    logs = groups.filter(n__gt=1).annotate(
-        named=Count("cluster"), listed=Count("external_id"), first=Min("cluster")
-    )
-    not_of_one = Q(named__lt=F("n")) | Q(listed__lt=F("n")) | Q(first__lt=Max("cluster"))
+    logs = groups.filter(n__gt=1).annotate(listed=Count("external_id"), first=Min(LOG))
+    found = Subquery(logs.filter(Q(listed__lt=F("n")) | Q(first__lt=Max(LOG))).values(*SAME))
     row = Func(*SAME, template="(%(expressions)s)", output_field=BooleanField())
-    found = Subquery(logs.filter(not_of_one).values(*SAME))
     return Q(Func(row, found, template="%(expressions)s", arg_joiner=" IN ", output_field=BooleanField()))
 
 

@@ -189,7 +189,8 @@ def in_several_logs() -> list[tuple[UUID, str, str]]:
     with reading().cursor() as cursor:
         cursor.execute(f"""
             SELECT team_id, provider, gpu_type FROM ({logs}) AS logs GROUP BY team_id, provider, gpu_type
-            HAVING COUNT(DISTINCT cluster) > 1 OR COUNT(CASE WHEN NOT has_external_id THEN 1 END) > 0""")
+            HAVING COUNT(DISTINCT COALESCE(cluster, '')) > 1
+                OR COUNT(CASE WHEN NOT has_external_id THEN 1 END) > 0""")
         return [(gpu_time.plain("team", team), *hardware) for team, *hardware in cursor.fetchall()]
 
 

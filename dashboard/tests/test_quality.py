@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 from django.db.models import Exists
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dashboard import rollups
@@ -128,6 +128,7 @@ ONE = {"cluster": "fox", "external_id": "1"}
     [
         ({"cluster": "fox", "external_id": "2"}, False),  # two tasks of one array
         ({"cluster": "wolf", "external_id": "1"}, True),
+        ({"external_id": "1"}, True),  # the same job told without its cluster
         ({}, True),  # typed in beside the log
         ({"cluster": "fox"}, True),
         ({"cluster": "fox", "external_id": "2", "gpu_count": 2}, False),
@@ -151,7 +152,11 @@ LOGGED = st.fixed_dictionaries(
 )
 
 
+TOLD = {"cluster": None, "external_id": "1", "model_name": "bert", "end_time": at("2025-03-01 02:00")}
+
+
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([TOLD | {"cluster": "fox"}, TOLD])
 @given(st.lists(LOGGED, max_size=6))
 def test_jobs_are_compared_alike_one_by_one_and_in_groups(db, jobs):
     with transaction.atomic():
@@ -161,6 +166,7 @@ def test_jobs_are_compared_alike_one_by_one_and_in_groups(db, jobs):
         ended = Job.objects.filter(end_time__isnull=False)
         one_by_one = ended.filter(Exists(oddities.others_alike()))
         assert ids(ended.filter(oddities.alike_in_groups())) == ids(one_by_one)
+        assert ids(oddities.odd(Job.objects.all(), ["duplicates"])) == ids(one_by_one)
         transaction.set_rollback(True)
 
 
