@@ -217,9 +217,10 @@ class Group:
 
 def counted(jobs: JobQuerySet, oddities: Sequence[Oddity]) -> list[Group]:
     """In one pass over the jobs; groups without any are left out."""
-    numbers = {slug(one.key): Count("pk", filter=one.condition()) for one in oddities}
     if len(oddities) == 1:  # Citus compares no rows within an aggregate
         jobs, numbers = jobs.filter(oddities[0].condition()), {slug(oddities[0].key): Count("pk")}
+    else:
+        numbers = {slug(one.key): Count("pk", filter=one.condition()) for one in oddities}
     keys = ("team_id", "team__name", "provider", "gpu_type")
     if reading().vendor == "sqlite":  # which else reads all jobs in the order of the groups
         jobs = Job.objects.filter(pk__in=jobs.order_by().values("pk"))

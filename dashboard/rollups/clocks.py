@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from .. import workers
 from ..models import NameAlias, Provider, ProviderClock
 from ..naming import DEFAULT_CLOCK, Names
-from .cutting import changes, columns
+from .cutting import INTO_CHANGES, changes
 from .noting import alone
 from .stamps import stamp_all
 from .statements import execute
@@ -73,5 +73,5 @@ def roll_up_again(providers: list[str]) -> None:
     chosen = "(SELECT * FROM jobs WHERE provider IN (SELECT provider FROM recut))"
     execute("CREATE TEMPORARY TABLE recut (provider varchar(100))")
     execute(f"INSERT INTO recut VALUES {', '.join(['(%s)'] * len(providers))}", providers)
-    execute(f"INSERT INTO gpu_time_changes ({columns()}) {changes(workers.dialect(connection), (chosen, 1))}")
+    execute(f"{INTO_CHANGES} {changes(workers.dialect(connection), (chosen, 1))}")
     execute("DROP TABLE recut")

@@ -34,6 +34,9 @@ def columns(names: tuple[str, ...] = COLUMNS, alias: str = "") -> str:
     return ", ".join(f'{alias}."{name}"' if alias else f'"{name}"' for name in names)
 
 
+INTO_CHANGES = f"INSERT INTO gpu_time_changes ({columns()})"
+
+
 def subjects(alias: str) -> str:
     return f'{columns(SUBJECTS[:-1], alias)}, {alias}.external_id IS NOT NULL AS "has_external_id"'
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .cutting import COLUMNS, WATCHED, changes, columns
+from .cutting import INTO_CHANGES, WATCHED, changes, columns
 
 NAME = "jobs_roll_up"
 EVENTS = ("insert", "update", "delete")
@@ -107,7 +107,7 @@ def row_of(side: str) -> str:
 
 
 def noted(vendor: str, *signed: tuple[str, int]) -> str:
-    return f"INSERT INTO gpu_time_changes ({columns(COLUMNS)}) {changes(vendor, *signed)}"
+    return f"{INTO_CHANGES} {changes(vendor, *signed)}"
 
 
 STATEMENTS = {"postgresql": on_postgresql, "sqlite": on_sqlite}

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from .. import audit, doctor
+from .. import audit, doctor, workers
 from ..doctor import examine
 from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
@@ -72,6 +72,12 @@ def test_triggers_that_are_missing_and_sums_that_differ_are_bad():
     make_job()
     assert found("triggers") == [("bad", "are missing")]
     assert ("bad", "4 sums differ from the jobs") in found("roll-ups", thorough=True)
+
+
+def test_triggers_cannot_be_where_workers_hold_the_jobs(monkeypatch):
+    triggers.drop(connection)
+    monkeypatch.setattr(workers, "hold_jobs", lambda connection: True)
+    assert found("triggers") == [("ok", "cannot be: workers hold the jobs")]
 
 
 def test_many_unsettled_changes_are_worth_a_look(monkeypatch):
