@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from .models import TeamLimit
+from .models import DayNote, TeamLimit
 from .replica import PRIMARY
 
 User = Any  # a request's user: Django types it by a base class that knows no permissions
@@ -46,9 +47,48 @@ def teams_of(user: User) -> frozenset[UUID] | None:
 
     Asked of the primary, once for each request's user.
     """
+    if isinstance(user, Reader):
+        return user.teams
     if not hasattr(user, "_teams_of"):
         user._teams_of = None if user.has_perm("dashboard.see_all_teams") else limit_of(user)
     return user._teams_of
+
+
+@dataclass(frozen=True)
+class Reader:
+    """All that of a user decides what pages show: two who are alike in it see the same.
+
+    pk: of who has left notes and may change them, but not those of others.
+    """
+
+    permissions: tuple[str, ...]
+    is_superuser: bool
+    is_staff: bool
+    teams: frozenset[UUID] | None
+    pk: int | None
+    is_active = is_authenticated = True
+
+    @classmethod
+    def like(cls, user: User) -> Reader:
+        permissions = () if user.is_superuser else tuple(sorted(user.get_all_permissions()))
+        notes = DayNote.objects.filter(author=user.pk)
+        own = may_change(user, "daynote") and not user.is_staff and notes.exists()
+        return cls(permissions, user.is_superuser, user.is_staff, teams_of(user), user.pk if own else None)
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """In one order, whatever order it was gathered in."""
+        teams = None if self.teams is None else sorted(self.teams)
+        return self.permissions, self.is_superuser, self.is_staff, teams, self.pk
+
+    def has_perm(self, permission: str) -> bool:
+        return self.is_superuser or permission in self.permissions
+
+    def has_perms(self, permissions: Iterable[str]) -> bool:
+        return all(map(self.has_perm, permissions))
+
+    def has_module_perms(self, app: str) -> bool:
+        return self.is_superuser or any(one.startswith(f"{app}.") for one in self.permissions)
 
 
 def limit_of(user: User) -> frozenset[UUID] | None:

@@ -16,6 +16,7 @@ class DashboardConfig(AppConfig):
 
         error_reports.begin()
         post_migrate.connect(keep_roll_ups, sender=self)
+        post_migrate.connect(note_writes, sender=self)
 
 
 def keep_roll_ups(using: str, **kwargs: Any) -> None:
@@ -35,3 +36,11 @@ def keep_roll_ups(using: str, **kwargs: Any) -> None:
     if not triggers.are_there(connection) and not workers.hold_jobs(connection):
         triggers.install(connection)
     triggers.forget_what_no_job_says(connection)
+
+
+def note_writes(using: str, **kwargs: Any) -> None:
+    from django.db import connections
+
+    from . import writes
+
+    writes.install(connections[using])

@@ -11,7 +11,9 @@ from .clock import now
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {
+    openings = getattr(request, "openings", {})
+    own = {"openings": openings, "csrf_token": openings["csrf_token"]} if openings else {}
+    return own | {
         "zone": settings.TIME_ZONE,
         "basis": settings.HELIOX_COST_BASIS,
         "as_of": now(),

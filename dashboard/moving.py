@@ -19,7 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from . import gpu_time, rollups
 from .databases import reading_from
-from .models import BillDay, Job, ModelName, Provider, ProviderClock, SettledMonth, SignInTry
+from .models import BillDay, DataWrite, Job, ModelName, Provider, ProviderClock, SettledMonth, SignInTry
 from .models.exact import FullPrecisionField
 from .models.rollups import Measures
 from .rollups import triggers
@@ -149,7 +149,7 @@ def tables(sessions: bool) -> list[Model]:
 def is_left_behind(model: Model, sessions: bool) -> bool:
     """What can be derived, and who is signed in or tries to."""
     derived = issubclass(model, Measures) or model in (ModelName, BillDay, ProviderClock, SettledMonth)
-    return derived or model is SignInTry or (model is Session and not sessions)
+    return derived or model in (SignInTry, DataWrite) or (model is Session and not sessions)
 
 
 # Rows

@@ -20,15 +20,15 @@ Month = TypeVar("Month")  # what a month comes to
 Row = TypeVar("Row")
 Known = TypeVar("Known")
 MOST_KEPT = 200_000  # rows, of some hundred bytes each
-MOST_OF_ONE = MOST_KEPT // 4
 SHORT = 7  # days
 PATIENCE = 10  # seconds for another thread that works out the same months
 
 
 @dataclass
 class Kept:
-    """The months used last, by their keys."""
+    """The months used last, by their keys, of so many rows at most; one alone may have a quarter of them."""
 
+    most: int = MOST_KEPT
     months: OrderedDict[bytes, Any] = field(default_factory=OrderedDict)
     sizes: dict[bytes, int] = field(default_factory=dict)
     rows: int = 0
@@ -45,11 +45,11 @@ class Kept:
 
     def keep(self, key: bytes, month: Any, rows: int) -> None:
         with self.lock:
-            if key in self.months or rows > MOST_OF_ONE:
+            if key in self.months or rows > self.most // 4:
                 return
             self.months[key], self.sizes[key] = month, 1 + rows
             self.rows += self.sizes[key]
-            while self.rows > MOST_KEPT:
+            while self.rows > self.most:
                 self.rows -= self.sizes.pop(self.months.popitem(last=False)[0])
 
     def forget(self) -> None:

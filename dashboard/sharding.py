@@ -13,6 +13,7 @@ from django.apps import apps
 from django.core.management.color import no_style
 from django.db import models
 
+from . import writes
 from .rollups import triggers
 
 TABLE, KEY = "jobs", "id"
@@ -53,6 +54,7 @@ class CannotDistribute(Exception):
 class State:
     """kept: the column by which a table is distributed, or nothing for a reference table.
 
+    noting: SQL that drops the triggers by which pages are kept: no table of a Citus cluster may have any.
     numbering: SQL that lets the numbers of all rows go on after the last. behind: somewhere they would not.
     """
 
@@ -60,6 +62,7 @@ class State:
     kept: dict[str, str] = field(default_factory=dict)
     settings: frozenset[str] = frozenset()
     triggers: tuple[str, ...] = ()
+    noting: tuple[str, ...] = ()
     numbering: tuple[str, ...] = ()
     behind: bool = False
 
@@ -98,6 +101,7 @@ def state_of(connection: Any) -> State:
         kept=dict(rows(connection, KEPT)),
         settings=frozenset(setting for (setting,) in rows(connection, SET_ALREADY)),
         triggers=tuple(name for (name,) in rows(connection, TRIGGERS) if name.startswith(triggers.NAME)),
+        noting=tuple(writes.dropping(connection)),
         numbering=tuple(sql.rstrip(";") for sql in connection.ops.sequence_reset_sql(no_style(), numbered())),
         behind=any(is_behind(connection, model) for model in numbered()),
     )
@@ -117,7 +121,7 @@ def steps(state: State) -> list[list[str]]:
     together = without_triggers(state) + spread
     # Citus makes each table that it takes over anew, and its sequence would begin at 1 again.
     numbering = [list(state.numbering)] if references or spread or state.behind else []
-    groups = [*([one] for one in (*settings, *references)), together, *numbering]
+    groups = [list(state.noting), *([one] for one in (*settings, *references)), together, *numbering]
     return [group for group in groups if group]
 
 

@@ -11,7 +11,7 @@ from typing import IO
 from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, transaction
 
-from .. import audit, moving, rollups
+from .. import audit, moving, rollups, writes
 from ..rollups import triggers
 from . import programs
 from .making import opened
@@ -29,7 +29,7 @@ from .saying import (
 
 LINES = 4_000
 # Filled by migrations, so that a database on which only they have run counts as empty.
-NOBODYS = {*moving.FILLED_BY_MIGRATIONS, programs.RECORDER, "bill_days", "audit_events"}
+NOBODYS = {*moving.FILLED_BY_MIGRATIONS, programs.RECORDER, "bill_days", "audit_events", "data_writes"}
 # Are made anew by the program, which knows how.
 OURS_TO_MAKE = re.compile(r"\d+; \d+ \d+ (TRIGGER|FUNCTION) ")
 GRANTS = re.compile(r"\d+; \d+ \d+ (DEFAULT )?ACL ")
@@ -101,6 +101,7 @@ def mended_roll_ups(manifest: Manifest) -> list[str]:
         return []
     if not triggers.are_there(connection):
         triggers.install(connection)
+    writes.install(connection)
     if not any(rollups.verify()):
         return ["The roll-ups agree with the jobs."]
     rollups.rebuild()

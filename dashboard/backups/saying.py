@@ -20,6 +20,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from .. import moving, workers
+from ..models import DataWrite
 
 FORMAT = 1
 DATABASE, MANIFEST = "database", "manifest.json"
@@ -58,13 +59,16 @@ class Manifest:
 
 
 def totals(alias: str) -> dict[str, str]:
-    """Of everything that is there, also where the tables are those of an earlier version."""
+    """Of everything that is there, also where the tables are those of an earlier version.
+
+    But of what notes writes: to restore is to write.
+    """
     found: dict[str, Any] = {}
     with connections[alias].cursor() as cursor:
         there = set(connections[alias].introspection.table_names(cursor))
         for model in apps.get_models(include_auto_created=True):
             table = model._meta.db_table
-            if table not in there or not model._meta.managed or model._meta.proxy:
+            if table not in there or not model._meta.managed or model._meta.proxy or model is DataWrite:
                 continue
             columns = connections[alias].introspection.get_table_description(cursor, table)
             found |= moving.totals(alias, model, {column.name for column in columns})

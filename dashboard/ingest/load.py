@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils import timezone
 
-from .. import audit, late_indexes, rollups
+from .. import audit, late_indexes, rollups, writes
 from ..databases import at_leisure
 from ..models import ImportRun, Job
 from ..models.names import name_key
@@ -255,6 +255,7 @@ class Batch:
             for part in (self.teams, self.jobs, self.bills, self.daily, self.periods):
                 part.write(run)
             rollups.settle()
+            writes.fold(connection)
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()
             run.save(update_fields=["summary"])

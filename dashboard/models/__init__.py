@@ -24,6 +24,7 @@ from .rollups import (
     ProviderClock,
     SettledMonth,
 )
+from .writes import DataWrite
 
 __all__ = [
     "AccountMapping",
@@ -37,6 +38,7 @@ __all__ = [
     "Commitment",
     "CostCentre",
     "CostSnapshot",
+    "DataWrite",
     "DayNote",
     "Delivery",
     "DismissedAnomaly",

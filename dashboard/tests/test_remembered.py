@@ -125,7 +125,7 @@ def test_a_part_of_a_month_is_remembered_apart_from_the_month(quarter, shared):
 
 def test_a_month_that_a_process_has_no_room_for_leaves_the_others(quarter, monkeypatch):
     by_team()
-    monkeypatch.setattr(remembered, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(remembered.KEPT, "most", 4)
     assert allocate(ALL_OF_IT, Names.load()).bill == 300_00
     assert len(remembered.KEPT.months) == 3
 
@@ -459,7 +459,7 @@ def test_what_changed_while_it_was_shared_is_not_kept(quarter, monkeypatch, shar
 
 def test_no_more_months_are_kept_than_there_is_room_for(quarter, monkeypatch):
     """Each is one and its three rows: vision's, speech's, and what was idle."""
-    monkeypatch.setattr(remembered, "MOST_KEPT", 8)
+    monkeypatch.setattr(remembered.KEPT, "most", 8)
     by_team()
     assert len(remembered.KEPT.months) == 2 and remembered.KEPT.rows == 8
     assert by_team() == afresh(ALL_OF_IT)

@@ -32,6 +32,7 @@ from . import drawn
 from .asked import Asked, figure
 from .changes import delta, in_row, note, sides
 from .how import How
+from .kept import kept
 
 USES = ["provider", "gpu_type", "team", "model", "by", "then_by", "idle", "bucket", "basis", "compare"]
 MOST_ROWS = 100
@@ -46,6 +47,7 @@ TERMS = {TEAMS: "allocation", IDLE: "idle-cost", UNUSED: "unused-commitment", UN
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES)
     scope = asked.scope

@@ -23,6 +23,7 @@ from ..scope import ONE_DAY, Span
 from ..templatetags import ui
 from . import remarks
 from .asked import Asked, figure
+from .kept import kept
 
 USES = ["provider", "gpu_type"]
 COLUMNS = (
@@ -34,6 +35,7 @@ MOVED = {"hours": "hours", "rate": "rate", "": ui.NOTHING}
 
 @viewing
 @require_http_methods(["GET", "HEAD", "POST"])
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="last90")
     sent = remarks.answer(request, asked.names) if request.method == "POST" else None

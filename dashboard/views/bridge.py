@@ -25,6 +25,7 @@ from ..scope import Span
 from ..templatetags import ui
 from .asked import Asked, figure
 from .changes import sides
+from .kept import kept
 
 PARTS = {
     "volume": "Volume",
@@ -51,6 +52,7 @@ WORTH_TELLING = 10  # a reason against the difference: from a tenth of it on
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "basis", "compare"])
     spans = sides(asked)

@@ -24,6 +24,7 @@ from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, fiscal_year_start, shift_month
 from ..templatetags import ui
 from .asked import Asked
+from .kept import kept
 from .months import beside, month_named
 
 COLUMNS = (
@@ -36,6 +37,7 @@ MOST_DRAWN = 12
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     """No filter narrows it: a budget has a basis and an idle view of its own."""
     month = month_asked(request.GET.get("month", ""))

@@ -32,6 +32,7 @@ from ..reports.sharing import IDLE_VIEWS
 from ..scope import Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
+from .kept import kept
 from .months import beside, month_named
 
 RESTATED = "restated"
@@ -49,6 +50,7 @@ def may_close(user: User) -> bool:
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, [], fixed=lambda _: month_of(today().replace(day=1)))
     closes = {one.month: one for one in MonthClose.objects.filter(withdrawn_at=None).defer("setup")}

@@ -25,6 +25,7 @@ from ..spreading import CAPACITY, ELAPSED, METERED
 from ..templatetags import ui
 from .asked import Asked, bucket_label, figure, refusal
 from .how import How
+from .kept import kept
 
 COLUMNS = (
     "month",
@@ -45,6 +46,7 @@ ZERO = Decimal("0.00")
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     """Its files are the recovery table, or with `file=entries` the period entries as an import reads them."""
     asked = Asked.of(request, ["provider", "gpu_type", "basis"], preset="last90")

@@ -22,6 +22,7 @@ from . import drawn, remarks
 from .asked import Asked, figure
 from .changes import delta, in_row, note, sides
 from .how import How
+from .kept import kept
 
 COLUMNS = ("date", "provider", "gpu_type", "cost_usd")
 DAYS_WITH_LINES = 31
@@ -29,6 +30,7 @@ DAYS_WITH_LINES = 31
 
 @viewing
 @require_http_methods(["GET", "HEAD", "POST"])
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     sent = remarks.answer(request, asked.names, remarks.NOTES) if request.method == "POST" else None

@@ -35,6 +35,7 @@ from ..scope import ONE_DAY, Span
 from ..templatetags import ui
 from .asked import Asked, figure
 from .how import How
+from .kept import kept
 
 USES = ["provider", "gpu_type", "basis"]
 COLUMNS = ("date", "provider", "state", "cost_usd")
@@ -43,6 +44,7 @@ ZERO = Decimal("0.00")
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     """Its file has the days of the quarter: booked ones, and expected ones in the cents of the total."""
     asked = Asked.of(request, USES, fixed=lambda _: quarter_of(today(), settings.HELIOX_FISCAL_MONTH))

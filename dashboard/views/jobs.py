@@ -24,6 +24,7 @@ from ..scope import ONE_DAY, Span
 from ..tables import JobTable
 from ..templatetags import ui
 from .asked import Asked
+from .kept import kept
 
 DATED = ("start", "end")  # the sorts that a day can be looked up in
 USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
@@ -31,6 +32,7 @@ USES = ["provider", "gpu_type", "team", "status", "model", "quality", "q"]
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="all", about_jobs=True)
     sort = request.GET.get("sort", joblist.NEWEST)

@@ -31,6 +31,7 @@ from ..naming import Names
 from ..reports.unmatched import unmatched
 from ..restating import restating
 from .asked import refusal
+from .kept import kept
 from .unmatched import MAPPINGS, Table, address, tables_of
 
 MOST_ROWS = 100
@@ -40,6 +41,7 @@ FILE_COLUMNS = ("unmatched", "name", "jobs", "gpu_hours", "cost_usd")
 
 @viewing
 @require_http_methods(["GET", "HEAD", "POST"])
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return map_one(request)

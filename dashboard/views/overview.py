@@ -25,6 +25,7 @@ from . import anomalies, drawn
 from .asked import Asked, figure
 from .changes import sides
 from .forecast import month_end
+from .kept import kept
 from .measures import Measures, how_now, rows_url, team_url
 
 TOP_TEAMS = 8
@@ -32,6 +33,7 @@ TOP_TEAMS = 8
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     if teams_of(request.user) is not None:
         return redirect("teams")  # what is here is of all together

@@ -19,6 +19,7 @@ from ..reports.quality import CHECKS, Check, Result, results
 from ..tables import FindingTable
 from ..templatetags import ui
 from .asked import Asked, figure
+from .kept import kept
 
 USES = ["provider", "gpu_type", "team", "quality"]
 COLUMNS = (
@@ -39,6 +40,7 @@ NOWHERE = Finding("")
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, preset="last90")
     asked.filter.offer("quality", [(check.key, check.title) for check in CHECKS])

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from ..access import viewing
 from . import gaps, invoices, three_way
+from .kept import kept
 
 VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
     "invoice": invoices.page,
@@ -20,6 +21,7 @@ VIEWS: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
 
 @viewing
 @require_http_methods(["GET", "HEAD", "POST"])
+@kept
 def page(request: HttpRequest) -> Any:
     """Totals are typed in on the view of invoices; the others only show."""
     view = VIEWS.get(request.GET.get("view", ""), invoices.page)

@@ -19,6 +19,7 @@ from ..tables import RunningTable
 from ..templatetags import ui
 from .asked import Asked, figure
 from .how import How
+from .kept import kept
 from .measures import how_now
 
 USES = ["provider", "gpu_type", "team", "model", "basis"]
@@ -40,6 +41,7 @@ ZERO = Decimal("0.00")
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, USES, fixed=lambda _: Span.inclusive(today(), today()))
     found = running_jobs(asked.scope, asked.names)

@@ -28,12 +28,14 @@ from .asked import Asked, figure
 from .changes import delta
 from .closed_statement import close_shown, closed_page
 from .how import How
+from .kept import kept
 from .months import month_named
 from .sheet import COLUMNS, crumbs, days, jobs, mail, models, neighbours
 
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
     asked = Asked.of(

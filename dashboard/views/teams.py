@@ -27,6 +27,7 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, figure
 from .changes import bill_sides, delta, in_row, note, sides
+from .kept import kept
 from .measures import how_now, rows_url, team_url
 
 COLUMNS = ("date", "team", "provider", "gpu_type", "job_gpu_hours", "jobs")
@@ -55,6 +56,7 @@ class TeamRow:
 
 @viewing_own_teams
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, [*USES, "team"], about_jobs=True)
     use = teams.team_use(asked.scope, asked.names)
@@ -182,6 +184,7 @@ def jobs(asked: Asked, count: int, changes: TeamChanges, **of_team: Any) -> dict
 
 @viewing_own_teams
 @require_safe
+@kept
 def one(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     team = get_object_or_404(Team, pk=pk)
     asked = Asked.of(request, [*USES, "group_by"], "last90", about_jobs=True)

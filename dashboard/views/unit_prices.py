@@ -25,12 +25,14 @@ from ..templatetags import ui
 from . import drawn
 from .asked import Asked, amount, figure
 from .how import How
+from .kept import kept
 
 MOST_OUTLIERS = 50
 
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis"], preset="last90", bucket="month")
     cells = priced(asked.scope, asked.names)

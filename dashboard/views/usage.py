@@ -23,6 +23,7 @@ from ..tables import UsageTable
 from . import drawn
 from .asked import Asked, amount
 from .changes import in_row, note, sides
+from .kept import kept
 from .measures import Measures
 
 COLUMNS = ("date", "provider", "gpu_type", "metered_gpu_hours", "job_gpu_hours", "cost_usd")
@@ -31,6 +32,7 @@ PEAK_DAYS = 10
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)

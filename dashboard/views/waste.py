@@ -30,6 +30,7 @@ from . import drawn
 from .asked import Asked, figure, refusal
 from .changes import delta, sides
 from .how import How
+from .kept import kept
 from .measures import how_now, rows_url
 
 USES = ["provider", "gpu_type", "team", "model", "bucket", "basis", "compare"]
@@ -44,6 +45,7 @@ HOUR = timedelta(hours=1)
 
 @viewing
 @require_safe
+@kept
 def page(request: HttpRequest) -> HttpResponseBase:
     """Its files are one for each table: the lost jobs, or what `file=` names."""
     asked = Asked.of(request, USES)

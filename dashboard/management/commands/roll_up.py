@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from dashboard import late_indexes, rollups, workers
+from dashboard import late_indexes, rollups, workers, writes
 from dashboard.rollups import triggers
 
 MOST_SHOWN = 20
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         if rebuild:
             if not workers.hold_jobs(connection):
                 triggers.install(connection)
+            writes.install(connection)
             differences = rollups.rebuild()
             self.stdout.write("Summed all jobs anew.")
             self.report(iter(differences))
@@ -46,6 +47,7 @@ class Command(BaseCommand):
             for model in apps.get_app_config("dashboard").get_models():
                 late_indexes.make_missing(model)
             rollups.settle()
+            writes.fold(connection)
             self.stdout.write("Settled.")
 
     def report(self, differences: Iterator[Any]) -> None:

@@ -1,0 +1,116 @@
+"""Pages as they were made, for all who see the same, until something is written or a minute is over.
+
+It is made for a Reader, who has no name: what is a person's own on it is left open and filled in for each.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeGuard
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
+
+from ..access import Reader
+from ..clock import now
+from ..databases import reading
+from ..remembered import Kept, digest
+from ..writes import State, state
+
+MINUTE = 60
+PATIENCE = 10  # seconds for another thread that makes the same page
+SECRET = secrets.token_hex(16)  # nobody's text can be taken for an opening
+OPENING = re.compile(rf"\[{SECRET} (\w+)\]".encode())
+View = Callable[..., HttpResponseBase]
+Parts = list[bytes]  # what all see, and between two of these the name of an opening
+
+
+def opening(name: str) -> str:
+    return f"[{SECRET} {name}]"
+
+
+FILLED_IN: dict[str, Callable[[HttpRequest], str]] = {
+    "nav": lambda request: render_to_string("_nav.html", request=request),
+    "messages": lambda request: render_to_string("_messages.html", request=request),
+    "csrf_token": get_token,
+}
+OPENINGS = {name: opening(name) for name in FILLED_IN}
+PAGES = Kept(most=settings.HELIOX_PAGES_MB * 1024**2)
+MAKING = [threading.Lock() for _ in range(32)]
+
+
+def kept(view: View) -> View:
+    """Decorator of views that show a page and do nothing, below those that say who may see it."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        stored = state(reading()) if may_be_kept(request) else None
+        if stored is None:
+            return view(request, *args, **kwargs)
+        reader = Reader.like(request.user)
+        key = known_by(request, reader, stored)
+        if parts := PAGES.get(key):
+            return filled_in(parts, request)
+        with made_by_one(key):
+            if parts := PAGES.get(key):
+                return filled_in(parts, request)
+            response = view(asked_by(reader, request), *args, **kwargs)
+            if not is_page(response):
+                return response
+            parts = OPENING.split(response.content)
+            PAGES.keep(key, parts, sum(map(len, parts)))
+            return filled_in(parts, request)
+
+    return page
+
+
+def may_be_kept(request: HttpRequest) -> bool:
+    """No file, and no form that is sent."""
+    return PAGES.most > 0 and request.method == "GET" and "_export" not in request.GET
+
+
+def known_by(request: HttpRequest, reader: Reader, stored: State) -> bytes:
+    address = request.build_absolute_uri()
+    minute = int(now().timestamp() + hash(address) % MINUTE) // MINUTE  # not all pages at once
+    asked = (address, request.COOKIES.get("theme"), getattr(request, "replica_note", ""))
+    return digest(stored, reading().alias, reader.content, asked, minute)
+
+
+@contextmanager
+def made_by_one(key: bytes) -> Iterator[None]:
+    making = MAKING[key[0] % len(MAKING)]
+    waited = making.acquire(timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        if waited:
+            making.release()
+
+
+def asked_by(reader: Reader, request: HttpRequest) -> HttpRequest:
+    """The same request, of somebody without a name."""
+    asked = copy.copy(request)
+    asked.resolver_match = request.resolver_match
+    asked.user = reader  # type: ignore[assignment]
+    asked.openings = OPENINGS  # type: ignore[attr-defined]
+    return asked
+
+
+def is_page(response: HttpResponseBase) -> TypeGuard[HttpResponse]:
+    """And says nothing but its text."""
+    return isinstance(response, HttpResponse) and response.status_code == 200 and not response.cookies
+
+
+def filled_in(parts: Parts, request: HttpRequest) -> HttpResponse:
+    own = {name: fill(request).encode() for name, fill in FILLED_IN.items() if name.encode() in parts[1::2]}
+    return HttpResponse(
+        b"".join(own[part.decode()] if place % 2 else part for place, part in enumerate(parts))
+    )
