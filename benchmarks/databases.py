@@ -186,8 +186,11 @@ class Databases:
     # Who works beside them
 
     def settings(self, database: Database) -> dict[str, str]:
-        """Those of production, but for the clock, which stands still, plain HTTP, and no limit of time."""
-        demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of}
+        """Those of production, but for the clock, which stands still, plain HTTP, and no limit of time.
+
+        Each page is made, also where it is what it was a moment ago.
+        """
+        demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of, "HELIOX_PAGES_MB": "0"}
         return {"DATABASE_URL": database.url} | demo | {"PGOPTIONS": f"{SERIAL['PGOPTIONS']} -c jit=off"}
 
     def worker(self, database: Database) -> Beside:

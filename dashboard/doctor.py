@@ -27,7 +27,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from . import late_indexes, rollups, workers
+from . import late_indexes, rollups, workers, writes
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
@@ -224,9 +224,20 @@ def roll_ups() -> Findings:
     spread, there = workers.hold_jobs(connection), triggers.are_there(connection)
     found = "are there" if there else "cannot be: workers hold the jobs" if spread else "are missing"
     yield told("triggers", found, "Run manage.py roll_up --rebuild.", bad=not (there or spread))
+    yield pages_kept(spread)
     noted = GpuTimeChange.objects.order_by()[: MOST_UNSETTLED + 1].count()
     todo = "Run manage.py roll_up: pages add these up each time."
     yield told("roll-ups", f"{noted:,} changes are not settled", todo, odd=noted > MOST_UNSETTLED / 10)
+
+
+def pages_kept(spread: bool) -> Finding:
+    why = (
+        "HELIOX_PAGES_MB is 0" if not settings.HELIOX_PAGES_MB else "workers hold the jobs" if spread else ""
+    )
+    unnoticed = not why and writes.state(connection) is None
+    why = "not every write is noted" if unnoticed else why
+    found = f"are made at each visit: {why}" if why else "are kept until something is written"
+    return told("pages", found, "Run manage.py roll_up --rebuild.", odd=unnoticed)
 
 
 def recounted() -> Findings:

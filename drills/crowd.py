@@ -25,6 +25,9 @@ PEOPLE = int(os.environ.get("PEOPLE", 200))
 THINKING, QUIET = 3.0, 60.0  # seconds
 STORED, ROWS = 100_000, int(os.environ.get("IMPORTED_ROWS", 1_000_000))
 PAGES = ("/", "/costs/", "/jobs/", "/jobs/?status=completed", "/teams/", "/usage/", "/allocation/", "/help/")
+ROLES = ("Finance", "Manager", "Viewer", "Manager", "Admin")
+# Some clicks ask what nobody has asked before: days of one's own, a word to look for.
+OWN = float(os.environ.get("OWN_QUESTIONS", 0.1))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,21 +66,23 @@ def drill() -> Outcome:
     postgresql = private_postgresql()
     with TemporaryDirectory() as folder, postgresql.server() as database, web_server(database.url) as port:
         many_jobs.fill(database.url, STORED)
-        file, cookie = log_file(Path(folder), ROWS).path, signed_in(database.url)
-        for _ in range(3):
-            for page in PAGES:
+        file = log_file(Path(folder), ROWS).path
+        cookies = [signed_in(database.url, f"person {n}", ROLES[n % len(ROLES)]) for n in range(PEOPLE)]
+        for page in PAGES:
+            for cookie in cookies[:3]:
                 ask(port, page, cookie)
-        before, during = asyncio.run(two_crowds(port, cookie, database.url, file))
+        before, during = asyncio.run(two_crowds(port, cookies, database.url, file))
     figure = (
-        f"{PEOPLE} people, {THINKING:.0f} s between clicks; before: {before}; during {ROWS:,} rows: {during}"
+        f"{PEOPLE} people of {len(set(ROLES))} roles, {THINKING:.0f} s between clicks, {OWN:.0%} of them "
+        f"questions of one's own; before: {before}; during {ROWS:,} rows: {during}"
     )
     ok = not before.errors + during.errors and before.within(0.99) <= 1 and during.within(0.99) <= 2
     return Outcome(ok, figure)
 
 
-async def two_crowds(port: int, cookie: str, url: str, file: Path) -> tuple[Seen, Seen]:
-    before = await crowd(port, cookie, asyncio.sleep(QUIET))
-    return before, await crowd(port, cookie, imported(url, file))
+async def two_crowds(port: int, cookies: list[str], url: str, file: Path) -> tuple[Seen, Seen]:
+    before = await crowd(port, cookies, asyncio.sleep(QUIET))
+    return before, await crowd(port, cookies, imported(url, file))
 
 
 async def imported(url: str, file: Path) -> None:
@@ -91,11 +96,11 @@ async def imported(url: str, file: Path) -> None:
     assert await importing.wait() == 0, "the import failed"
 
 
-async def crowd(port: int, cookie: str, meanwhile: object) -> Seen:
+async def crowd(port: int, cookies: list[str], meanwhile: object) -> Seen:
     """What people see until the other thing is over."""
     over, clicks = asyncio.Event(), []  # type: ignore[var-annotated]
     began, cpu = monotonic(), cpu_of(workers_of(port))
-    people = [asyncio.create_task(person(n, port, cookie, over, clicks)) for n in range(PEOPLE)]
+    people = [asyncio.create_task(person(n, port, cookie, over, clicks)) for n, cookie in enumerate(cookies)]
     await meanwhile  # type: ignore[misc]
     lasted, used = monotonic() - began, cpu_of(workers_of(port)) - cpu
     seen = list(clicks)
@@ -115,9 +120,16 @@ async def person(n: int, port: int, cookie: str, over: asyncio.Event, clicks: li
     await pause(over, chance.uniform(0, THINKING))
     while not over.is_set():
         began = monotonic()
-        status = await click(port, chance.choice(PAGES), cookie)
+        page = own_question(chance) if chance.random() < OWN else chance.choice(PAGES)
+        status = await click(port, page, cookie)
         clicks.append(Click(status, monotonic() - began))
         await pause(over, THINKING)
+
+
+def own_question(chance: random.Random) -> str:
+    page, last = chance.choice(PAGES).partition("?")[0], chance.randint(2, 31)
+    days = f"start=2025-03-{chance.randint(1, last - 1):02}&end=2025-03-{last:02}"
+    return f"{page}?{days}&q=model+{chance.randint(0, 999)}"
 
 
 async def pause(over: asyncio.Event, seconds: float) -> None:

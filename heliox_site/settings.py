@@ -46,10 +46,10 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def whole_number(name: str, default: int, most: int) -> int:
+def whole_number(name: str, default: int, most: int, least: int = 1) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most):
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number from 1 to {most}.")
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number from {least} to {most}.")
     return int(value)
 
 
@@ -416,7 +416,7 @@ HELIOX_UPLOAD_MB = whole_number("HELIOX_UPLOAD_MB", 64, most=2048)
 HELIOX_FILES_AT_ONCE = whole_number("HELIOX_FILES_AT_ONCE", 1000 if TESTING else 2, most=1000)
 
 # Of pages as they were made, in each process. Tests look at what pages say, not at what they said.
-HELIOX_PAGES_MB = 0 if TESTING else whole_number("HELIOX_PAGES_MB", 32, most=4096)
+HELIOX_PAGES_MB = 0 if TESTING else whole_number("HELIOX_PAGES_MB", 32, most=4096, least=0)
 
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"

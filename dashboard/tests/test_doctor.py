@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from .. import audit, doctor, workers
+from .. import audit, doctor, workers, writes
 from ..doctor import examine
 from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
@@ -72,6 +72,17 @@ def test_triggers_that_are_missing_and_sums_that_differ_are_bad():
     make_job()
     assert found("triggers") == [("bad", "are missing")]
     assert ("bad", "4 sums differ from the jobs") in found("roll-ups", thorough=True)
+
+
+def test_it_says_whether_pages_are_kept(settings, monkeypatch):
+    assert found("pages") == [("ok", "are made at each visit: HELIOX_PAGES_MB is 0")]
+    settings.HELIOX_PAGES_MB = 32
+    monkeypatch.setattr(writes, "state", lambda connection: 1)
+    assert found("pages") == [("ok", "are kept until something is written")]
+    monkeypatch.setattr(writes, "state", lambda connection: None)
+    assert found("pages") == [("look", "are made at each visit: not every write is noted")]
+    monkeypatch.setattr(workers, "hold_jobs", lambda connection: True)
+    assert found("pages") == [("ok", "are made at each visit: workers hold the jobs")]
 
 
 def test_triggers_cannot_be_where_workers_hold_the_jobs(monkeypatch):
