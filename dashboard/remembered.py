@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
+from .databases import reading
 from .scope import Span, bucket_end, buckets, shift_month
+from .writes import state
 
 Month = TypeVar("Month")  # what a month comes to
 Row = TypeVar("Row")
+Found = TypeVar("Found", bound=Sized)
 Known = TypeVar("Known")
 MOST_KEPT = 200_000  # rows, of some hundred bytes each
 SHORT = 7  # days
@@ -72,6 +75,19 @@ def once(known_by: Hashable, work_out: Callable[[Known], list[Row]], known: Know
         rows = work_out(known)
         TOLD.keep(key, rows, len(rows))
     return rows
+
+
+def until_written(asked: Hashable, work_out: Callable[[], Found]) -> Found:
+    """What something comes to by what is stored alone, whatever the moment. Nobody changes the answer."""
+    stored = state(reading())
+    if stored is None:
+        return work_out()
+    key = digest("until written", reading().alias, stored, asked)
+    found: Found | None = TOLD.get(key)
+    if found is None:
+        found = work_out()
+        TOLD.keep(key, found, len(found))
+    return found
 
 
 def forget() -> None:

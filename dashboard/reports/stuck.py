@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from ..clock import now
+from ..clock import now, today
 from ..databases import database_id, reading
 from ..gpu_time import MICROSECOND, sqlite_microseconds
 from ..models import Job
+from ..models.calendar import midnight
 from ..naming import Names
+from ..remembered import until_written
 from ..scope import Scope
 from .job_cost import RunningJob, running_jobs
 from .job_time import jobs_of
 
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
-LATELY = timedelta(days=183)  # in which they began
+LATELY = timedelta(days=183)  # before today, in which they began
 MOST_KINDS, MOST_LISTED = 400, 5_000
 TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
 BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names
@@ -112,10 +114,18 @@ def why(job: Job) -> str:
 
 
 def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
-    """Of each kind with enough finished runs: one statement that reads the newest of each by index."""
+    """Of each kind with enough finished runs."""
     asked = sorted(kinds, key=lambda kind: (kind[0].int, kind[1]))
-    if not asked:
-        return {}
+    lately = midnight(today() - LATELY, "UTC")
+    return (
+        until_written(("usual lengths", asked, lately), lambda: newest_lengths(asked, lately))
+        if asked
+        else {}
+    )
+
+
+def newest_lengths(asked: list[Kind], lately: datetime) -> dict[Kind, Usual]:
+    """One statement that reads the newest runs of each kind by index."""
     newest = " UNION ALL ".join(newest_runs(place) for place in range(len(asked)))
     sql = f"""
         SELECT place, runs, length FROM (
@@ -123,7 +133,7 @@ def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
                 ROW_NUMBER() OVER (PARTITION BY place ORDER BY length) AS nth
             FROM ({newest}) AS newest
         ) AS ranked WHERE runs >= {FEWEST} AND nth = (99 * runs + 99) / 100"""
-    since = reading().ops.adapt_datetimefield_value(now() - LATELY)
+    since = reading().ops.adapt_datetimefield_value(lately)
     params = [value for team, model in asked for value in (model, database_id(team), since)]
     return {
         asked[place]: Usual(runs, int(length) * MICROSECOND) for place, runs, length in fetched(sql, params)

@@ -1,6 +1,6 @@
 """GPU time and jobs per day, summed ahead: kept exact by triggers, settled in batches, read by every page."""
 
-from .asking import by, spent_by
+from .asking import by, models_by_team, spent_by
 from .clocks import expect
 from .reading import (
     Picked,
@@ -9,7 +9,6 @@ from .reading import (
     count,
     count_by,
     in_several_logs,
-    models_by_team,
     pieces,
 )
 from .settling import rebuild, settle, settle_if_worth_it, verify

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
+from ..clock import today_by
 from ..naming import Names
-from ..remembered import by_month, digest, in_months, is_worth_it, part_of
+from ..remembered import by_month, digest, in_months, is_worth_it, part_of, until_written
 from ..scope import Span
-from .reading import Picked, asked_once, summed_by
+from .reading import Picked, asked_once, count_models, summed_by
 from .stamps import known_by
 
 Rows = list[tuple[Any, ...]]
@@ -29,6 +31,21 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
 def spent_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> Rows:
     """(one value per key …, GPU microseconds)."""
     return [(*row[: len(keys)], row[len(keys)]) for row in by(keys, picked, names, span)]
+
+
+def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
+    """How many different models the jobs that overlap the span are of."""
+
+    def counted() -> dict[UUID, int]:
+        return count_models(picked, names, span)
+
+    return until_written(("models", picked.as_key(), span), counted) if is_over(span, names) else counted()
+
+
+def is_over(span: Span | None, names: Names) -> bool:
+    """By every clock: no job comes to overlap it by the mere passing of time."""
+    clocks = ("UTC", *names.spellings_by_clock())
+    return span is not None and all(today_by(clock) >= span.end for clock in clocks)
 
 
 def summed_by_month(keys: Sequence[str], picked: Picked, names: Names, span: Span) -> Rows:

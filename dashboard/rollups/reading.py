@@ -194,8 +194,8 @@ def in_several_logs() -> list[tuple[UUID, str, str]]:
         return [(gpu_time.plain("team", team), *hardware) for team, *hardware in cursor.fetchall()]
 
 
-def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
-    """How many different models the jobs that overlap the span are of."""
+def count_models(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
+    """Of the jobs that overlap the span, by team."""
     counted, keys = counting(["team", "model"], picked, names, span), ["team", "model"]
     sql, params = summed(keys, counted, ["jobs"])
     with reading().cursor() as cursor:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,8 @@ from dashboard.reports import allocation
 from dashboard.reports.allocation import allocate, allocate_in_sum
 from dashboard.reports.daily_waste import daily_waste
 from dashboard.reports.prices import priced_cells
+from dashboard.reports.stuck import Usual, usual_lengths
+from dashboard.rollups import asking
 from dashboard.rollups.reading import summed_by
 from dashboard.scope import Scope, Span, bucket_end
 
@@ -459,9 +462,12 @@ def test_what_changed_while_it_was_shared_is_not_kept(quarter, monkeypatch, shar
 
 def test_no_more_months_are_kept_than_there_is_room_for(quarter, monkeypatch):
     """Each is one and its three rows: vision's, speech's, and what was idle."""
-    monkeypatch.setattr(remembered.KEPT, "most", 8)
+    monkeypatch.setattr(remembered.KEPT, "most", 12)
     by_team()
-    assert len(remembered.KEPT.months) == 2 and remembered.KEPT.rows == 8
+    first = set(remembered.KEPT.months)
+    assert len(first) == 3 and remembered.KEPT.rows == 12
+    by_team(ALL_OF_IT.over(CUT))
+    assert len(set(remembered.KEPT.months) - first) == 2 and remembered.KEPT.rows == 12
     assert by_team() == afresh(ALL_OF_IT)
 
 
@@ -544,3 +550,71 @@ def write(what: str, start: datetime, end: datetime, team: str, status: str) -> 
 
 def length_of(start: datetime, end: datetime) -> int:
     return int((end - start).total_seconds() // 3600) + 1
+
+
+# What is remembered until anything at all is written
+
+
+@pytest.fixture
+def until_written(monkeypatch):
+    """Within a test's transaction SQLite cannot tell what was written: there its own changes are counted."""
+    if connection.vendor == "sqlite":
+        monkeypatch.setattr(remembered, "state", lambda asked: asked.connection.total_changes)
+
+
+@pytest.fixture
+def counted(monkeypatch) -> list[Span]:
+    """The spans whose models had to be counted."""
+    spans: list[Span] = []
+    count = asking.count_models
+
+    def noted(picked, names, span):
+        spans.append(span)
+        return count(picked, names, span)
+
+    monkeypatch.setattr(asking, "count_models", noted)
+    return spans
+
+
+def models(span: Span = QUARTER) -> dict[str, int]:
+    found = rollups.models_by_team(rollups.Picked(), Names.load(), span)
+    return {Team.objects.get(pk=pk).name: number for pk, number in found.items()}
+
+
+def test_the_models_of_days_that_are_over_are_counted_once(quarter, until_written, counted):
+    assert models() == models() == {"vision": 1, "speech": 1}
+    assert counted == [QUARTER]
+    assert models(CUT) == {"vision": 1, "speech": 1}
+    make_job("2025-02-10 01:00", "2025-02-10 02:00", team="speech", model_name="whisper")
+    assert models() == models() == {"vision": 1, "speech": 2}
+    assert counted == [QUARTER, CUT, QUARTER]
+
+
+def test_the_models_of_days_that_go_on_are_counted_each_time(quarter, until_written, counted, as_of):
+    """Until seven in the morning in London it is March in Los Angeles."""
+    make_cost("2025-03-31", "1.00", provider="GCP")
+    Provider.objects.create(name="GCP", key=name_key("GCP"), bill_clock="America/Los_Angeles")
+    as_of("2025-04-01 06:59")
+    models()
+    models()
+    assert counted == [QUARTER] * 2
+    as_of("2025-04-01 07:00")
+    models()
+    models()
+    assert counted == [QUARTER] * 3
+
+
+def test_how_long_runs_usually_take_is_asked_once(until_written, django_assert_num_queries):
+    """Of 100 runs of an hour, and then 100 of two, the 99th percentile is an hour, and then two."""
+    kind = (make_team("vision").pk, "resnet")
+    for _ in range(100):
+        make_job("2025-04-01 00:00", "2025-04-01 01:00")
+    assert usual_lengths([kind])[kind].length == timedelta(hours=1)
+    with django_assert_num_queries(
+        1 if connection.vendor == "postgresql" else 0
+    ):  # whether anything was written
+        assert usual_lengths([kind])[kind].length == timedelta(hours=1)
+    for _ in range(100):
+        make_job("2025-04-01 00:00", "2025-04-01 02:00")
+    assert usual_lengths([kind])[kind] == Usual(200, timedelta(hours=2))
+    assert usual_lengths([(make_team("speech").pk, "resnet")]) == {}
