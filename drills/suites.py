@@ -11,6 +11,8 @@ from dashboard.tests.conftest import PROJECT
 
 from . import Outcome
 
+MOST_SAID = 60  # lines
+
 
 def longer(figure: str, *tests: str, **asked: str) -> Outcome:
     """figure: what was tried, in words. asked: what makes the tests long."""
@@ -19,5 +21,6 @@ def longer(figure: str, *tests: str, **asked: str) -> Outcome:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *paths]
     told = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True)
     if told.returncode:
-        print("\n".join(re.findall(r"^E .*|^FAILED.*", told.stdout, re.MULTILINE)[:20]), file=sys.stderr)
+        wrong = re.findall(r"^(?:E|  [|]) .*|^FAILED.*", told.stdout, re.MULTILINE)
+        print("\n".join(wrong[:MOST_SAID]), file=sys.stderr)
     return Outcome(told.returncode == 0, figure)

@@ -353,7 +353,7 @@ def perform(write) -> None:
     elif what == "settle":
         rollups.settle()
     elif what == "import":
-        load_rows(*(logged(number, one) for number, one in said[0]))
+        load_rows(*(logged(number, one, line) for line, (number, one) in enumerate(said[0], 2)))
     elif what == "undo":
         take_back_the_last_import()
     elif what == "map":
@@ -363,11 +363,11 @@ def perform(write) -> None:
         reapply()
 
 
-def logged(number, one) -> JobRow:
+def logged(number, one, line) -> JobRow:
     said = {
         name: one[name] for name in ("team", "model_name", "status", "start_time", "end_time", "gpu_count")
     }
-    return logged_job(str(number), **said)
+    return logged_job(str(number), line=line, **said)
 
 
 def take_back_the_last_import() -> None:
