@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
+from sys import intern
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from .databases import reading_from
 from .models import DayNote, TeamLimit
+from .remembered import until_written
 from .replica import PRIMARY
 
 User = Any  # a request's user: Django types it by a base class that knows no permissions
@@ -43,15 +47,43 @@ def may_import(user: User) -> bool:
 
 
 def teams_of(user: User) -> frozenset[UUID] | None:
-    """The teams that a person is limited to; None for who sees all, as Finance and admins do.
-
-    Asked of the primary, once for each request's user.
-    """
+    """The teams that a person is limited to; None for who sees all, as Finance and admins do."""
     if isinstance(user, Reader):
         return user.teams
-    if not hasattr(user, "_teams_of"):
-        user._teams_of = None if user.has_perm("dashboard.see_all_teams") else limit_of(user)
-    return user._teams_of
+    return None if user.has_perm("dashboard.see_all_teams") else rights_of(user).limit
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What tables say of a user beside their own row. permissions: in order. limit: as of teams_of."""
+
+    permissions: tuple[str, ...]
+    limit: frozenset[UUID] | None
+
+    def __len__(self) -> int:
+        return len(self.permissions) + 1
+
+
+def rights_of(user: User) -> Rights:
+    """As the primary has them; not asked again until something is written."""
+    if not hasattr(user, "_rights"):
+        with reading_from(PRIMARY):
+            asked = ("rights", user.pk, user.is_superuser)
+            user._rights = until_written(asked, lambda: stored_rights(user))
+    return user._rights
+
+
+def stored_rights(user: User) -> Rights:
+    permissions = sorted(map(intern, ModelBackend().get_all_permissions(user)))
+    limits = TeamLimit.objects.using(PRIMARY).filter(user=user.pk).values_list("teams", flat=True)
+    found = list(limits)
+    limit = frozenset(team for team in found if team) if found else None
+    return Rights(tuple(permissions), limit)
+
+
+def has_left_notes(user: User) -> bool:
+    notes = DayNote.objects.filter(author=user.pk)
+    return any(until_written(("notes of", user.pk), lambda: [notes.exists()]))
 
 
 @dataclass(frozen=True)
@@ -70,9 +102,8 @@ class Reader:
 
     @classmethod
     def like(cls, user: User) -> Reader:
-        permissions = () if user.is_superuser else tuple(sorted(user.get_all_permissions()))
-        notes = DayNote.objects.filter(author=user.pk)
-        own = may_change(user, "daynote") and not user.is_staff and notes.exists()
+        permissions = () if user.is_superuser else rights_of(user).permissions
+        own = may_change(user, "daynote") and not user.is_staff and has_left_notes(user)
         return cls(permissions, user.is_superuser, user.is_staff, teams_of(user), user.pk if own else None)
 
     @property
@@ -89,12 +120,6 @@ class Reader:
 
     def has_module_perms(self, app: str) -> bool:
         return self.is_superuser or any(one.startswith(f"{app}.") for one in self.permissions)
-
-
-def limit_of(user: User) -> frozenset[UUID] | None:
-    limits = TeamLimit.objects.using(PRIMARY).filter(user=user.pk).values_list("teams", flat=True)
-    found = list(limits)
-    return frozenset(team for team in found if team) if found else None
 
 
 def only(allowed: Callable[[User], bool], reason: str, of_some_teams: bool = False) -> Callable[[View], View]:

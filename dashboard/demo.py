@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
+
+from .people.backend import Backend
 
 ROLES = {"viewer": "Viewer", "finance": "Finance", "manager": "Manager", "admin": "Admin"}
 MAILBOX = "demo.invalid"
@@ -40,7 +41,7 @@ def sign_ins() -> list[str]:
     return [f"{name:8} {password_of(name):14} {ROLES[name]}" for name in ROLES if name in names]
 
 
-class DemoBackend(ModelBackend):
+class DemoBackend(Backend):
     """Lets demo users in by their published passwords; settings list it under HELIOX_DEMO only."""
 
     def authenticate(

@@ -1,4 +1,4 @@
-"""By what everything stored that pages show is known: while it stays, no page would say anything else.
+"""By what everything stored that pages show or rights hang on is known: while it stays, all of that does.
 
 On PostgreSQL triggers leave a row in `data_writes` for each statement that writes, whoever sends it; rows are
 only added, so that nobody waits for a long import. SQLite tells by itself when somebody else has committed.
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.apps import apps
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 
 from . import workers
 from .models import AuditEvent, DataWrite, SentDigest, SignInTry, Upload, UploadPart
@@ -137,6 +137,7 @@ def watched() -> dict[str, str]:
 
 
 def seen() -> Iterator[Any]:
+    yield from (Permission, User.user_permissions.through, User.groups.through, Group.permissions.through)
     for model in apps.get_app_config("dashboard").get_models(include_auto_created=True):
         if not issubclass(model, Measures) and model not in UNSEEN:
             yield model

@@ -421,7 +421,7 @@ HELIOX_PAGES_MB = 0 if TESTING else whole_number("HELIOX_PAGES_MB", 32, most=409
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["dashboard.people.backend.Backend"]
 if HELIOX_DEMO:
     AUTHENTICATION_BACKENDS.append("dashboard.demo.DemoBackend")
 SHORTEST_PASSWORD = 12

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def demonstration(settings: Any) -> None:
     settings.HELIOX_DEMO = True
     settings.AUTHENTICATION_BACKENDS = [
-        "django.contrib.auth.backends.ModelBackend",
+        "dashboard.people.backend.Backend",
         "dashboard.demo.DemoBackend",
     ]
 
@@ -61,7 +61,7 @@ def test_the_sign_ins_work_in_the_demonstration_only(
     assert client.post(LOGIN, finance).status_code == 302
     assert get_user(client).username == "finance"
 
-    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    settings.AUTHENTICATION_BACKENDS = ["dashboard.people.backend.Backend"]
     settings.HELIOX_DEMO = False
     assert get_user(client).is_anonymous, "the session ends with the demonstration"
     assert client.post(LOGIN, finance).status_code == 200

@@ -32,6 +32,7 @@ MADE_EACH_TIME = {
     *("closing_month", "job", "imports", "import", "import_review", "import_undo"),
     "theme",  # only a form is sent there
 }
+BLANK = re.compile(rb"\n\s*\n")
 TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="\w{64}"')
 
 
@@ -74,7 +75,7 @@ def test_the_second_visit_asks_only_who_it_is_and_whether_anything_was_written(
 ):
     client = signed_in(manager)
     first = client.get(reverse("overview"))
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(5 if connection.vendor == "postgresql" else 6):
         second = client.get(reverse("overview"))
     assert TOKEN.sub(b"", second.content) == TOKEN.sub(b"", first.content)
     assert len(keeping.months) == 1
@@ -90,12 +91,10 @@ def test_everybody_gets_what_they_would_get_without(company, keeping, monkeypatc
         "rita": make_user("rita", "Admin", is_superuser=True),
         "fiona": make_user("fiona", "Finance"),
         "frank": make_user("frank", "Finance"),
-        "vera": make_user("vera", "Viewer"),
         "nora": author,
         "otto": make_user("otto", "Viewer"),
         "lena": limited("lena", "vision"),
         "luis": limited("luis", "speech"),
-        "nobody": limited("lola"),
     }
     otto = people["otto"]
     otto.user_permissions.add(*Permission.objects.filter(codename__in=("add_daynote", "change_daynote")))
@@ -121,7 +120,9 @@ def seen(client: Client, page: str) -> tuple[int, bytes]:
     assert kept.SECRET.encode() not in answer.content
     assert answer["Content-Type"] == "text/html; charset=utf-8"
     assert "no-store" in answer["Cache-Control"]
-    return answer.status_code, TOKEN.sub(b"", answer.content) if answer.status_code == 200 else b""
+    if answer.status_code != 200:  # which tells the number of the request
+        return answer.status_code, b""
+    return 200, BLANK.sub(b"\n", TOKEN.sub(b"", answer.content))
 
 
 def test_what_is_a_person_s_own_is_filled_in(company, keeping):

@@ -101,7 +101,7 @@ def test_production_is_strict(read: Any) -> None:
     settings = read(**PRODUCTION)
     assert settings["ALLOWED_HOSTS"] == ["heliox.example.com"]
     assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
-    assert settings["AUTHENTICATION_BACKENDS"] == ["django.contrib.auth.backends.ModelBackend"]
+    assert settings["AUTHENTICATION_BACKENDS"] == ["dashboard.people.backend.Backend"]
     assert not settings["DEBUG"]
     assert settings["PASSWORD_HASHERS"][0].endswith(".Argon2PasswordHasher")
     assert settings["SESSION_COOKIE_AGE"] == 8 * 3600

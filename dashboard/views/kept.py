@@ -15,9 +15,11 @@ from functools import wraps
 from typing import Any, TypeGuard
 
 from django.conf import settings
+from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
+from django.utils.html import escape
 
 from ..access import Reader
 from ..clock import now
@@ -37,9 +39,13 @@ def opening(name: str) -> str:
     return f"[{SECRET} {name}]"
 
 
+def messages_to(request: HttpRequest) -> str:
+    return render_to_string("_messages.html", request=request) if len(get_messages(request)) else ""
+
+
 FILLED_IN: dict[str, Callable[[HttpRequest], str]] = {
-    "nav": lambda request: render_to_string("_nav.html", request=request),
-    "messages": lambda request: render_to_string("_messages.html", request=request),
+    "name": lambda request: escape(request.user.get_username()),
+    "messages": messages_to,
     "csrf_token": get_token,
 }
 OPENINGS = {name: opening(name) for name in FILLED_IN}
