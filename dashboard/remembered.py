@@ -48,10 +48,11 @@ class Kept:
 
     def keep(self, key: bytes, month: Any, rows: int) -> None:
         with self.lock:
-            if key in self.months or rows > self.most // 4:
+            if rows > self.most // 4:
                 return
+            self.rows += 1 + rows - self.sizes.get(key, 0)
             self.months[key], self.sizes[key] = month, 1 + rows
-            self.rows += self.sizes[key]
+            self.months.move_to_end(key)
             while self.rows > self.most:
                 self.rows -= self.sizes.pop(self.months.popitem(last=False)[0])
 

@@ -69,7 +69,7 @@ def drill() -> Outcome:
         file = log_file(Path(folder), ROWS).path
         cookies = [signed_in(database.url, f"person {n}", ROLES[n % len(ROLES)]) for n in range(PEOPLE)]
         for page in PAGES:
-            for cookie in cookies[:3]:
+            for cookie in cookies[:20]:
                 ask(port, page, cookie)
         before, during = asyncio.run(two_crowds(port, cookies, database.url, file))
     figure = (

@@ -363,6 +363,23 @@ def test_of_many_who_ask_for_the_same_page_one_makes_it(asked, monkeypatch):
     assert got == [b"a page"] * 3 and asked.times == 1
 
 
+def test_while_a_page_is_made_anew_others_get_the_old_one_for_another_minute(asked, as_of, monkeypatch):
+    monkeypatch.setattr(kept, "PATIENCE", 0.01)
+    as_of("2025-03-31 12:00:00")
+    asked.answer = lambda: HttpResponse("of noon")
+    asked.ask()
+    asked.answer = lambda: HttpResponse(during() or "of a minute later")
+
+    def during() -> None:
+        asked.answer = lambda: HttpResponse("of two minutes later")
+        assert asked.ask().content == b"of noon"
+        as_of("2025-03-31 12:02:00")
+        assert asked.ask().content == b"of two minutes later", "that is too old"
+
+    as_of("2025-03-31 12:01:00")
+    assert asked.ask().content == b"of a minute later"
+
+
 def test_nobody_waits_for_ever_for_a_page_that_is_being_made(asked, monkeypatch):
     monkeypatch.setattr(kept, "PATIENCE", 0.01)
     for lock in kept.MAKING:
@@ -379,3 +396,9 @@ def test_a_text_that_looks_like_an_opening_is_text(company, manager, keeping):
     client = signed_in(manager)
     for _ in range(2):
         assert b"[nav] [x csrf_token]" in client.get(reverse("costs") + MARCH).content
+
+
+def test_a_page_lasts_for_half_a_minute_to_a_minute():
+    lasting = {kept.lasts(bytes([0, second])) for second in range(256)}
+    assert len(lasting) == 256
+    assert (min(lasting), max(lasting)) == (kept.MINUTE / 2, kept.MINUTE)

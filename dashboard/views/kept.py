@@ -1,5 +1,7 @@
 """Pages as they were made, for all who see the same, until something is written or a minute is over.
 
+Who comes while somebody makes a page anew after its minute gets the old one, for another minute.
+
 It is made for a Reader, who has no name: what is a person's own on it is left open and filled in for each.
 """
 
@@ -11,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeGuard
 
@@ -27,7 +30,7 @@ from ..databases import reading
 from ..remembered import Kept, digest
 from ..writes import State, state
 
-MINUTE = 60
+MINUTE = timedelta(minutes=1)
 PATIENCE = 10  # seconds for another thread that makes the same page
 SECRET = secrets.token_hex(16)  # nobody's text can be taken for an opening
 OPENING = re.compile(rf"\[{SECRET} (\w+)\]".encode())
@@ -63,19 +66,43 @@ def kept(view: View) -> View:
             return view(request, *args, **kwargs)
         reader = Reader.like(request.user)
         key = known_by(request, reader, stored)
-        if parts := PAGES.get(key):
-            return filled_in(parts, request)
-        with made_by_one(key):
-            if parts := PAGES.get(key):
-                return filled_in(parts, request)
+        if known := last_made(key, lasts(key)):
+            return filled_in(known, request)
+        with making(key) as is_first:
+            if known := last_made(key, lasts(key) if is_first else 2 * MINUTE):
+                return filled_in(known, request)
+            began = now()
             response = view(asked_by(reader, request), *args, **kwargs)
             if not is_page(response):
                 return response
             parts = OPENING.split(response.content)
-            PAGES.keep(key, parts, sum(map(len, parts)))
+            PAGES.keep(key, (began, parts), sum(map(len, parts)))
             return filled_in(parts, request)
 
     return page
+
+
+def lasts(key: bytes) -> timedelta:
+    """Half a minute to a minute, so that pages that were made together are not all made anew together."""
+    return MINUTE * (255 + key[1]) / 510
+
+
+def last_made(key: bytes, within: timedelta) -> Parts | None:
+    began, parts = PAGES.get(key) or (None, None)
+    return parts if began and timedelta(0) <= now() - began < within else None
+
+
+@contextmanager
+def making(key: bytes) -> Iterator[bool]:
+    """Whether nobody else is at it; who comes then waits only where there is none of the last two minutes."""
+    lock = MAKING[key[0] % len(MAKING)]
+    is_first = lock.acquire(blocking=False)
+    held = is_first or (not last_made(key, 2 * MINUTE) and lock.acquire(timeout=PATIENCE))
+    try:
+        yield is_first
+    finally:
+        if held:
+            lock.release()
 
 
 def may_be_kept(request: HttpRequest) -> bool:
@@ -84,21 +111,8 @@ def may_be_kept(request: HttpRequest) -> bool:
 
 
 def known_by(request: HttpRequest, reader: Reader, stored: State) -> bytes:
-    address = request.build_absolute_uri()
-    minute = int(now().timestamp() + hash(address) % MINUTE) // MINUTE  # not all pages at once
-    asked = (address, request.COOKIES.get("theme"), getattr(request, "replica_note", ""))
-    return digest(stored, reading().alias, reader.content, asked, minute)
-
-
-@contextmanager
-def made_by_one(key: bytes) -> Iterator[None]:
-    making = MAKING[key[0] % len(MAKING)]
-    waited = making.acquire(timeout=PATIENCE)
-    try:
-        yield
-    finally:
-        if waited:
-            making.release()
+    asked = (request.build_absolute_uri(), request.COOKIES.get("theme"), getattr(request, "replica_note", ""))
+    return digest(stored, reading().alias, reader.content, asked)
 
 
 def asked_by(reader: Reader, request: HttpRequest) -> HttpRequest:
