@@ -9,15 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.http import FileResponse, HttpResponse, HttpResponseRedirect
 from django.test import Client
 from django.urls import reverse
 
-from dashboard import databases
+from dashboard import databases, remembered
 from dashboard.access import Reader
-from dashboard.models import CostSnapshot, DayNote, NameAlias, Team
+from dashboard.models import CostSnapshot, DayNote, NameAlias, Team, TeamLimit
 from dashboard.remembered import Kept
 from dashboard.urls import urlpatterns
 from dashboard.views import kept
@@ -42,7 +42,8 @@ def keeping(monkeypatch: Any) -> Kept:
     pages = Kept(most=32 * MEGABYTE)
     monkeypatch.setattr(kept, "PAGES", pages)
     if connection.vendor == "sqlite":
-        monkeypatch.setattr(kept, "state", lambda asked: asked.connection.total_changes)
+        for module in (kept, remembered):
+            monkeypatch.setattr(module, "state", lambda asked: asked.connection.total_changes)
     return pages
 
 
@@ -198,6 +199,43 @@ def test_whatever_is_written_is_seen_at_once(company, manager, keeping, monkeypa
     after = seen(client, reverse("costs") + MARCH)
     monkeypatch.setattr(keeping, "most", 0)
     assert after == seen(client, reverse("costs") + MARCH) != before
+
+
+def no_group(user: Any) -> None:
+    user.groups.clear()
+
+
+def a_group_that_may_less(user: Any) -> None:
+    [group] = user.groups.all()
+    group.permissions.remove(Permission.objects.get(codename="view_job"))
+
+
+def a_limit(user: Any) -> None:
+    TeamLimit.objects.create(user=user).teams.set([make_team("vision")])
+
+
+def no_permission_left(user: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM auth_group_permissions")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [no_group, a_group_that_may_less, a_limit, no_permission_left],
+    ids=lambda change: change.__name__,
+)
+def test_a_right_that_is_taken_away_is_gone_at_once(company, manager, keeping, change):
+    client = signed_in(manager)
+    assert [client.get(reverse("costs")).status_code for _ in range(2)] == [200, 200]
+    change(manager)
+    assert [client.get(reverse("costs")).status_code for _ in range(2)] == [403, 403]
+
+
+def test_a_right_that_is_given_is_there_at_once(company, keeping):
+    client = signed_in(make_user("vera", "Viewer"))
+    assert b"Download CSV" not in client.get(reverse("costs")).content
+    Group.objects.get(name="Viewer").permissions.add(Permission.objects.get(codename="export_files"))
+    assert b"Download CSV" in client.get(reverse("costs")).content
 
 
 def test_a_minute_later_it_is_made_anew(company, manager, keeping, as_of):
