@@ -48,9 +48,7 @@ def may_import(user: User) -> bool:
 
 def teams_of(user: User) -> frozenset[UUID] | None:
     """The teams that a person is limited to; None for who sees all, as Finance and admins do."""
-    if isinstance(user, Reader):
-        return user.teams
-    return None if user.has_perm("dashboard.see_all_teams") else rights_of(user).limit
+    return user.teams if isinstance(user, Reader) else rights_of(user).limit
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,14 @@ def rights_of(user: User) -> Rights:
 
 def stored_rights(user: User) -> Rights:
     permissions = sorted(map(intern, ModelBackend().get_all_permissions(user)))
+    sees_all = user.is_superuser or "dashboard.see_all_teams" in permissions
+    return Rights(tuple(permissions), None if sees_all else limit_of(user))
+
+
+def limit_of(user: User) -> frozenset[UUID] | None:
     limits = TeamLimit.objects.using(PRIMARY).filter(user=user.pk).values_list("teams", flat=True)
     found = list(limits)
-    limit = frozenset(team for team in found if team) if found else None
-    return Rights(tuple(permissions), limit)
+    return frozenset(team for team in found if team) if found else None
 
 
 def has_left_notes(user: User) -> bool:

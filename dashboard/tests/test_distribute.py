@@ -13,8 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from .. import sharding, workers
-from ..apps import keep_roll_ups
+from .. import sharding, workers, writes
+from ..apps import keep_roll_ups, note_writes
 from ..models import ImportRun
 from ..rollups import triggers
 from ..sharding import CannotDistribute, State, steps
@@ -125,7 +125,9 @@ if connection.vendor == "postgresql":
         assert "SELECT create_distributed_table('jobs', 'id');" in distribute()
         assert workers.hold_jobs(connection)
         keep_roll_ups(using="default")
+        note_writes(using="default")
         assert not triggers.are_there(connection), "a later migrate does not bring them back"
+        assert writes.state(connection) is None and not writes.noting_tables(connection), "nor those of writes"
         assert distribute() == ["Nothing to do: the jobs are distributed."]
 
     def test_a_dry_run_prints_the_same_and_changes_nothing(catalogue):

@@ -33,6 +33,7 @@ WHO_IS_SIGNED_IN = {
     "auth_group_permissions",
     "team_limits",
     "team_limits_teams",
+    *("data_writes", "pg_trigger"),  # whether any of that was written
 }
 WHAT_THEY_TOOK = {"audit_events"}
 ON_PRIMARY = {"imports", "import_review", "import", "import_undo", "theme"}
