@@ -127,7 +127,9 @@ if connection.vendor == "postgresql":
         keep_roll_ups(using="default")
         note_writes(using="default")
         assert not triggers.are_there(connection), "a later migrate does not bring them back"
-        assert writes.state(connection) is None and not writes.noting_tables(connection), "nor those of writes"
+        assert writes.state(connection) is None and not writes.noting_tables(connection), (
+            "nor those of writes"
+        )
         assert distribute() == ["Nothing to do: the jobs are distributed."]
 
     def test_a_dry_run_prints_the_same_and_changes_nothing(catalogue):
