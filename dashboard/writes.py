@@ -26,7 +26,10 @@ NAME = "note_data_write"
 TABLE = DataWrite._meta.db_table
 BY_CHANCE = "(random() * 9007199254740992)::bigint"
 NOTED = f"INSERT INTO {TABLE} (stamp) VALUES ({BY_CHANCE})"
-NOTING = f"SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = '{NAME}' AND tgenabled <> 'D'"
+NOTING = (
+    f"SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = '{NAME}' AND tgenabled <> 'D' "
+    "AND pg_table_is_visible(tgrelid)"  # of this schema
+)
 KNOWN = f"SELECT COUNT(*), SUM(stamp), (SELECT COUNT(*) FROM ({NOTING}) AS noting) FROM {TABLE}"
 FUNCTION = (
     f"CREATE OR REPLACE FUNCTION {NAME}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
