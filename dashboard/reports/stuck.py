@@ -116,12 +116,10 @@ def why(job: Job) -> str:
 def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
     """Of each kind with enough finished runs."""
     asked = sorted(kinds, key=lambda kind: (kind[0].int, kind[1]))
+    if not asked:
+        return {}
     lately = midnight(today() - LATELY, "UTC")
-    return (
-        until_written(("usual lengths", asked, lately), lambda: newest_lengths(asked, lately))
-        if asked
-        else {}
-    )
+    return until_written(("usual lengths", asked, lately), lambda: newest_lengths(asked, lately))
 
 
 def newest_lengths(asked: list[Kind], lately: datetime) -> dict[Kind, Usual]:
