@@ -53,10 +53,14 @@ def teams_of(user: User) -> frozenset[UUID] | None:
 
 @dataclass(frozen=True)
 class Rights:
-    """What tables say of a user beside their own row. permissions: in order. limit: as of teams_of."""
+    """What tables say of a user beside their own row. permissions: in order. limit: as of teams_of.
+
+    own_notes: there are notes that they may change while they may not those of others.
+    """
 
     permissions: tuple[str, ...]
     limit: frozenset[UUID] | None
+    own_notes: bool
 
     def __len__(self) -> int:
         return len(self.permissions) + 1
@@ -66,7 +70,7 @@ def rights_of(user: User) -> Rights:
     """As the primary has them; not asked again until something is written."""
     if not hasattr(user, "_rights"):
         with reading_from(PRIMARY):
-            asked = ("rights", user.pk, user.is_superuser)
+            asked = ("rights", user.pk, user.is_superuser, user.is_staff)
             user._rights = until_written(asked, lambda: stored_rights(user))
     return user._rights
 
@@ -74,7 +78,8 @@ def rights_of(user: User) -> Rights:
 def stored_rights(user: User) -> Rights:
     permissions = sorted(map(intern, ModelBackend().get_all_permissions(user)))
     sees_all = user.is_superuser or "dashboard.see_all_teams" in permissions
-    return Rights(tuple(permissions), None if sees_all else limit_of(user))
+    own_notes = not user.is_staff and "dashboard.change_daynote" in permissions and has_left_notes(user)
+    return Rights(tuple(permissions), None if sees_all else limit_of(user), own_notes)
 
 
 def limit_of(user: User) -> frozenset[UUID] | None:
@@ -84,8 +89,7 @@ def limit_of(user: User) -> frozenset[UUID] | None:
 
 
 def has_left_notes(user: User) -> bool:
-    notes = DayNote.objects.filter(author=user.pk)
-    return any(until_written(("notes of", user.pk), lambda: [notes.exists()]))
+    return DayNote.objects.using(PRIMARY).filter(author=user.pk).exists()
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,10 @@ class Reader:
 
     @classmethod
     def like(cls, user: User) -> Reader:
-        permissions = () if user.is_superuser else rights_of(user).permissions
-        own = may_change(user, "daynote") and not user.is_staff and has_left_notes(user)
-        return cls(permissions, user.is_superuser, user.is_staff, teams_of(user), user.pk if own else None)
+        rights = rights_of(user)
+        permissions = () if user.is_superuser else rights.permissions
+        own = user.pk if rights.own_notes else None
+        return cls(permissions, user.is_superuser, user.is_staff, rights.limit, own)
 
     @property
     def content(self) -> tuple[Any, ...]:

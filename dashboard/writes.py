@@ -21,6 +21,7 @@ from django.contrib.auth.models import Group, Permission, User
 from . import workers
 from .models import AuditEvent, DataWrite, SentDigest, SignInTry, Upload, UploadPart
 from .models.rollups import Measures
+from .statements import execute
 
 NAME = "note_data_write"
 TABLE = DataWrite._meta.db_table
@@ -144,8 +145,3 @@ def seen() -> Iterator[Any]:
     for model in apps.get_app_config("dashboard").get_models(include_auto_created=True):
         if not issubclass(model, Measures) and model not in UNSEEN:
             yield model
-
-
-def execute(connection: Any, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from .. import workers
+from ..statements import execute
 from . import cutting, triggers
 from .cutting import WATCHED, columns
 
@@ -112,8 +113,3 @@ def planned_as_in_a_trigger(connection: Any) -> Iterator[None]:
 def drop(connection: Any, *tables: str) -> None:
     for table in tables:
         execute(connection, f"DROP TABLE {table}")
-
-
-def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params or None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..statements import execute
 from .cutting import INTO_CHANGES, WATCHED, changes, columns
 
 NAME = "jobs_roll_up"
@@ -50,11 +51,6 @@ def forget_what_no_job_says(connection: Any) -> None:
         if cursor.fetchone() is None:
             for table in EMPTIED:
                 cursor.execute(f"DELETE FROM {table}")
-
-
-def execute(connection: Any, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def on_postgresql(emptied: Iterable[str]) -> list[str]:

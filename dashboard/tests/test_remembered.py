@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dashboard import remembered, rollups
 from dashboard.models import (
@@ -24,7 +18,6 @@ from dashboard.models import (
     Provider,
     SettledMonth,
     SpendMapping,
-    Team,
     UsageSnapshot,
 )
 from dashboard.models.names import name_key
@@ -32,21 +25,26 @@ from dashboard.naming import Names
 from dashboard.reports import allocation
 from dashboard.reports.allocation import allocate, allocate_in_sum
 from dashboard.reports.daily_waste import daily_waste
-from dashboard.reports.prices import priced_cells
-from dashboard.reports.stuck import Usual, usual_lengths
-from dashboard.rollups import asking
-from dashboard.rollups.reading import summed_by
 from dashboard.scope import Scope, Span, bucket_end
 
-from .conftest import at, examples, make_cost, make_job, make_team, make_usage
+from .conftest import at, make_cost, make_job, make_team, make_usage
 from .contracts import make_entry, per_hour
+from .quarter import (
+    ALL_OF_IT,
+    CUT,
+    FEBRUARY,
+    KEYS,
+    QUARTER,
+    WITHIN_FEBRUARY,
+    afresh,
+    by_day,
+    by_team,
+    hours,
+    make_quarter,
+    prices_and_waste,
+    read_anew,
+)
 from .test_allocation import a_log_speaks_of, make_lines
-
-QUARTER = Span.inclusive(date(2025, 1, 1), date(2025, 3, 31))
-FEBRUARY = date(2025, 2, 1)
-CUT = Span.inclusive(date(2025, 1, 9), date(2025, 3, 10))
-WITHIN_FEBRUARY = Span.inclusive(date(2025, 2, 8), date(2025, 2, 28))
-ALL_OF_IT = Scope(QUARTER)
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +54,7 @@ def in_april(db, as_of):
 
 @pytest.fixture
 def quarter():
-    """Each month one day of $100 for 10 metered hours, of which vision used 6 and speech 2."""
-    for month in ("01", "02", "03"):
-        make_cost(f"2025-{month}-10", "100.00")
-        make_usage(f"2025-{month}-10", "10.00")
-        make_job(f"2025-{month}-10 01:00", f"2025-{month}-10 07:00")
-        make_job(f"2025-{month}-10 01:00", f"2025-{month}-10 03:00", team="speech")
-    a_log_speaks_of("2025-01-01 00:00", "2025-03-31 00:00", "AWS")
-    rollups.settle()
+    make_quarter()
 
 
 @pytest.fixture
@@ -78,27 +69,6 @@ def shared(monkeypatch) -> list[Span]:
 
     monkeypatch.setattr(allocation, "sums_by_month", noted)
     return spans
-
-
-def by_team(scope: Scope | None = None) -> dict[tuple[str, str], Decimal]:
-    teams = {None: "", **dict(Team.objects.values_list("pk", "name"))}
-    found = allocate_in_sum(scope or ALL_OF_IT, Names.load())
-    return {(teams[one.team], one.line): Decimal(one.cents) / 100 for one in found if one.cents}
-
-
-@contextmanager
-def nothing_remembered() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remembered, "KEPT", remembered.Kept())
-        yield
-
-
-def by_day(scope: Scope, anew: bool = False) -> tuple:
-    """Of each share and cell, by model."""
-    with nothing_remembered() if anew else nullcontext():
-        found = allocate(scope, Names.load(), by_model=True)
-    pools = sorted(found.pools, key=lambda pool: pool.cell)  # whose teams come in any order
-    return sorted(map(str, found.shares)), found.bill, found.parts, pools
 
 
 def month(first: date) -> Span:
@@ -336,25 +306,6 @@ def test_waste_of_some_teams_is_not_that_of_all(quarter):
     assert daily_waste(ALL_OF_IT, Names.load(), QUARTER) == all_of_it
 
 
-def prices_and_waste(forget: bool = False) -> tuple:
-    if forget:
-        remembered.forget()
-    waste = daily_waste(ALL_OF_IT, Names.load(), QUARTER)
-    return sorted(priced_cells(ALL_OF_IT, Names.load())), {
-        day: +parts for day, parts in waste.items() if +parts
-    }
-
-
-def afresh(scope: Scope) -> dict[tuple[str, str], Decimal]:
-    teams = {None: "", **dict(Team.objects.values_list("pk", "name"))}
-    sums: Counter[tuple[str, str]] = Counter()
-    with nothing_remembered():
-        found = allocate(scope, Names.load())
-    for one in found.shares:
-        sums[teams[one.team], one.line] += one.cents or 0
-    return {key: Decimal(cents) / 100 for key, cents in sums.items() if cents}
-
-
 def test_a_setting_has_its_own_answers(quarter, settings):
     """Until the figures are rebuilt, the largest part takes what the credit takes off."""
     a_bill(("on_demand", "a", "20", "3"), ("unused_commitment", "", "30", "2"))
@@ -487,142 +438,3 @@ def test_nobody_waits_for_ever_for_somebody_who_shares(quarter, monkeypatch):
     assert by_team()["vision", "use"] == 180
     done.set()
     other.join()
-
-
-# Any writes
-
-MOMENTS = st.datetimes(datetime(2024, 12, 30), datetime(2025, 4, 2)).map(lambda t: t.replace(tzinfo=UTC))
-WRITES = st.lists(
-    st.tuples(
-        st.sampled_from(["create", "move", "delete", "settle", "cost", "usage"]),
-        MOMENTS,
-        st.timedeltas(timedelta(0), timedelta(days=40)),
-        st.sampled_from(["vision", "speech"]),
-        st.sampled_from(["completed", "failed", "running"]),
-    ),
-    max_size=8,
-)
-
-
-@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(writes=WRITES, idle=st.sampled_from(["apart", "evenly"]))
-def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
-    remembered.forget()
-    with transaction.atomic():
-        check_after(writes, Scope(QUARTER, idle=idle))
-        transaction.set_rollback(True)
-
-
-def check_after(writes, scope: Scope) -> None:
-    cut = scope.over(CUT)
-    for what, start, length, team, status in writes:
-        write(what, start, start + length, team, status)
-        assert by_team(scope) == afresh(scope)
-        assert by_team(cut) == afresh(cut)
-        assert by_day(cut) == by_day(cut, anew=True)
-        assert hours(CUT) == read_anew(CUT)
-        assert hours() == read_anew()
-    assert prices_and_waste() == prices_and_waste(forget=True)
-
-
-KEYS = ["status", "day", "team"]
-
-
-def hours(span: Span = QUARTER) -> list[tuple]:
-    return sorted(rollups.by(KEYS, rollups.Picked(), Names.load(), span))
-
-
-def read_anew(span: Span = QUARTER) -> list[tuple]:
-    return sorted(summed_by(KEYS, rollups.Picked(), Names.load(), span))
-
-
-def write(what: str, start: datetime, end: datetime, team: str, status: str) -> None:
-    facts = {"team": make_team(team), "start_time": start, "status": status}
-    facts["end_time"] = None if status == "running" else end
-    newest = Job.objects.order_by("-created_at").first()
-    if what == "create":
-        Job.objects.create(model_name="vit", provider="AWS", gpu_type="A100-80GB", **facts)
-    elif what == "move" and newest:
-        Job.objects.filter(pk=newest.pk).update(**facts)
-    elif what == "delete" and newest:
-        newest.delete()
-    elif what == "settle":
-        rollups.settle()
-    elif what == "cost":
-        cell = {"date": start.date(), "provider": "AWS", "gpu_type": "A100-80GB"}
-        CostSnapshot.objects.update_or_create(**cell, defaults={"cost_usd": Decimal(length_of(start, end))})
-    elif what == "usage":
-        cell = {"date": start.date(), "provider": "AWS", "gpu_type": "A100-80GB"}
-        UsageSnapshot.objects.update_or_create(**cell, defaults={"gpu_hours": Decimal(length_of(start, end))})
-
-
-def length_of(start: datetime, end: datetime) -> int:
-    return int((end - start).total_seconds() // 3600) + 1
-
-
-# What is remembered until anything at all is written
-
-
-@pytest.fixture
-def until_written(monkeypatch):
-    """Within a test's transaction SQLite cannot tell what was written: there its own changes are counted."""
-    if connection.vendor == "sqlite":
-        monkeypatch.setattr(remembered, "state", lambda asked: asked.connection.total_changes)
-
-
-@pytest.fixture
-def counted(monkeypatch) -> list[Span]:
-    """The spans whose models had to be counted."""
-    spans: list[Span] = []
-    count = asking.count_models
-
-    def noted(picked, names, span):
-        spans.append(span)
-        return count(picked, names, span)
-
-    monkeypatch.setattr(asking, "count_models", noted)
-    return spans
-
-
-def models(span: Span = QUARTER) -> dict[str, int]:
-    found = rollups.models_by_team(rollups.Picked(), Names.load(), span)
-    return {Team.objects.get(pk=pk).name: number for pk, number in found.items()}
-
-
-def test_the_models_of_days_that_are_over_are_counted_once(quarter, until_written, counted):
-    assert models() == models() == {"vision": 1, "speech": 1}
-    assert counted == [QUARTER]
-    assert models(CUT) == {"vision": 1, "speech": 1}
-    make_job("2025-02-10 01:00", "2025-02-10 02:00", team="speech", model_name="whisper")
-    assert models() == models() == {"vision": 1, "speech": 2}
-    assert counted == [QUARTER, CUT, QUARTER]
-
-
-def test_the_models_of_days_that_go_on_are_counted_each_time(quarter, until_written, counted, as_of):
-    """Until seven in the morning in London it is March in Los Angeles."""
-    make_cost("2025-03-31", "1.00", provider="GCP")
-    Provider.objects.create(name="GCP", key=name_key("GCP"), bill_clock="America/Los_Angeles")
-    as_of("2025-04-01 06:59")
-    models()
-    models()
-    assert counted == [QUARTER] * 2
-    as_of("2025-04-01 07:00")
-    models()
-    models()
-    assert counted == [QUARTER] * 3
-
-
-def test_how_long_runs_usually_take_is_asked_once(until_written, django_assert_num_queries):
-    """Of 100 runs of an hour, and then 100 of two, the 99th percentile is an hour, and then two."""
-    kind = (make_team("vision").pk, "resnet")
-    for _ in range(100):
-        make_job("2025-04-01 00:00", "2025-04-01 01:00")
-    assert usual_lengths([kind])[kind].length == timedelta(hours=1)
-    with django_assert_num_queries(
-        1 if connection.vendor == "postgresql" else 0
-    ):  # whether anything was written
-        assert usual_lengths([kind])[kind].length == timedelta(hours=1)
-    for _ in range(100):
-        make_job("2025-04-01 00:00", "2025-04-01 02:00")
-    assert usual_lengths([kind])[kind] == Usual(200, timedelta(hours=2))
-    assert usual_lengths([(make_team("speech").pk, "resnet")]) == {}
