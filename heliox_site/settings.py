@@ -415,6 +415,8 @@ HELIOX_UPLOAD_MB = whole_number("HELIOX_UPLOAD_MB", 64, most=2048)
 # Tests leave files unread, and their client, unlike a server, then never closes them.
 HELIOX_FILES_AT_ONCE = whole_number("HELIOX_FILES_AT_ONCE", 1000 if TESTING else 2, most=1000)
 
+# How many times as long as it worked an import may rest for others. Tests do what they do at once.
+HELIOX_IMPORT_RESTS = 0 if TESTING else whole_number("HELIOX_IMPORT_RESTS", 4, most=100, least=0)
 # Of pages as they were made, in each process. Tests look at what pages say, not at what they said.
 HELIOX_PAGES_MB = 0 if TESTING else whole_number("HELIOX_PAGES_MB", 32, most=4096, least=0)
 

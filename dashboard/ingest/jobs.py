@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .. import gpu_time, late_indexes, rollups
+from .. import gpu_time, late_indexes, rollups, workers
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
@@ -23,10 +23,11 @@ from ..placing import Placing, unplaced
 from ..rollups import noting
 from ..scope import Span, shift_month
 from . import settling
+from .giving_way import GivingWay
 from .groups import Group, groups_of_staged, log_spans
 from .records import JobRow
-from .rows import excluded, execute, quoted, remember
-from .staging import SAID, StagedJob, StagedRow
+from .rows import excluded, execute, query, quoted, remember
+from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
 from .teams import TeamBook
 
@@ -36,6 +37,7 @@ SEPARATOR = "\x1f"  # no name holds a control character
 MOST_UNMATCHED = 50
 REMEMBERED = 20_000
 MANY = 20_000
+BLOCKS = 128  # of 8 kB
 # provider, GPU type, billed GPUs, and the type and GPUs as the log has them
 Hardware = tuple[str, str, Decimal, str | None, Decimal | None]
 
@@ -180,8 +182,10 @@ def day_of(row: JobRow) -> date | None:
 class JobPlan:
     """The staged rows beside the stored ones; `make` under the import's lock, then `write`."""
 
-    def __init__(self, rows: JobRows, teams: TeamBook, files: list[str], tally: Tally) -> None:
-        self.rows, self.teams, self.files, self.tally = rows, teams, files, tally
+    def __init__(
+        self, rows: JobRows, teams: TeamBook, files: list[str], tally: Tally, way: GivingWay
+    ) -> None:
+        self.rows, self.teams, self.files, self.tally, self.way = rows, teams, files, tally, way
         self.groups: list[Group] = []
         self.new_providers: set[str] = set()
 
@@ -241,26 +245,40 @@ class JobPlan:
         else:
             noted = noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'")
         with noted:
-            merge(run)
+            merge(run, self.way)
 
     def are_many_for_one_writer(self) -> bool:
         """So that others on SQLite would wait long until they can write."""
         return connection.vendor == "sqlite" and self.jobs("inserted") + self.jobs("updated") >= MANY
 
 
-def merge(run: ImportRun) -> None:
-    """One statement, in the order of the file: mostly that of time, as the indexes are.
+def merge(run: ImportRun, way: GivingWay) -> None:
+    """In the order of the file: mostly that of time, as the indexes are.
 
     Nobody waits for us in a ring: imports come one after the other by the lock of their transaction, and
     what is to be updated is held already, in the order of the keys.
     """
     own = ("created_at", "updated_at", "imported_by_id")
-    execute(
-        f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
-        f"SELECT s.id, %s, %s, %s, {quoted(SAID, 's')} FROM staged_jobs s WHERE s.fate <> 'unchanged' "
-        f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
-        [stamp(run.written_at), stamp(run.written_at), run.pk],
-    )
+    for rows in stretches():
+        execute(
+            f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
+            f"SELECT s.id, %s, %s, %s, {quoted(SAID, 's')} FROM staged_jobs s "
+            f"WHERE s.fate <> 'unchanged' AND {rows} "
+            f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
+            [stamp(run.written_at), stamp(run.written_at), run.pk],
+        )
+        way.rest()
+
+
+def stretches() -> Iterator[str]:
+    """SQL: the staged rows `s`, some thousands each; all, where others cannot write meanwhile."""
+    if connection.vendor == "sqlite" or workers.hold_jobs(connection):
+        yield "true"
+        return
+    size = f"pg_relation_size('{TABLE}') / current_setting('block_size')::int"
+    [[blocks]] = query(f"SELECT {size}")
+    for block in range(0, blocks, BLOCKS):
+        yield f"s.ctid >= '({block},0)' AND s.ctid < '({block + BLOCKS},0)'"
 
 
 def stamp(moment: datetime) -> Any:

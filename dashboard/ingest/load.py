@@ -21,6 +21,7 @@ from ..placing import Placing
 from . import catalogue, formats
 from .bills import Bills
 from .daily import DailyFiles
+from .giving_way import GivingWay
 from .jobs import UNSPECIFIED, JobPlan, JobRows
 from .periods import PeriodFiles
 from .records import (
@@ -178,7 +179,8 @@ class Batch:
         self.tally = Tally()
         self.teams = TeamBook()
         self.rows = JobRows(Placing.load(), self.teams)
-        self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally)
+        self.way = GivingWay()
+        self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally, self.way)
         self.bills = Bills(on_conflict, self.tally)
         self.daily = DailyFiles(on_conflict, self.tally)
         self.periods = PeriodFiles(on_conflict, self.tally)
@@ -193,6 +195,7 @@ class Batch:
             with in_words(reading.name):
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
+                    self.way.rest()
             self.tally.notes += reading.notes
         if self.bills and self.daily:
             raise FileRefused("Import a bill and a CSV of daily figures one after the other, not in one go.")

@@ -1,0 +1,56 @@
+"""An import goes on piece by piece, and rests between two while others wait for the processor.
+
+Linux tells how long they waited (pressure stall information); where it does not, nobody rests.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from time import monotonic, sleep
+
+from django.conf import settings
+
+# That of the container, where there is one.
+PRESSURE = (Path("/sys/fs/cgroup/cpu.pressure"), Path("/proc/pressure/cpu"))
+WAITED = re.compile(r"^some .*\btotal=(\d+)$", re.MULTILINE)
+CROWDED = 0.2  # of the time somebody waits
+GLANCE = 0.05  # seconds
+
+
+class GivingWay:
+    """Rests for as long as it is crowded, at most HELIOX_IMPORT_RESTS times as long as was worked before."""
+
+    def __init__(self) -> None:
+        self.resumed, self.waited = monotonic(), waited()
+
+    def rest(self) -> None:
+        worked = monotonic() - self.resumed
+        if settings.HELIOX_IMPORT_RESTS and worked and is_crowded(self.waited, worked):
+            until = monotonic() + worked * settings.HELIOX_IMPORT_RESTS
+            while monotonic() < until and is_crowded_now():
+                pass
+        self.resumed, self.waited = monotonic(), waited()
+
+
+def is_crowded_now() -> bool:
+    began, before = monotonic(), waited()
+    sleep(GLANCE)
+    return is_crowded(before, monotonic() - began)
+
+
+def is_crowded(before: float, seconds: float) -> bool:
+    """Of that many seconds, with what had been waited before them."""
+    return waited() - before > CROWDED * seconds
+
+
+def waited() -> float:
+    """Seconds in which somebody was ready to run and had no processor, since the machine began."""
+    for file in PRESSURE:
+        try:
+            found = WAITED.search(file.read_text())
+        except OSError:
+            continue
+        if found:
+            return int(found[1]) / 1e6
+    return 0.0

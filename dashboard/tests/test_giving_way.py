@@ -1,0 +1,137 @@
+"""An import rests while others wait for the processor, and what comes of it is the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from dashboard import rollups
+from dashboard.ingest import giving_way, jobs
+from dashboard.ingest.giving_way import GivingWay
+from dashboard.ingest.load import Source, load
+from dashboard.models import Job
+
+
+class Processor:
+    """Time passes by sleeping and working; of a share of it somebody waits."""
+
+    def __init__(self, share: float) -> None:
+        self.now, self.waiting, self.share = 1000.0, 500.0, share
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.waiting += seconds * self.share
+
+
+@pytest.fixture
+def processor(monkeypatch: Any, settings: Any) -> Any:
+    settings.HELIOX_IMPORT_RESTS = 4
+
+    def of(share: float) -> Processor:
+        it = Processor(share)
+        monkeypatch.setattr(giving_way, "monotonic", lambda: it.now)
+        monkeypatch.setattr(giving_way, "sleep", it.pass_by)
+        monkeypatch.setattr(giving_way, "waited", lambda: it.waiting)
+        return it
+
+    return of
+
+
+def rested(way: GivingWay, processor: Processor, worked: float) -> float:
+    processor.pass_by(worked)
+    before = processor.now
+    way.rest()
+    return processor.now - before
+
+
+def test_nobody_rests_on_a_quiet_machine(processor: Any) -> None:
+    quiet = processor(0.1)
+    assert rested(GivingWay(), quiet, worked=3) == 0
+
+
+def test_a_crowd_is_given_four_times_what_was_taken(processor: Any) -> None:
+    crowd = processor(0.9)
+    way = GivingWay()
+    assert rested(way, crowd, worked=1) == pytest.approx(4, abs=giving_way.GLANCE)
+    assert rested(way, crowd, worked=0.5) == pytest.approx(2, abs=giving_way.GLANCE)
+
+
+def test_work_goes_on_as_soon_as_nobody_waits(processor: Any, monkeypatch: Any) -> None:
+    crowd = processor(0.9)
+
+    def leaves(seconds: float) -> None:
+        crowd.share = 0.9 if crowd.now < 1002 else 0.0
+        crowd.pass_by(seconds)
+
+    monkeypatch.setattr(giving_way, "sleep", leaves)
+    assert rested(GivingWay(), crowd, worked=1) == pytest.approx(1, abs=2 * giving_way.GLANCE)
+
+
+def test_an_operator_can_forbid_it(processor: Any, settings: Any) -> None:
+    settings.HELIOX_IMPORT_RESTS = 0
+    assert rested(GivingWay(), processor(1.0), worked=9) == 0
+
+
+def test_a_machine_that_does_not_tell_lets_nobody_rest(
+    settings: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    settings.HELIOX_IMPORT_RESTS = 4
+    for content in (None, "", "some avg10=0.00 avg60=0.00 avg300=0.00\n", "nonsense total=99\n"):
+        file = tmp_path / "cpu"
+        if content is not None:
+            file.write_text(content)
+        monkeypatch.setattr(giving_way, "PRESSURE", (file,))
+        assert giving_way.waited() == 0
+        way, began = GivingWay(), monotonic()
+        way.rest()
+        assert monotonic() - began < 1
+
+
+def test_the_container_is_asked_before_the_machine(monkeypatch: Any, tmp_path: Path) -> None:
+    container, machine = tmp_path / "container", tmp_path / "machine"
+    some = "some avg10=1.50 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+    machine.write_text(some.format(3_000_000))
+    monkeypatch.setattr(giving_way, "PRESSURE", (container, machine))
+    assert giving_way.waited() == 3
+    container.write_text(some.format(1_500_000))
+    assert giving_way.waited() == 1.5
+
+
+HEAD = "job_id,team,model_name,provider,gpu_type,gpu_count,status,start_time,end_time\n"
+
+
+def lines(gpus: int, numbers: range) -> str:
+    """Jobs of two hours."""
+    days = ((n, f"2025-03-{n % 28 + 1:02}") for n in numbers)
+    return "".join(
+        f"j-{n},vision,resnet,AWS,L4,{gpus},completed,{day}T00:00:00Z,{day}T02:00:00Z\n" for n, day in days
+    )
+
+
+@pytest.mark.django_db
+def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: Path) -> None:
+    """Some of it is stored already, changed or not; the triggers note each piece."""
+    file = tmp_path / "jobs.csv"
+    file.write_text(HEAD + lines(1, range(300)))
+    load([Source(file.name, file)])
+    written = []
+
+    def seen(execute: Any, sql: str, *rest: Any) -> Any:
+        written.extend([sql] if sql.startswith("INSERT INTO jobs ") else [])
+        return execute(sql, *rest)
+
+    monkeypatch.setattr(jobs, "BLOCKS", 1)
+    file.write_text(HEAD + lines(1, range(100)) + lines(3, range(100, 300)) + lines(2, range(300, 900)))
+    with connection.execute_wrapper(seen):
+        summary = load([Source(file.name, file)])
+    assert (summary.inserted, summary.updated, summary.unchanged) == (600, 200, 100)
+    assert len(written) > 10 if connection.vendor == "postgresql" else len(written) == 1
+    assert Job.objects.count() == 900
+    assert not list(rollups.verify())
+    hours = Decimal(2 * (100 * 1 + 200 * 3 + 600 * 2))
+    assert Decimal(summary.months["job_gpu_hours"]["2025-03"]["after"]) == hours
