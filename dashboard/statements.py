@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from . import workers
 
 
 def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> int:
@@ -11,3 +13,19 @@ def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.rowcount
+
+
+def stretches(connection: Any, table: str, blocks: int) -> Iterator[str]:
+    """Conditions that pick the table's rows of so many blocks (8 kB each) at a time, in stored order.
+
+    Rows that come meanwhile are in none of them or in the last. Only PostgreSQL tells where a row lies, and
+    not of a table that workers hold: elsewhere all rows are one stretch.
+    """
+    if connection.vendor != "postgresql" or workers.hold_jobs(connection):
+        yield "true"
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_relation_size('{table}') / current_setting('block_size')::int")
+        [size] = cursor.fetchone()
+    for first in range(0, size, blocks):
+        yield f"{table}.ctid >= '({first},0)' AND {table}.ctid < '({first + blocks},0)'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,18 +15,19 @@ from uuid import UUID
 
 from django.db import connection
 
-from .. import gpu_time, late_indexes, rollups, workers
+from .. import gpu_time, late_indexes, rollups
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing, unplaced
 from ..rollups import noting
 from ..scope import Span, shift_month
+from ..statements import stretches
 from . import settling
 from .giving_way import GivingWay
 from .groups import Group, groups_of_staged, log_spans
 from .records import JobRow
-from .rows import excluded, execute, query, quoted, remember
+from .rows import excluded, execute, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
 from .teams import TeamBook
@@ -37,7 +38,7 @@ SEPARATOR = "\x1f"  # no name holds a control character
 MOST_UNMATCHED = 50
 REMEMBERED = 20_000
 MANY = 20_000
-BLOCKS = 128  # of 8 kB
+WRITTEN_AT_ONCE, SUMMED_AT_ONCE = 128, 1024  # blocks of staged rows, of some 50 each
 # provider, GPU type, billed GPUs, and the type and GPUs as the log has them
 Hardware = tuple[str, str, Decimal, str | None, Decimal | None]
 
@@ -216,7 +217,11 @@ class JobPlan:
         return {group.pair for group in self.groups if group.named}
 
     def sum_months(self, names: Names) -> None:
-        change = gpu_time_by_month(StagedJob.objects.exclude(fate="unchanged"), names)
+        change: Counter[date] = Counter()
+        for rows in stretches(connection, TABLE, SUMMED_AT_ONCE):
+            new = StagedJob.objects.exclude(fate="unchanged").extra(where=[rows])
+            change.update(gpu_time_by_month(new, names))
+            self.way.rest()
         if self.jobs("updated"):
             replaced = Job.objects.filter(pk__in=StagedJob.objects.filter(fate="updated").values("pk"))
             change.subtract(gpu_time_by_month(replaced, names))
@@ -259,26 +264,14 @@ def merge(run: ImportRun, way: GivingWay) -> None:
     what is to be updated is held already, in the order of the keys.
     """
     own = ("created_at", "updated_at", "imported_by_id")
-    for rows in stretches():
+    for rows in stretches(connection, TABLE, WRITTEN_AT_ONCE):
         execute(
             f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
-            f"SELECT s.id, %s, %s, %s, {quoted(SAID, 's')} FROM staged_jobs s "
-            f"WHERE s.fate <> 'unchanged' AND {rows} "
+            f"SELECT id, %s, %s, %s, {quoted(SAID)} FROM {TABLE} WHERE fate <> 'unchanged' AND {rows} "
             f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
             [stamp(run.written_at), stamp(run.written_at), run.pk],
         )
         way.rest()
-
-
-def stretches() -> Iterator[str]:
-    """SQL: the staged rows `s`, some thousands each; all, where others cannot write meanwhile."""
-    if connection.vendor == "sqlite" or workers.hold_jobs(connection):
-        yield "true"
-        return
-    size = f"pg_relation_size('{TABLE}') / current_setting('block_size')::int"
-    [[blocks]] = query(f"SELECT {size}")
-    for block in range(0, blocks, BLOCKS):
-        yield f"s.ctid >= '({block},0)' AND s.ctid < '({block + BLOCKS},0)'"
 
 
 def stamp(moment: datetime) -> Any:

@@ -257,7 +257,7 @@ class Batch:
             run = self.new_run(user)
             for part in (self.teams, self.jobs, self.bills, self.daily, self.periods):
                 part.write(run)
-            rollups.settle()
+            rollups.settle(between=self.way.rest)
             writes.fold(connection)
             summary = self.summary(dry_run=False, committed=True, run=run.pk)
             run.summary = summary.as_json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from .. import workers
 from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
+from ..statements import stretches
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
 from .stamps import MONTH, stamp_all, stamping
@@ -19,6 +20,7 @@ from .statements import execute, rows
 from .triggers import ROLLED_UP
 
 SETTLING = 0x4E110B  # advisory lock: one settles at a time
+SETTLED_AT_ONCE = 1024  # blocks of noted rows
 WORTH_SETTLING = 200  # so many noted rows that pages begin to feel them
 
 
@@ -76,13 +78,16 @@ def settle_if_worth_it() -> None:
         settle(wait=False)
 
 
-def settle(wait: bool = True) -> bool:
-    """False where somebody else is at it and we do not wait. Sums are the same before and after."""
+def settle(wait: bool = True, between: Callable[[], None] = lambda: None) -> bool:
+    """False where somebody else is at it and we do not wait. Sums are the same before and after.
+
+    between: called each time that a part of what is noted is settled, within the transaction.
+    """
     with transaction.atomic():
         if not locked(wait):
             return False
         cut_by_present_clocks()
-        names = settle_on_postgresql() if connection.vendor == "postgresql" else settle_on_sqlite()
+        names = settle_on_postgresql(between) if connection.vendor == "postgresql" else settle_on_sqlite()
         remember_names(names)
         for rollup in ROLLED_UP[1:]:
             execute(f"DELETE FROM {rollup} WHERE job_days = 0 AND jobs = 0")
@@ -106,12 +111,16 @@ NEW_NAMES = (
 )
 
 
-def settle_on_postgresql() -> list[str]:
-    """One statement, so that all sums take the same rows: those that this one removes."""
+def settle_on_postgresql(between: Callable[[], None]) -> list[str]:
+    """Each part by one statement, so that all sums take the same rows: those that this one removes."""
     steps = ", ".join(f"into_{one.table} AS ({one.merged('gone')})" for one in sums("postgresql"))
     steps += f", stamped AS ({stamping('gone', 'postgresql')})"
-    gone = f"gone AS (DELETE FROM gpu_time_changes RETURNING {columns(COLUMNS)})"
-    return [name for (name,) in rows(f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}")]
+    names: set[str] = set()
+    for part in stretches(connection, "gpu_time_changes", SETTLED_AT_ONCE):
+        gone = f"gone AS (DELETE FROM gpu_time_changes WHERE {part} RETURNING {columns(COLUMNS)})"
+        names.update(name for (name,) in rows(f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}"))
+        between()
+    return sorted(names)
 
 
 def settle_on_sqlite() -> list[str]:

@@ -15,6 +15,7 @@ from dashboard.ingest import giving_way, jobs
 from dashboard.ingest.giving_way import GivingWay
 from dashboard.ingest.load import Source, load
 from dashboard.models import Job
+from dashboard.rollups import settling
 
 
 class Processor:
@@ -125,7 +126,9 @@ def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: 
         written.extend([sql] if sql.startswith("INSERT INTO jobs ") else [])
         return execute(sql, *rest)
 
-    monkeypatch.setattr(jobs, "BLOCKS", 1)
+    monkeypatch.setattr(jobs, "WRITTEN_AT_ONCE", 1)
+    monkeypatch.setattr(jobs, "SUMMED_AT_ONCE", 2)
+    monkeypatch.setattr(settling, "SETTLED_AT_ONCE", 1)
     file.write_text(HEAD + lines(1, range(100)) + lines(3, range(100, 300)) + lines(2, range(300, 900)))
     with connection.execute_wrapper(seen):
         summary = load([Source(file.name, file)])
