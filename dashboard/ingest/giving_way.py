@@ -6,6 +6,7 @@ Linux tells how long they waited (pressure stall information); where it does not
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -16,6 +17,12 @@ PRESSURE = (Path("/sys/fs/cgroup/cpu.pressure"), Path("/proc/pressure/cpu"))
 WAITED = re.compile(r"^some .*\btotal=(\d+)$", re.MULTILINE)
 CROWDED = 0.2  # of the time somebody waits
 GLANCE = 0.05  # seconds
+
+Progress = Callable[[str, int, int], None]  # what is done, how far, and of how much
+
+
+def nobody(what: str, done: int, total: int) -> None:
+    """Hears of the progress."""
 
 
 class GivingWay:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ from ..rollups import noting
 from ..scope import Span, shift_month
 from ..statements import stretches
 from . import settling
-from .giving_way import GivingWay
+from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged, log_spans
 from .records import JobRow
 from .rows import excluded, execute, quoted, remember
@@ -184,9 +184,16 @@ class JobPlan:
     """The staged rows beside the stored ones; `make` under the import's lock, then `write`."""
 
     def __init__(
-        self, rows: JobRows, teams: TeamBook, files: list[str], tally: Tally, way: GivingWay
+        self,
+        rows: JobRows,
+        teams: TeamBook,
+        files: list[str],
+        tally: Tally,
+        way: GivingWay,
+        progress: Progress,
     ) -> None:
-        self.rows, self.teams, self.files, self.tally, self.way = rows, teams, files, tally, way
+        self.rows, self.teams, self.files, self.tally = rows, teams, files, tally
+        self.way, self.progress = way, progress
         self.groups: list[Group] = []
         self.new_providers: set[str] = set()
 
@@ -250,28 +257,31 @@ class JobPlan:
         else:
             noted = noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'")
         with noted:
-            merge(run, self.way)
+            for done, total in merge(run):
+                self.progress("Writing", done, total)
+                self.way.rest()
 
     def are_many_for_one_writer(self) -> bool:
         """So that others on SQLite would wait long until they can write."""
         return connection.vendor == "sqlite" and self.jobs("inserted") + self.jobs("updated") >= MANY
 
 
-def merge(run: ImportRun, way: GivingWay) -> None:
-    """In the order of the file: mostly that of time, as the indexes are.
+def merge(run: ImportRun) -> Iterator[tuple[int, int]]:
+    """In the order of the file: mostly that of time, as the indexes are. Gives how many parts of how many.
 
     Nobody waits for us in a ring: imports come one after the other by the lock of their transaction, and
     what is to be updated is held already, in the order of the keys.
     """
     own = ("created_at", "updated_at", "imported_by_id")
-    for rows in stretches(connection, TABLE, WRITTEN_AT_ONCE):
+    parts = list(stretches(connection, TABLE, WRITTEN_AT_ONCE))
+    for done, rows in enumerate(parts, 1):
         execute(
             f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
             f"SELECT id, %s, %s, %s, {quoted(SAID)} FROM {TABLE} WHERE fate <> 'unchanged' AND {rows} "
             f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",
             [stamp(run.written_at), stamp(run.written_at), run.pk],
         )
-        way.rest()
+        yield done, len(parts)
 
 
 def stamp(moment: datetime) -> Any:

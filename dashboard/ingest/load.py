@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ from ..placing import Placing
 from . import catalogue, formats
 from .bills import Bills
 from .daily import DailyFiles
-from .giving_way import GivingWay
+from .giving_way import GivingWay, Progress, nobody
 from .jobs import UNSPECIFIED, JobPlan, JobRows
 from .periods import PeriodFiles
 from .records import (
@@ -50,8 +51,6 @@ ON_CONFLICT = ("refuse", "keep", "replace", "add")
 
 PIECE = 1024**2
 
-Progress = Callable[[int], None]
-
 
 @dataclass(frozen=True)
 class Source:
@@ -77,28 +76,28 @@ def load(
     options: Options = PLAIN,
     *,
     format: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = nobody,
     **how: Any,
 ) -> Summary:
     """Imports files, or says what importing them would do. `how` goes to load_readings.
 
-    progress is called with the bytes read so far, of all files together.
+    progress hears of the bytes that are read, of all files together, and of the jobs that are written.
     """
     sources = list(sources)
-    summary = load_readings(readings(sources, options, format, progress), options, **how)
+    read = readings(sources, options, format, progress)
+    summary = load_readings(read, options, progress=progress, **how)
     return replace(summary, files=[source.name for source in sources])
 
 
 def readings(
-    sources: Iterable[Source], options: Options, format: str | None, progress: Progress | None
+    sources: Sequence[Source], options: Options, format: str | None, progress: Progress
 ) -> Iterator[Reading]:
-    done = 0
+    done, total = 0, sum(size_of(source.file) for source in sources)
     for source in sources:
-        digest, size = measured(source.file)
+        digest = digest_of(source.file)
 
         def report(read: int, before: int = done) -> None:
-            if progress:
-                progress(before + read)
+            progress("Reading", before + read, total)
 
         with in_words(source.name), open_table(source.file, source.name, report) as table:
             module: Any = formats.named(format) if format else formats.recognise(table.header)
@@ -106,7 +105,7 @@ def readings(
             records = module.read(table, options, notes)
             unsaid = silent(getattr(module, "SAYS", {}), table.header)
             yield Reading(source.name, records, module.NAME, module.LABEL, digest, unsaid, notes)
-        done += size
+        done += size_of(source.file)
 
 
 @contextmanager
@@ -117,17 +116,25 @@ def in_words(name: str) -> Iterator[None]:
         raise FileRefused(f"{name}: {refused}") from None
 
 
-def measured(file: Path | BinaryIO) -> tuple[str, int]:
-    """SHA-256 and size."""
+def size_of(file: Path | BinaryIO) -> int:
+    """In bytes, as it was sent."""
+    if isinstance(file, Path):
+        return file.stat().st_size
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    return size
+
+
+def digest_of(file: Path | BinaryIO) -> str:
+    """SHA-256."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            return measured(opened)
-    digest, size = hashlib.sha256(), 0
+            return digest_of(opened)
+    digest = hashlib.sha256()
     while piece := file.read(PIECE):
         digest.update(piece)
-        size += len(piece)
     file.seek(0)
-    return digest.hexdigest(), size
+    return digest.hexdigest()
 
 
 def silent(says: dict[str, str], header: Iterable[str]) -> frozenset[str]:
@@ -150,9 +157,10 @@ def load_readings(
     dry_run: bool = False,
     user: Any = None,
     claim: Callable[[], None] | None = None,
+    progress: Progress = nobody,
 ) -> Summary:
     """claim runs inside the transaction before anything is written; what it raises ends the import."""
-    batch = Batch(options, on_conflict)
+    batch = Batch(options, on_conflict, progress)
     try:
         with staged_jobs():
             batch.read_all(readings)
@@ -170,7 +178,7 @@ def load_readings(
 class Batch:
     """The files of one call on their way into the database."""
 
-    def __init__(self, options: Options, on_conflict: str) -> None:
+    def __init__(self, options: Options, on_conflict: str, progress: Progress) -> None:
         if on_conflict not in ON_CONFLICT:
             raise ValueError(f"on_conflict is {on_conflict!r}, expected one of {', '.join(ON_CONFLICT)}")
         self.options, self.on_conflict = options, on_conflict
@@ -180,7 +188,7 @@ class Batch:
         self.teams = TeamBook()
         self.rows = JobRows(Placing.load(), self.teams)
         self.way = GivingWay()
-        self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally, self.way)
+        self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally, self.way, progress)
         self.bills = Bills(on_conflict, self.tally)
         self.daily = DailyFiles(on_conflict, self.tally)
         self.periods = PeriodFiles(on_conflict, self.tally)

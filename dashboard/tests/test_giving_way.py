@@ -120,7 +120,8 @@ def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: 
     file = tmp_path / "jobs.csv"
     file.write_text(HEAD + lines(1, range(300)))
     load([Source(file.name, file)])
-    written = []
+    written: list[str] = []
+    heard: list[tuple[str, int, int]] = []
 
     def seen(execute: Any, sql: str, *rest: Any) -> Any:
         written.extend([sql] if sql.startswith("INSERT INTO jobs ") else [])
@@ -131,7 +132,12 @@ def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: 
     monkeypatch.setattr(settling, "SETTLED_AT_ONCE", 1)
     file.write_text(HEAD + lines(1, range(100)) + lines(3, range(100, 300)) + lines(2, range(300, 900)))
     with connection.execute_wrapper(seen):
-        summary = load([Source(file.name, file)])
+        summary = load([Source(file.name, file)], progress=lambda *told: heard.append(told))
+    size = file.stat().st_size
+    assert [told for told in heard if told[0] == "Reading"][-1] == ("Reading", size, size)
+    assert [told for told in heard if told[0] == "Writing"] == [
+        ("Writing", done, len(written)) for done in range(1, len(written) + 1)
+    ]
     assert (summary.inserted, summary.updated, summary.unchanged) == (600, 200, 100)
     assert len(written) > 10 if connection.vendor == "postgresql" else len(written) == 1
     assert Job.objects.count() == 900

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, OperationalError
 
 from dashboard.ingest.formats import FORMATS
+from dashboard.ingest.giving_way import Progress, nobody
 from dashboard.ingest.load import ON_CONFLICT, Source, load
 from dashboard.ingest.records import Options
 from dashboard.ingest.summary import Summary
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         sources = [Source(path.name.encode(errors="replace").decode(), path) for path in options["files"]]
         try:
             noting = nullcontext() if options["dry_run"] else restating()
-            with noting, progress_bar(options["files"], quiet=options["json"]) as progress:
+            with noting, progress_bar(quiet=options["json"]) as progress:
                 summary = load(
                     sources,
                     said,
@@ -90,20 +91,19 @@ def check_usage(files: list[Path], options: Options) -> None:
 
 
 @contextmanager
-def progress_bar(files: list[Path], quiet: bool) -> Iterator[Callable[[int], None] | None]:
+def progress_bar(quiet: bool) -> Iterator[Progress]:
     """On a terminal only, and on stderr, so that the summary can be piped."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield nobody
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
-    total = sum(path.stat().st_size for path in files)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading", total=total)
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=None)
 
-        def report(read: int) -> None:
-            done = read >= total
-            bar.update(task, completed=read, description="Planning and writing" if done else "Reading")
+        def told(what: str, done: int, total: int) -> None:
+            planning = what == "Reading" and done >= total
+            bar.update(task, description="Planning" if planning else what, completed=done, total=total)
 
-        yield report
+        yield told
