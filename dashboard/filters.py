@@ -22,6 +22,7 @@ from .models.calendar import FIRST_DAY, LAST_DAY
 from .models.entities import KNOWN_STATUSES
 from .naming import Names
 from .periods import LAST_DAYS, PRESETS, in_words, preset_span
+from .remembered import until_written
 from .reports.compare import AGAINST
 from .reports.freshness import Freshness
 from .reports.job_time import jobs_of
@@ -154,7 +155,7 @@ class ScopeFilter(django_filters.FilterSet):
         if "quality" in uses:
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
-            self.offer("model", pairs(model_names.first(MOST_MODELS, own_teams)))
+            self.offer("model", pairs(models_of(own_teams)))
         if "team" in uses and own_teams is not None:
             self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
 
@@ -292,6 +293,12 @@ class ScopeFilter(django_filters.FilterSet):
         if label and self.preset_in_force in LAST_DAYS:
             label += " (closed)"
         return f"{label}: {words}" if label and self.scope.span else words
+
+
+def models_of(teams: frozenset[UUID] | None) -> list[str]:
+    """The first names; of these teams alone, or of all."""
+    asked = ("models offered", teams and sorted(teams))
+    return until_written(asked, lambda: model_names.first(MOST_MODELS, teams))
 
 
 def pairs(values: Iterable[str]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ read, so an alias added later applies to what is stored, and one taken away leav
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
 from .models.distinct import distinct, found
 from .models.names import name_key
+from .remembered import until_written
 
 DEFAULT_CLOCK = "UTC"
 DEFAULT_LAG = 1
@@ -105,7 +106,13 @@ class Names:
     answers: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def load(cls, of_jobs: Callable[[], list[tuple[str, str, str]]] = job_pairs) -> Names:
+    def load(cls) -> Names:
+        """As stored, with answers of its own."""
+        [known] = until_written("names", lambda: [cls.read(job_pairs)])
+        return replace(known, shown={}, answers={})
+
+    @classmethod
+    def read(cls, of_jobs: Callable[[], list[tuple[str, str, str]]]) -> Names:
         return cls.of(of_jobs(), written(), Provider.objects.all(), NameAlias.objects.all())
 
     @classmethod

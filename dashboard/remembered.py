@@ -78,11 +78,14 @@ def once(known_by: Hashable, work_out: Callable[[Known], list[Row]], known: Know
     return rows
 
 
-def until_written(asked: Hashable, work_out: Callable[[], Found]) -> Found:
-    """What something comes to by what is stored alone, whatever the moment. Nobody changes the answer."""
+def until_written(asked: Hashable, work_out: Callable[[], Found], unknown: Found | None = None) -> Found:
+    """What something comes to by what is stored alone, whatever the moment. Nobody changes the answer.
+
+    unknown: what to take where nobody can tell whether something was written.
+    """
     stored = state(reading())
     if stored is None:
-        return work_out()
+        return work_out() if unknown is None else unknown
     key = digest("until written", reading().alias, stored, asked)
     found: Found | None = TOLD.get(key)
     if found is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,10 @@ from urllib.parse import quote
 
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
+from django.http import HttpRequest, HttpResponseBase
 
 from . import workers
+from .databases import SAFE
 from .models import AuditEvent, DataWrite, SentDigest, SignInTry, Upload, UploadPart
 from .models.rollups import Measures
 from .statements import execute
@@ -43,8 +46,33 @@ UNSEEN = (AuditEvent, SignInTry, SentDigest, Upload, UploadPart, DataWrite)
 State = Hashable
 
 
+_asked: ContextVar[dict[str, State | None] | None] = ContextVar("states", default=None)
+
+
+def ask_once(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Middleware: all of a request that changes nothing goes by the state that it found first."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        token = _asked.set({} if request.method in SAFE else None)
+        try:
+            return get_response(request)
+        finally:
+            _asked.reset(token)
+
+    return middleware
+
+
 def state(connection: Any) -> State | None:
     """None where it cannot be told: within a transaction on SQLite, or where not every write is noted."""
+    asked = _asked.get()
+    if asked is None:
+        return present_state(connection)
+    if connection.alias not in asked:
+        asked[connection.alias] = present_state(connection)
+    return asked[connection.alias]
+
+
+def present_state(connection: Any) -> State | None:
     if connection.vendor == "sqlite":
         return None if connection.in_atomic_block else WATCHER.state(connection.settings_dict["NAME"])
     with connection.cursor() as cursor:

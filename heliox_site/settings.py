@@ -363,6 +363,7 @@ MIDDLEWARE = [
     "dashboard.edge.refuse_unreadable",
     "dashboard.edge.wait_for_no_one_gone",
     "dashboard.edge.LimitBodies",  # before the CSRF check, which would read the body first
+    "dashboard.writes.ask_once",
     "dashboard.people.sessions.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

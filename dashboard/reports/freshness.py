@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Min
 
 from ..clock import today, today_by
 from ..models import Job, LogSpan
 from ..naming import DEFAULT_CLOCK, Names
+from ..remembered import until_written
 from ..scope import ONE_DAY, Span
 
 # A provider without rows for this long has ended; it does not hold the others back.
@@ -124,8 +125,17 @@ def completeness(provider: str, ranges: list[Days], through: date, newest: date 
 def job_days() -> tuple[date | None, date | None]:
     """Without any bill, the days that jobs or their logs speak of."""
     log = LogSpan.objects.aggregate(first=Min("first"), last=Max("last"))
-    # Each alone: SQLite looks the first or the last up in an index, but not both at once.
-    jobs = Job.objects.aggregate(first=Min("start_time")) | Job.objects.aggregate(last=Max("start_time"))
-    first = min((t for t in (log["first"], jobs["first"]) if t), default=None)
-    last = max((t for t in (log["last"], jobs["last"]) if t), default=None)
+    jobs = until_written("starts of jobs", starts)
+    first = min((t for t in (log["first"], jobs[0]) if t), default=None)
+    last = max((t for t in (log["last"], jobs[1]) if t), default=None)
     return (first.date() if first else None, min(last.date(), today()) if last else None)
+
+
+def starts() -> tuple[datetime | None, datetime | None]:
+    """The first and the last of all jobs. Each alone: SQLite looks only one up in an index.
+
+    Whoever asks for the last passes over the rows that a long import has written and not yet committed.
+    """
+    first = Job.objects.aggregate(at=Min("start_time"))
+    last = Job.objects.aggregate(at=Max("start_time"))
+    return first["at"], last["at"]

@@ -29,6 +29,7 @@ from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..scope import ONE_DAY, Span, shift_month
 from .cutting import MEASURES, held
+from .unsettled import noted
 
 KEYS = {
     "day": "day",
@@ -119,7 +120,8 @@ def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names,
 
 def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
-    ended = parts(keys, picked, span, stale, ", ".join(MEASURES), summing_parts(keys, picked, span))
+    tables = summing_parts(keys, picked, span)
+    ended = parts(keys, picked, names, span, stale, ", ".join(MEASURES), tables)
     live = going_on(keys, picked, names, span, but=stale)
     known = rows_of(keys, ended + live, MEASURES)
     if not stale:
@@ -131,7 +133,8 @@ def read_pieces(
     keys: Sequence[str], picked: Picked, names: Names, span: Span | None
 ) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
-    ended = parts(keys, picked, span, stale, "microseconds", summing_parts(keys, picked, span))
+    tables = summing_parts(keys, picked, span)
+    ended = parts(keys, picked, names, span, stale, "microseconds", tables)
     live = going_on(keys, picked, names, span, but=stale)
     columns = ", ".join([*(KEYS[key] for key in keys), "microseconds"])
     live.text = f"SELECT {columns} FROM ({live.text}) AS live"
@@ -168,13 +171,12 @@ def by_log(names: Names) -> list[tuple[Any, ...]]:
     by hand, GPU microseconds, jobs) of all jobs, as of now.
     """
     measures = "microseconds, jobs"
-    settled = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {LOGGED}", [])
-    noted = Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM gpu_time_changes", [])
+    ended = (Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {table}", []) for table in (LOGGED, *noted(names)))
     live = going_on(OF_LOGS, Picked(), names, None)  # their number is known already
     live.text = (
         f"SELECT {', '.join(KEYS[key] for key in OF_LOGS)}, microseconds, 0 FROM ({live.text}) AS live"
     )
-    return rows_of(OF_LOGS, settled + noted + live, measures.split(", "))
+    return rows_of(OF_LOGS, union(ended) + live, measures.split(", "))
 
 
 def in_several_logs() -> list[tuple[UUID, str, str]]:
@@ -217,7 +219,7 @@ COUNTED = "CASE WHEN day = {first} THEN job_days ELSE jobs END AS jobs"
 def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Sql:
     stale = names.stale_clocks() if span else {}
     tables = counting_parts(keys, picked, span)
-    counted = parts(keys, picked, span, stale, COUNTED if span else "jobs", tables)
+    counted = parts(keys, picked, names, span, stale, COUNTED if span else "jobs", tables)
     if span is None:
         return counted
     clocks = names.spellings_by_clock()
@@ -289,6 +291,7 @@ def by_months(days: str, span: Span, since: date) -> list[Part]:
 def parts(
     keys: Sequence[str],
     picked: Picked,
+    names: Names,
     span: Span | None,
     stale: Iterable[str],
     measures: str,
@@ -296,10 +299,10 @@ def parts(
 ) -> Sql:
     """What has ended: the settled rows, and those noted since."""
     with_no_day = span is None and measures == "jobs"
-    found = [(table, days) for table, days in tables if days is None or days.length]
+    settled = [(table, days) for table, days in tables if days is None or days.length] or tables[:1]
+    since = [(table, span) for table in noted(names)]
     return union(
-        part(keys, picked, table, days, span, stale, measures, with_no_day)
-        for table, days in [*found, ("gpu_time_changes", span)]
+        part(keys, picked, table, days, span, stale, measures, with_no_day) for table, days in settled + since
     )
 
 

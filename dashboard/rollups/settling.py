@@ -143,7 +143,7 @@ def remember_names(names: list[str]) -> None:
 def rebuild() -> list[Difference]:
     """The sums of all jobs, whatever stood there before; then where they still differ: nowhere."""
     with transaction.atomic():
-        differences = sum_up(Names.load(pairs_in_jobs))
+        differences = sum_up(Names.read(pairs_in_jobs))
         stamp_all()
         return differences
 

@@ -21,6 +21,7 @@ from ..scope import Span
 from .reading import Picked, fetched, going_on
 from .statements import execute
 from .triggers import STAMPS
+from .unsettled import noted
 
 MONTH = {"postgresql": "date_trunc('month', day)::date", "sqlite": "substr(day, 1, 8) || '01'"}
 
@@ -46,7 +47,7 @@ def known_by(picked: Picked, names: Names, span: Span) -> dict[date, Hashable]:
     """
     if names.stale_clocks():
         return {}
-    stamps, unsettled = stamped(span.in_months)
+    stamps, unsettled = stamped(span.in_months, names)
     live, today = live_by_month(picked, names, span), now().date()
     return {
         month: (stamps.get(NO_DAY), stamps.get(month), tuple(sorted(live[month], key=repr)))
@@ -55,17 +56,15 @@ def known_by(picked: Picked, names: Names, span: Span) -> dict[date, Hashable]:
     }
 
 
-def stamped(months: Span) -> tuple[dict[date, int], set[date]]:
+def stamped(months: Span, names: Names) -> tuple[dict[date, int], set[date]]:
     """Stamps by month, and the months of which something is unsettled: both of the same moment."""
     days = [months.start.isoformat(), months.end.isoformat()]
     within = "day >= %s AND day < %s"
+    month = MONTH[reading().vendor]
+    parts = [f"SELECT day, stamp FROM {STAMPS} WHERE {within} OR day = '{NO_DAY}'"]
+    parts += [f"SELECT {month}, NULL FROM {table} WHERE {within} GROUP BY 1" for table in noted(names)]
     with reading().cursor() as cursor:
-        cursor.execute(
-            f"SELECT day, stamp FROM {STAMPS} WHERE {within} OR day = '{NO_DAY}' "
-            f"UNION ALL SELECT {MONTH[reading().vendor]}, NULL FROM gpu_time_changes WHERE {within} "
-            "GROUP BY 1",
-            days * 2,
-        )
+        cursor.execute(" UNION ALL ".join(parts), days * len(parts))
         found = [(gpu_time.plain("day", day), stamp) for day, stamp in cursor.fetchall()]
     return (
         {day: stamp for day, stamp in found if stamp is not None},

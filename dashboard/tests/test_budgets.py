@@ -225,11 +225,11 @@ def test_the_number_of_queries_does_not_grow_with_budgets(
     for name in ("a", "b", "c", "d"):
         budget("10", team=make_team(name))
     client.force_login(finance)
-    with django_assert_max_num_queries(55):
+    with django_assert_max_num_queries(56):
         client.get("/budgets/")
     for name in ("e", "f", "g", "h"):
         budget("10", team=make_team(name))
-    with django_assert_max_num_queries(55):
+    with django_assert_max_num_queries(56):
         client.get("/budgets/")
 
 

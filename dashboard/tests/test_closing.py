@@ -36,7 +36,7 @@ from .conftest import examples, make_cost, make_job, make_team, make_usage
 from .contracts import make_rate
 
 FEBRUARY, MARCH, APRIL = date(2025, 2, 1), date(2025, 3, 1), date(2025, 4, 1)
-MOST_QUERIES = 49
+MOST_QUERIES = 52
 
 
 @pytest.fixture(autouse=True)

@@ -6,24 +6,19 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups
-from dashboard.models import (
-    Provider,
-    Team,
-)
+from dashboard.models import NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
 from dashboard.reports.stuck import Usual, usual_lengths
 from dashboard.rollups import asking
+from dashboard.rollups.unsettled import NOTED
 from dashboard.scope import Span
 
 from .conftest import make_cost, make_job, make_team
-from .quarter import (
-    CUT,
-    QUARTER,
-    make_quarter,
-)
+from .quarter import CUT, QUARTER, hours, make_quarter, read_anew
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +78,38 @@ def test_the_models_of_days_that_go_on_are_counted_each_time(quarter, until_writ
     models()
     models()
     assert counted == [QUARTER] * 3
+
+
+def test_what_is_noted_is_read_only_where_something_is(quarter, until_written):
+    def looked_at() -> bool:
+        """For hours that nobody asked for before."""
+        remembered.KEPT.forget()
+        with CaptureQueriesContext(connection) as asked:
+            told = hours()
+        assert told == read_anew()
+        return any(f"FROM {NOTED} WHERE" in query["sql"] for query in asked)
+
+    hours()
+    assert not looked_at()
+    before = sum(row[-3] for row in hours())
+    make_job("2025-02-11 01:00", "2025-02-11 02:00")
+    assert looked_at()
+    assert sum(row[-3] for row in hours()) == before + 3_600_000_000
+    rollups.settle()
+    make_cost("2025-02-12", "1.00")
+    hours()
+    assert not looked_at()
+
+
+def test_names_are_read_once_until_one_is_written(until_written, django_assert_num_queries):
+    make_cost("2025-03-02", "1.00", provider="AWS")
+    Names.load()
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 0):
+        names = Names.load()
+    assert names.once("a question", lambda: 1) == 1
+    assert Names.load().once("a question", lambda: 2) == 2, "each page has its own answers"
+    NameAlias.objects.create(kind="provider", alias="AWS", name="Amazon")
+    assert (names.provider("AWS"), Names.load().provider("AWS")) == ("AWS", "Amazon")
 
 
 def test_how_long_runs_usually_take_is_asked_once(until_written, django_assert_num_queries):

@@ -10,6 +10,8 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from dashboard import writes
 from dashboard.models import DataWrite, Team
@@ -33,6 +35,22 @@ def state() -> Any:
 def test_every_table_is_either_watched_or_on_no_page():
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     assert tables - set(writes.watched()) == OF_NO_PAGE | SUMS
+
+
+def test_a_request_that_changes_nothing_goes_by_one_state(monkeypatch):
+    states = iter(range(9))
+    monkeypatch.setattr(writes, "present_state", lambda connection: next(states))
+    found = []
+
+    def answer(request: Any) -> HttpResponse:
+        found.append((state(), state()))
+        return HttpResponse()
+
+    ask = writes.ask_once(answer)
+    for request in (RequestFactory().get("/"), RequestFactory().post("/"), RequestFactory().head("/")):
+        ask(request)
+    assert found == [(0, 0), (1, 2), (3, 3)]
+    assert (state(), state()) == (4, 5), "outside of requests each look is a new one"
 
 
 if connection.vendor == "postgresql":
