@@ -190,7 +190,8 @@ class Databases:
 
         Each page is made, also where it is what it was a moment ago.
         """
-        demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of, "HELIOX_PAGES_MB": "0"}
+        demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of}
+        demo |= {"HELIOX_PAGES_MB": "0", "HELIOX_IMPORT_RESTS": "0"}
         return {"DATABASE_URL": database.url} | demo | {"PGOPTIONS": f"{SERIAL['PGOPTIONS']} -c jit=off"}
 
     def worker(self, database: Database) -> Beside:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from dashboard import rollups
 from dashboard.ingest import giving_way, jobs
@@ -76,6 +76,15 @@ def test_work_goes_on_as_soon_as_nobody_waits(processor: Any, monkeypatch: Any) 
 def test_an_operator_can_forbid_it(processor: Any, settings: Any) -> None:
     settings.HELIOX_IMPORT_RESTS = 0
     assert rested(GivingWay(), processor(1.0), worked=9) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_kept_from_writing(processor: Any) -> None:
+    """On SQLite a transaction keeps all others waiting."""
+    crowd, way = processor(0.9), GivingWay()
+    with transaction.atomic():
+        assert (rested(way, crowd, worked=1) == 0) == (connection.vendor == "sqlite")
+    assert rested(way, crowd, worked=1) > 3
 
 
 def test_a_machine_that_does_not_tell_lets_nobody_rest(
