@@ -6,8 +6,19 @@ import csv
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
-from dashboard.models import AuditEvent, ClosedLine, CostCentre, CostSnapshot, MonthClose, Team, TeamLimit
+from dashboard.models import (
+    AuditEvent,
+    ClosedLine,
+    CostCentre,
+    CostSnapshot,
+    Job,
+    MonthClose,
+    Team,
+    TeamLimit,
+    UsageSnapshot,
+)
 
 from .conftest import make_cost, make_job, make_team, make_usage
 
@@ -204,3 +215,12 @@ def test_the_pages_cost_few_queries(adas, django_assert_max_num_queries):
         adas.get(MARCH)
     with django_assert_max_num_queries(25):
         adas.get("/closing/")
+
+
+def test_where_nothing_is_stored_the_way_to_an_import_is_shown(client, admin, viewer):
+    for model in (CostSnapshot, UsageSnapshot, Job):
+        model.objects.all().delete()
+    client.force_login(admin)
+    assert f'href="{reverse("imports")}">Import a bill' in client.get("/closing/").content.decode()
+    client.force_login(viewer)
+    assert "Ask an administrator to import" in client.get("/closing/").content.decode()
