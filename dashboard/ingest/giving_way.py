@@ -17,7 +17,7 @@ from django.db import connection
 PRESSURE = (Path("/sys/fs/cgroup/cpu.pressure"), Path("/proc/pressure/cpu"))
 WAITED = re.compile(r"^some .*\btotal=(\d+)$", re.MULTILINE)
 CROWDED = 0.2  # of the time somebody waits
-GLANCE = 0.05  # seconds
+GLANCE, LONGEST = 0.05, 10.0  # seconds
 
 Progress = Callable[[str, int, int], None]  # what is done, how far, and of how much
 
@@ -35,7 +35,7 @@ class GivingWay:
     def rest(self) -> None:
         worked = monotonic() - self.resumed
         if may_rest() and worked and is_crowded(self.waited, worked):
-            until = monotonic() + worked * settings.HELIOX_IMPORT_RESTS
+            until = monotonic() + min(worked * settings.HELIOX_IMPORT_RESTS, LONGEST)
             while monotonic() < until and is_crowded_now():
                 pass
         self.resumed, self.waited = monotonic(), waited()

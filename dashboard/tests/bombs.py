@@ -84,6 +84,7 @@ import json, os, resource, sys, time
 import django
 django.setup()
 from pathlib import Path
+from dashboard.ingest.giving_way import nobody
 from dashboard.ingest.load import Source, readings
 from dashboard.ingest.records import FileRefused, Options
 
@@ -91,7 +92,7 @@ def read(path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, words = time.process_time(), ""
     try:
-        for reading in readings([Source("file", Path(path))], Options(), None, None):
+        for reading in readings([Source("file", Path(path))], Options(), None, nobody):
             for record in reading.records:
                 pass
     except FileRefused as refused:
