@@ -74,7 +74,8 @@ def test_work_goes_on_as_soon_as_nobody_waits(processor: Any, monkeypatch: Any) 
 
 
 def test_who_waited_long_for_another_import_does_not_rest_as_long(processor: Any) -> None:
-    assert rested(GivingWay(), processor(0.9), worked=600) == pytest.approx(10, abs=giving_way.GLANCE)
+    rest = rested(GivingWay(), processor(0.9), worked=600)
+    assert rest == pytest.approx(giving_way.LONGEST, abs=2 * giving_way.GLANCE)
 
 
 def test_an_operator_can_forbid_it(processor: Any, settings: Any) -> None:
