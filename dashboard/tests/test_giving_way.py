@@ -74,13 +74,16 @@ def test_work_goes_on_as_soon_as_nobody_waits(processor: Any, monkeypatch: Any) 
 
 
 def test_who_waited_long_for_another_import_does_not_rest_as_long(processor: Any) -> None:
-    rest = rested(GivingWay(), processor(0.9), worked=600)
+    crowd = processor(0.9)
+    rest = rested(GivingWay(), crowd, worked=600)
     assert rest == pytest.approx(giving_way.LONGEST, abs=2 * giving_way.GLANCE)
 
 
 def test_an_operator_can_forbid_it(processor: Any, settings: Any) -> None:
-    settings.HELIOX_IMPORT_RESTS = 0
-    assert rested(GivingWay(), processor(1.0), worked=9) == 0
+    crowd, settings.HELIOX_IMPORT_RESTS = processor(1.0), 0
+    assert rested(GivingWay(), crowd, worked=2) == 0
+    settings.HELIOX_IMPORT_RESTS = 1
+    assert rested(GivingWay(), crowd, worked=2) == pytest.approx(2, abs=giving_way.GLANCE)
 
 
 @pytest.mark.django_db(transaction=True)
