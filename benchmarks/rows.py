@@ -119,7 +119,7 @@ ROWS = (
         "type, by the law of allocation: three years of fifty teams are a hundred thousand shares, each the "
         "work of some microseconds. A process does that once for each month and remembers it until something "
         "of the month changes; the second table is of a process that remembers nothing. Ninety days are "
-        "remembered as well, and so are the names, the models of each team and all else that no clock changes; "
+        "remembered as well, and so are the names, the models of each team and all that no clock changes; "
         "what is left of both is forms and templates alike, so that the ratio tells of the rest: Usage adds "
         "up twelve thousand cells, and Costs three years of the bill's own.",
     ),
@@ -132,7 +132,8 @@ ROWS = (
         on_sqlite.on_sqlite,
         elsewhere="datasette 0.09",
         limit="As on PostgreSQL, Waste and Running jobs price what runs; what the list of jobs takes is "
-        "Django's forms and templates. The more jobs there are, the more days and models of each team Teams adds up.",
+        "Django's forms and templates. The more jobs there are, the more days and models of each team "
+        "Teams adds up.",
     ),
     Row(
         15,
