@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from . import audit
+from . import audit, writes
 from .clock import today
 from .models import (
     AccountMapping,
@@ -60,7 +60,9 @@ def close_month(
                 read_as_of_now()
             one_at_a_time()
             check_may_be_closed(month)
-            return freeze(to_close(month, basis, idle, Names.load(), expected), user, basis, idle, note)
+            with writes.untold(connection):
+                found = to_close(month, basis, idle, Names.load(), expected)
+            return freeze(found, user, basis, idle, note)
     except IntegrityError as error:
         raise already_closed(month) from error
 

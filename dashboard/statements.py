@@ -18,8 +18,8 @@ def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> int:
 def stretches(connection: Any, table: str, blocks: int) -> Iterator[str]:
     """Conditions that pick the table's rows of so many blocks (8 kB each) at a time, in stored order.
 
-    Rows that come meanwhile are in none of them or in the last. Only PostgreSQL tells where a row lies, and
-    not of a table that workers hold: elsewhere all rows are one stretch.
+    Rows that others add meanwhile may be in any of them or in none. Only PostgreSQL tells where a row
+    lies, and not of a table that workers hold: elsewhere all rows are one stretch.
     """
     if connection.vendor != "postgresql" or workers.hold_jobs(connection):
         yield "true"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,7 +35,8 @@ NOTING = (
     f"SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = '{NAME}' AND tgenabled <> 'D' "
     "AND pg_table_is_visible(tgrelid)"  # of this schema
 )
-KNOWN = f"SELECT COUNT(*), SUM(stamp), (SELECT COUNT(*) FROM ({NOTING}) AS noting) FROM {TABLE}"
+STAMPS = "COUNT(*) || ' ' || COALESCE(SUM(stamp), 0)"
+KNOWN = f"SELECT COUNT(*), {STAMPS}, (SELECT COUNT(*) FROM ({NOTING}) AS noting) FROM {TABLE}"
 FUNCTION = (
     f"CREATE OR REPLACE FUNCTION {NAME}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
     f"SET search_path FROM CURRENT AS $$ BEGIN {NOTED}; RETURN NULL; END $$"
@@ -62,6 +64,26 @@ def ask_once(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callabl
     return middleware
 
 
+@contextmanager
+def asked_anew() -> Iterator[None]:
+    """Within a request that takes long: by the state that each look finds."""
+    token = _asked.set(None)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+@contextmanager
+def untold(connection: Any) -> Iterator[None]:
+    """In a transaction that sees one moment for its whole length: nothing that others remember is of that."""
+    token = _asked.set({connection.alias: None})
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
 def state(connection: Any) -> State | None:
     """None where it cannot be told: within a transaction on SQLite, or where not every write is noted."""
     asked = _asked.get()
@@ -78,7 +100,13 @@ def present_state(connection: Any) -> State | None:
     with connection.cursor() as cursor:
         cursor.execute(KNOWN)
         writes, stamps, noting = cursor.fetchone()
-    return (writes, stamps) if writes and noting >= len(watched()) else None
+    return stamps if writes and noting >= len(watched()) else None
+
+
+def note(connection: Any) -> None:
+    """A write that no trigger sees."""
+    if connection.vendor == "postgresql":
+        execute(connection, NOTED)
 
 
 def fold(connection: Any) -> None:

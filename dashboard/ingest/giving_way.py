@@ -13,7 +13,9 @@ from time import monotonic, sleep
 from django.conf import settings
 from django.db import connection
 
-# That of the container, where there is one.
+from .. import workers
+
+# Of the container, where there is one, and of the machine.
 PRESSURE = (Path("/sys/fs/cgroup/cpu.pressure"), Path("/proc/pressure/cpu"))
 WAITED = re.compile(r"^some .*\btotal=(\d+)$", re.MULTILINE)
 CROWDED = 0.2  # of the time somebody waits
@@ -42,8 +44,9 @@ class GivingWay:
 
 
 def may_rest() -> bool:
-    """Not in a transaction on SQLite: nobody else could write until it goes on."""
-    held = connection.vendor == "sqlite" and connection.in_atomic_block
+    """Not in a transaction that keeps all others from writing: on SQLite, and where workers hold the jobs."""
+    alone = connection.vendor == "sqlite" or workers.hold_jobs(connection)
+    held = alone and connection.in_atomic_block
     return settings.HELIOX_IMPORT_RESTS > 0 and not held
 
 
@@ -53,18 +56,19 @@ def is_crowded_now() -> bool:
     return is_crowded(before, monotonic() - began)
 
 
-def is_crowded(before: float, seconds: float) -> bool:
-    """Of that many seconds, with what had been waited before them."""
-    return waited() - before > CROWDED * seconds
+def is_crowded(before: tuple[float, ...], seconds: float) -> bool:
+    """Anywhere, of that many seconds, with what had been waited before them."""
+    return any(now - then > CROWDED * seconds for now, then in zip(waited(), before, strict=True))
 
 
-def waited() -> float:
-    """Seconds in which somebody was ready to run and had no processor, since the machine began."""
-    for file in PRESSURE:
-        try:
-            found = WAITED.search(file.read_text())
-        except OSError:
-            continue
-        if found:
-            return int(found[1]) / 1e6
-    return 0.0
+def waited() -> tuple[float, ...]:
+    """Seconds in which somebody was ready to run and had no processor, by file; 0 where one is silent."""
+    return tuple(map(read, PRESSURE))
+
+
+def read(file: Path) -> float:
+    try:
+        found = WAITED.search(file.read_text())
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1e6 if found else 0.0

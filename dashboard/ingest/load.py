@@ -149,6 +149,7 @@ def plain(name: str) -> str:
 
 
 @at_leisure()
+@writes.asked_anew()
 def load_readings(
     readings: Iterable[Reading],
     options: Options = PLAIN,

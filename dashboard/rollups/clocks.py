@@ -35,13 +35,18 @@ def expect(providers: Iterable[str]) -> None:
     ProviderClock.objects.bulk_create(clocks)
 
 
-def cut_by_present_clocks() -> None:
-    """Cuts the jobs of a provider again whose bill clock has changed, or which an alias has renamed."""
+def cut_by_present_clocks() -> bool:
+    """Cuts the jobs of a provider again whose bill clock has changed, or which an alias has renamed.
+
+    Whether there was one: then nobody else writes jobs until the transaction ends.
+    """
     names = Names.load()
     stale = adopt_clocks(names)
-    if stale & names.cut_by.keys():
-        hold_jobs_still()
-        roll_up_again(sorted(stale))
+    if not stale & names.cut_by.keys():
+        return False
+    hold_jobs_still()
+    roll_up_again(sorted(stale))
+    return True
 
 
 def adopt_clocks(names: Names) -> set[str]:

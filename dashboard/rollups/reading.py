@@ -29,7 +29,7 @@ from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..scope import ONE_DAY, Span, shift_month
 from .cutting import MEASURES, held
-from .unsettled import noted
+from .unsettled import NOTED, Condition, if_any
 
 KEYS = {
     "day": "day",
@@ -102,6 +102,11 @@ class Sql:
     def __add__(self, other: Sql) -> Sql:
         return Sql(f"{self.text} UNION ALL {other.text}", [*self.params, *other.params])
 
+    def where(self, condition: Condition) -> Sql:
+        """Of a text that ends with its conditions: with this one too."""
+        text, params = condition
+        return Sql(f"{self.text} AND {text}", [*self.params, *params])
+
 
 def pieces(
     keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
@@ -171,12 +176,14 @@ def by_log(names: Names) -> list[tuple[Any, ...]]:
     by hand, GPU microseconds, jobs) of all jobs, as of now.
     """
     measures = "microseconds, jobs"
-    ended = (Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {table}", []) for table in (LOGGED, *noted(names)))
+    settled, since = (
+        Sql(f"SELECT {listed(OF_LOGS)}{measures} FROM {table} WHERE 1 = 1", []) for table in (LOGGED, NOTED)
+    )
     live = going_on(OF_LOGS, Picked(), names, None)  # their number is known already
     live.text = (
         f"SELECT {', '.join(KEYS[key] for key in OF_LOGS)}, microseconds, 0 FROM ({live.text}) AS live"
     )
-    return rows_of(OF_LOGS, union(ended) + live, measures.split(", "))
+    return rows_of(OF_LOGS, settled + since.where(if_any(names)) + live, measures.split(", "))
 
 
 def in_several_logs() -> list[tuple[UUID, str, str]]:
@@ -300,10 +307,11 @@ def parts(
     """What has ended: the settled rows, and those noted since."""
     with_no_day = span is None and measures == "jobs"
     settled = [(table, days) for table, days in tables if days is None or days.length] or tables[:1]
-    since = [(table, span) for table in noted(names)]
-    return union(
-        part(keys, picked, table, days, span, stale, measures, with_no_day) for table, days in settled + since
-    )
+    found = [
+        part(keys, picked, table, days, span, stale, measures, with_no_day)
+        for table, days in [*settled, (NOTED, span)]
+    ]
+    return union([*found[:-1], found[-1].where(if_any(names))])
 
 
 def part(

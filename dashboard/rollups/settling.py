@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from .. import workers
+from .. import workers, writes
 from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
 from ..statements import stretches
@@ -78,7 +78,11 @@ def settle_if_worth_it() -> None:
         settle(wait=False)
 
 
-def settle(wait: bool = True, between: Callable[[], None] = lambda: None) -> bool:
+def at_once() -> None:
+    """Between two parts."""
+
+
+def settle(wait: bool = True, between: Callable[[], None] = at_once) -> bool:
     """False where somebody else is at it and we do not wait. Sums are the same before and after.
 
     between: called each time that a part of what is noted is settled, within the transaction.
@@ -86,7 +90,8 @@ def settle(wait: bool = True, between: Callable[[], None] = lambda: None) -> boo
     with transaction.atomic():
         if not locked(wait):
             return False
-        cut_by_present_clocks()
+        if cut_by_present_clocks():
+            between = at_once  # nobody writes jobs meanwhile
         names = settle_on_postgresql(between) if connection.vendor == "postgresql" else settle_on_sqlite()
         remember_names(names)
         for rollup in ROLLED_UP[1:]:
@@ -145,6 +150,7 @@ def rebuild() -> list[Difference]:
     with transaction.atomic():
         differences = sum_up(Names.read(pairs_in_jobs))
         stamp_all()
+        writes.note(connection)  # what was remembered may be of sums that were wrong
         return differences
 
 

@@ -21,7 +21,7 @@ from ..scope import Span
 from .reading import Picked, fetched, going_on
 from .statements import execute
 from .triggers import STAMPS
-from .unsettled import noted
+from .unsettled import NOTED, if_any
 
 MONTH = {"postgresql": "date_trunc('month', day)::date", "sqlite": "substr(day, 1, 8) || '01'"}
 
@@ -60,11 +60,14 @@ def stamped(months: Span, names: Names) -> tuple[dict[date, int], set[date]]:
     """Stamps by month, and the months of which something is unsettled: both of the same moment."""
     days = [months.start.isoformat(), months.end.isoformat()]
     within = "day >= %s AND day < %s"
-    month = MONTH[reading().vendor]
-    parts = [f"SELECT day, stamp FROM {STAMPS} WHERE {within} OR day = '{NO_DAY}'"]
-    parts += [f"SELECT {month}, NULL FROM {table} WHERE {within} GROUP BY 1" for table in noted(names)]
+    if_noted, params = if_any(names)
     with reading().cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), days * len(parts))
+        cursor.execute(
+            f"SELECT day, stamp FROM {STAMPS} WHERE {within} OR day = '{NO_DAY}' "
+            f"UNION ALL SELECT {MONTH[reading().vendor]}, NULL FROM {NOTED} WHERE {within} AND {if_noted} "
+            "GROUP BY 1",
+            days * 2 + params,
+        )
         found = [(gpu_time.plain("day", day), stamp) for day, stamp in cursor.fetchall()]
     return (
         {day: stamp for day, stamp in found if stamp is not None},

@@ -1,21 +1,36 @@
-"""Whether anything is noted that no settling has seen yet: it is asked once for what is stored.
+"""When what is noted and not yet settled has to be read: not where it is known to have no row.
 
 Nobody sees the rows that a long import has noted before its commit, and all who read would pass over them.
 """
 
 from __future__ import annotations
 
-from ..models import GpuTimeChange
+from typing import Any
+
+from .. import writes
+from ..databases import reading
 from ..naming import Names
 from ..remembered import until_written
 
-NOTED = GpuTimeChange._meta.db_table
+NOTED = "gpu_time_changes"
+# Of one moment. Every statement that adds or takes away what is noted changes the stamps.
+SEEN = f"SELECT {writes.STAMPS}, EXISTS (SELECT 1 FROM {NOTED}) FROM {writes.TABLE}"
+Condition = tuple[str, list[Any]]
+ALWAYS: Condition = ("1 = 1", [])
 
 
-def noted(names: Names) -> list[str]:
-    """The table of what is noted, or nothing where it has no row: the same for all figures of a page."""
-    return names.once(noted, lambda: until_written("noted", those_with_rows, unknown=[NOTED]))
+def if_any(names: Names) -> Condition:
+    """SQL: true at a statement's own moment unless nothing is noted then. The table is not looked at for it.
+
+    SQLite's readers meet no rows of an import that goes on.
+    """
+    if reading().vendor == "sqlite":
+        return ALWAYS
+    return names.once(if_any, lambda: until_written("noted", condition, unknown=ALWAYS))
 
 
-def those_with_rows() -> list[str]:
-    return [NOTED] if GpuTimeChange.objects.order_by().exists() else []
+def condition() -> Condition:
+    with reading().cursor() as cursor:
+        cursor.execute(SEEN)
+        stamps, are_some = cursor.fetchone()
+    return ALWAYS if are_some else (f"(SELECT {writes.STAMPS} FROM {writes.TABLE}) <> %s", [stamps])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -77,27 +78,19 @@ RUN = """async (options) => (await axe.run(options)).violations.flatMap(
 UNFOLD = """document.querySelectorAll("details:not([data-dropdown]), .filters details")
     .forEach((one) => (one.open = true))"""
 
-# As the server writes it for who has chosen it; the admin says it in another place.
-IN_THEME = """(theme) => {
-    const { dataset } = document.documentElement;
-    if ("bsTheme" in dataset) dataset.bsTheme = theme;
-    else document.querySelector("meta[name=color-scheme]").content = theme;
-}"""
-
 
 @pytest.fixture
-def examine(page: Page) -> Callable[[str], None]:
+def examine(page: Page, live_server: Any) -> Callable[[str], None]:
     """`examine("/costs/")` fails with what axe finds there."""
 
     def examine(path: str) -> None:
         found = []
-        page.set_viewport_size({"width": 390, "height": 900})
-        page.goto(path)
-        page.evaluate(Axe().axe_script)
-        page.evaluate(UNFOLD)
         for theme, width in (("light", 390), ("dark", 1600)):
-            page.evaluate(IN_THEME, theme)
+            page.context.add_cookies([{"name": "theme", "value": theme, "url": live_server.url}])
             page.set_viewport_size({"width": width, "height": 900})
+            page.goto(path)
+            page.evaluate(Axe().axe_script)
+            page.evaluate(UNFOLD)
             found += [f"{theme}, {width} wide, {words}" for words in page.evaluate(RUN, RULES)]
         assert not found, "\n".join(found)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ def processor(monkeypatch: Any, settings: Any) -> Any:
         it = Processor(share)
         monkeypatch.setattr(giving_way, "monotonic", lambda: it.now)
         monkeypatch.setattr(giving_way, "sleep", it.pass_by)
-        monkeypatch.setattr(giving_way, "waited", lambda: it.waiting)
+        monkeypatch.setattr(giving_way, "waited", lambda: (it.waiting,))
         return it
 
     return of
@@ -95,29 +94,32 @@ def test_nobody_is_kept_from_writing(processor: Any) -> None:
     assert rested(way, crowd, worked=1) > 3
 
 
+SOME = "some avg10=1.50 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+
+
+@pytest.mark.parametrize(
+    "said", [None, "", "some avg10=0.00 avg60=0.00 avg300=0.00\n", "nonsense total=99\n"]
+)
 def test_a_machine_that_does_not_tell_lets_nobody_rest(
-    settings: Any, monkeypatch: Any, tmp_path: Path
+    said: str | None, monkeypatch: Any, tmp_path: Path
 ) -> None:
-    settings.HELIOX_IMPORT_RESTS = 4
-    for content in (None, "", "some avg10=0.00 avg60=0.00 avg300=0.00\n", "nonsense total=99\n"):
-        file = tmp_path / "cpu"
-        if content is not None:
-            file.write_text(content)
-        monkeypatch.setattr(giving_way, "PRESSURE", (file,))
-        assert giving_way.waited() == 0
-        way, began = GivingWay(), monotonic()
-        way.rest()
-        assert monotonic() - began < 1
+    file = tmp_path / "cpu"
+    if said is not None:
+        file.write_text(said)
+    monkeypatch.setattr(giving_way, "PRESSURE", (file,))
+    assert giving_way.waited() == (0,)
+    assert not giving_way.is_crowded((0.0,), 1)
 
 
-def test_the_container_is_asked_before_the_machine(monkeypatch: Any, tmp_path: Path) -> None:
+def test_it_is_crowded_where_the_container_or_the_machine_is(monkeypatch: Any, tmp_path: Path) -> None:
     container, machine = tmp_path / "container", tmp_path / "machine"
-    some = "some avg10=1.50 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
-    machine.write_text(some.format(3_000_000))
     monkeypatch.setattr(giving_way, "PRESSURE", (container, machine))
-    assert giving_way.waited() == 3
-    container.write_text(some.format(1_500_000))
-    assert giving_way.waited() == 1.5
+    machine.write_text(SOME.format(3_000_000))
+    assert giving_way.waited() == (0, 3)
+    assert giving_way.is_crowded((0.0, 2.5), 1) and not giving_way.is_crowded((0.0, 2.9), 1)
+    container.write_text(SOME.format(1_500_000))
+    assert giving_way.waited() == (1.5, 3)
+    assert giving_way.is_crowded((1.0, 3.0), 1) and not giving_way.is_crowded((1.4, 3.0), 1)
 
 
 HEAD = "job_id,team,model_name,provider,gpu_type,gpu_count,status,start_time,end_time\n"
@@ -147,6 +149,8 @@ def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: 
     monkeypatch.setattr(jobs, "WRITTEN_AT_ONCE", 1)
     monkeypatch.setattr(jobs, "SUMMED_AT_ONCE", 2)
     monkeypatch.setattr(settling, "SETTLED_AT_ONCE", 1)
+    rests = []
+    monkeypatch.setattr(GivingWay, "rest", lambda way: rests.append(way))
     file.write_text(HEAD + lines(1, range(100)) + lines(3, range(100, 300)) + lines(2, range(300, 900)))
     with connection.execute_wrapper(seen):
         summary = load([Source(file.name, file)], progress=lambda *told: heard.append(told))
@@ -157,6 +161,7 @@ def test_a_file_in_many_pieces_is_what_it_is_in_one(monkeypatch: Any, tmp_path: 
     ]
     assert (summary.inserted, summary.updated, summary.unchanged) == (600, 200, 100)
     assert len(written) > 10 if connection.vendor == "postgresql" else len(written) == 1
+    assert len(rests) > len(written), "after each piece that is read, summed, written and settled"
     assert Job.objects.count() == 900
     assert not list(rollups.verify())
     hours = Decimal(2 * (100 * 1 + 200 * 3 + 600 * 2))

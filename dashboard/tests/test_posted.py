@@ -22,7 +22,7 @@ from dashboard.models import (
 )
 from dashboard.naming import Names
 from dashboard.reports import spend, usage
-from dashboard.rollups.unsettled import noted
+from dashboard.rollups.unsettled import if_any
 from dashboard.scope import Scope, Span
 
 from .conftest import examples, make_cost, make_job, make_team, make_usage
@@ -285,7 +285,7 @@ def test_an_hourly_rate_stands_back_where_another_cost_is_known():
 def names_of_a_page() -> Names:
     """Which knows already whether anything is unsettled."""
     names = Names.load()
-    noted(names)
+    if_any(names)
     return names
 
 

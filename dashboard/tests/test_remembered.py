@@ -25,7 +25,7 @@ from dashboard.naming import Names
 from dashboard.reports import allocation
 from dashboard.reports.allocation import allocate, allocate_in_sum
 from dashboard.reports.daily_waste import daily_waste
-from dashboard.rollups.unsettled import noted
+from dashboard.rollups.unsettled import if_any
 from dashboard.scope import Scope, Span, bucket_end
 
 from .conftest import at, make_cost, make_job, make_team, make_usage
@@ -108,7 +108,7 @@ def test_a_month_that_a_process_has_no_room_for_leaves_the_others(quarter, monke
 def test_a_few_days_ask_for_nothing_that_they_are_known_by(quarter, django_assert_num_queries):
     names = Names.load()
     names.answers.clear()
-    noted(names)
+    if_any(names)
     with django_assert_num_queries(7):
         allocate_in_sum(Scope(Span.inclusive(date(2025, 1, 5), date(2025, 1, 10))), names)
 
@@ -335,12 +335,12 @@ def test_hours_of_whole_months_are_read_once(quarter, django_assert_num_queries)
     told = hours()
     assert told == read_anew()
     names = Names.load()
-    noted(names)
+    if_any(names)
     with django_assert_num_queries(2):
         assert sorted(rollups.by(KEYS, rollups.Picked(), names, QUARTER)) == told
     a_job_more_and_settled()
     names = Names.load()
-    noted(names)
+    if_any(names)
     with django_assert_num_queries(5):
         rollups.by(KEYS, rollups.Picked(), names, QUARTER)
     assert hours() == read_anew() != told

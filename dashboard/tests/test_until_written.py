@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from dashboard import remembered, rollups
+from dashboard import remembered, rollups, writes
 from dashboard.models import NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
 from dashboard.reports.stuck import Usual, usual_lengths
 from dashboard.rollups import asking
-from dashboard.rollups.unsettled import NOTED
+from dashboard.rollups.unsettled import NOTED, if_any
 from dashboard.scope import Span
 
 from .conftest import make_cost, make_job, make_team
-from .quarter import CUT, QUARTER, hours, make_quarter, read_anew
+from .quarter import CUT, KEYS, QUARTER, make_quarter, read_anew
 
 
 @pytest.fixture(autouse=True)
@@ -80,25 +79,61 @@ def test_the_models_of_days_that_go_on_are_counted_each_time(quarter, until_writ
     assert counted == [QUARTER] * 3
 
 
-def test_what_is_noted_is_read_only_where_something_is(quarter, until_written):
-    def looked_at() -> bool:
-        """For hours that nobody asked for before."""
-        remembered.KEPT.forget()
-        with CaptureQueriesContext(connection) as asked:
-            told = hours()
-        assert told == read_anew()
-        return any(f"FROM {NOTED} WHERE" in query["sql"] for query in asked)
-
-    hours()
-    assert not looked_at()
-    before = sum(row[-3] for row in hours())
-    make_job("2025-02-11 01:00", "2025-02-11 02:00")
-    assert looked_at()
-    assert sum(row[-3] for row in hours()) == before + 3_600_000_000
+def test_a_job_that_ends_while_a_page_is_made_is_on_it(quarter, until_written):
+    """The page has found nothing unsettled; no sum has the job, and it runs no more."""
+    job = make_job("2025-03-20 00:00", None, status="running")
     rollups.settle()
-    make_cost("2025-02-12", "1.00")
-    hours()
-    assert not looked_at()
+    names, picked = Names.load(), rollups.Picked()
+
+    def microseconds(days: Span) -> int:
+        """Of days that nobody has asked these names for."""
+        return sum(row[-3] for row in rollups.by(["team"], picked, names, days))
+
+    before = microseconds(Span(date(2025, 3, 19), date(2025, 3, 23)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs SET status = 'completed', end_time = %s WHERE id = %s",
+            ["2025-03-20 03:00:00", job.pk.hex if connection.vendor == "sqlite" else job.pk],
+        )
+    after = microseconds(Span(date(2025, 3, 18), date(2025, 3, 23)))
+    assert (before, after) == (3 * 24 * 3_600_000_000, 3 * 3_600_000_000)
+
+
+if connection.vendor == "postgresql":
+
+    def scans() -> int:
+        """Of what is noted, by this transaction."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relname = %s",
+                [NOTED],
+            )
+            return cursor.fetchone()[0]
+
+    def looked_at() -> bool:
+        """For hours that nobody asked for before, by names that know whether anything is noted."""
+        remembered.KEPT.forget()
+        names = Names.load()
+        if_any(names)
+        before = scans()
+        told = sorted(rollups.by(KEYS, rollups.Picked(), names, QUARTER))
+        looked = scans() > before
+        assert told == read_anew()
+        return looked
+
+    def test_what_is_noted_is_read_only_where_something_is(quarter):
+        assert not looked_at()
+        make_job("2025-02-11 01:00", "2025-02-11 02:00")
+        assert looked_at()
+        rollups.settle()
+        assert not looked_at()
+
+    def test_settling_changes_by_what_is_known_that_nothing_is_noted(quarter):
+        """Else who still sees one moment before it would take what others found after it."""
+        make_job("2025-02-11 01:00", "2025-02-11 02:00")
+        before = writes.state(connection)
+        rollups.settle()
+        assert writes.state(connection) != before
 
 
 def test_names_are_read_once_until_one_is_written(until_written, django_assert_num_queries):

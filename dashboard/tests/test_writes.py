@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from dashboard import writes
+from dashboard import rollups, writes
 from dashboard.models import DataWrite, Team
 
 from .conftest import make_team
@@ -74,6 +74,11 @@ if connection.vendor == "postgresql":
         execute(f'UPDATE {table} SET "{column.name}" = "{column.name}" WHERE false')
         seen.append(state())
         assert len(set(seen)) == len(seen) and None not in seen
+
+    def test_sums_that_are_made_anew_are_noted():
+        before = state()
+        rollups.rebuild()
+        assert state() not in (before, None)
 
     def test_another_name_of_a_user_is_noted_but_no_sign_in():
         user = User.objects.create_user("ada")
