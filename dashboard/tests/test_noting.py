@@ -319,7 +319,7 @@ OTHERS = {
     "rollups/settling.py summed_afresh",
     "rollups/stamps.py stamp_all",
     "rollups/stamps.py stamping",
-    "rollups/settling.py settle",
+    "rollups/settling.py settle_noted",
     "rollups/triggers.py forget_what_no_job_says",
     "rollups/triggers.py on_postgresql",
     "row_lines.py write_to_postgresql",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -16,7 +18,7 @@ from django.test import RequestFactory
 from dashboard import rollups, writes
 from dashboard.models import DataWrite, Team
 
-from .conftest import make_team
+from .conftest import make_job, make_team
 
 # A group is its permissions and its users; its name is on no page.
 OF_NO_PAGE = {
@@ -79,6 +81,14 @@ if connection.vendor == "postgresql":
         before = state()
         rollups.rebuild()
         assert state() not in (before, None)
+
+    def test_settling_what_nobody_has_noted_writes_nothing():
+        make_job()
+        before = state()
+        call_command("roll_up", stdout=StringIO())
+        settled = state()
+        call_command("roll_up", stdout=StringIO())
+        assert before != settled == state()
 
     def test_another_name_of_a_user_is_noted_but_no_sign_in():
         user = User.objects.create_user("ada")
