@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.db import connection, models, transaction
 from django.db.transaction import TransactionManagementError
+
+from .statements import rows
 
 # How each is dropped and made; the keys of rows stay, for what is unique is looked up row by row.
 STORED = {
@@ -38,7 +39,7 @@ def indexes_made_afterwards(table: str) -> Iterator[None]:
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("Indexes are dropped in a transaction only.")
-    stored = [] if rows(f"SELECT 1 FROM {table} LIMIT 1") else those_of(table)
+    stored = [] if rows(connection, f"SELECT 1 FROM {table} LIMIT 1") else those_of(table)
     change(drop for drop, _ in stored)
     yield
     change(make for _, make in stored)
@@ -53,7 +54,7 @@ MOST_STORED = 4
 def leave_for_later(model: type[models.Model], coming: int) -> None:
     """Drops the model's own indexes until the transaction is committed, where that is worth it."""
     table = model._meta.db_table
-    if rows(f"SELECT 1 FROM {table} LIMIT 1 OFFSET {MOST_STORED * coming}"):
+    if rows(connection, f"SELECT 1 FROM {table} LIMIT 1 OFFSET {MOST_STORED * coming}"):
         return
     present = names_of(table)
     change(f'DROP INDEX "{index.name}"' for index in model._meta.indexes if index.name in present)
@@ -81,7 +82,7 @@ def names_of(table: str) -> set[str]:
 
 
 def those_of(table: str) -> list[tuple[str, str]]:
-    return rows(STORED[connection.vendor], [table, table])
+    return rows(connection, STORED[connection.vendor], [table, table])
 
 
 def change(statements: Iterable[str]) -> None:
@@ -94,9 +95,3 @@ def change(statements: Iterable[str]) -> None:
             cursor.execute(statement)
         if deferring:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-
-
-def rows(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()

@@ -24,6 +24,7 @@ from .models.exact import FullPrecisionField
 from .models.rollups import Measures
 from .rollups import triggers
 from .row_lines import lines_of, write
+from .statements import execute
 
 SOURCE = "source"
 Model = type[models.Model]
@@ -54,12 +55,12 @@ def move(sessions: bool = False, progress: Callable[[str, int, int], None] | Non
     check_empty(moved)
     with held_still(), transaction.atomic(), derived_afterwards():
         for name in FILLED_BY_MIGRATIONS:
-            execute(f"DELETE FROM {name}")
+            execute(connection, f"DELETE FROM {name}")
         before = {model: totals(SOURCE, model) for model in moved}
         for model in moved:
             copy(model, before[model][model._meta.db_table], progress)
         for statement in connection.ops.sequence_reset_sql(no_style(), moved):
-            execute(statement)
+            execute(connection, statement)
         found = [both for model in moved for both in compared(before[model], totals("default", model))]
         if wrong := [one for one in found if not one.agrees]:
             named = "; ".join(f"{one.what} is {one.source:,} there and {one.target:,} here" for one in wrong)
@@ -90,7 +91,7 @@ def held_still() -> Iterator[None]:
     """One state of the source: nobody writes to SQLite meanwhile; PostgreSQL shows what was there first."""
     with transaction.atomic(using=SOURCE):
         if connections[SOURCE].vendor == "postgresql":
-            execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", SOURCE)
+            execute(connections[SOURCE], "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
 
 
@@ -186,7 +187,7 @@ def derived_afterwards() -> Iterator[None]:
         connection.check_constraints()
     except IntegrityError as error:
         raise CannotMove(f"A row refers to one that is not there: {str(error).strip()}") from None
-    execute("ANALYZE")
+    execute(connection, "ANALYZE")
     for clock in Provider.objects.order_by().values_list("bill_clock", flat=True).distinct():
         BillDay.objects.ensure(clock)
     rollups.rebuild()
@@ -242,8 +243,3 @@ def gpu_microseconds(alias: str) -> int:
 
 def count(alias: str, model: Model) -> int:
     return model._base_manager.using(alias).count()
-
-
-def execute(sql: str, alias: str = "default") -> None:
-    with connections[alias].cursor() as cursor:
-        cursor.execute(sql)

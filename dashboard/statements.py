@@ -15,6 +15,12 @@ def execute(connection: Any, sql: str, params: Sequence[Any] = ()) -> int:
         return cursor.rowcount
 
 
+def rows(connection: Any, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return cursor.fetchall()
+
+
 def stretches(connection: Any, table: str, blocks: int) -> Iterator[str]:
     """Conditions that pick the table's rows of so many blocks (8 kB each) at a time, in stored order.
 

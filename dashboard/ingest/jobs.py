@@ -22,12 +22,12 @@ from ..naming import Names
 from ..placing import Placing, unplaced
 from ..rollups import noting
 from ..scope import Span, shift_month
-from ..statements import stretches
+from ..statements import execute, stretches
 from . import settling
 from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged, log_spans
 from .records import JobRow
-from .rows import excluded, execute, quoted, remember
+from .rows import excluded, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
 from .teams import TeamBook
@@ -276,6 +276,7 @@ def merge(run: ImportRun) -> Iterator[tuple[int, int]]:
     parts = list(stretches(connection, TABLE, WRITTEN_AT_ONCE))
     for done, rows in enumerate(parts, 1):
         execute(
+            connection,
             f"INSERT INTO jobs (id, {quoted(own)}, {quoted(SAID)}) "
             f"SELECT id, %s, %s, %s, {quoted(SAID)} FROM {TABLE} WHERE fate <> 'unchanged' AND {rows} "
             f"ON CONFLICT (id) DO UPDATE SET {excluded([*own[1:], *SAID])}",

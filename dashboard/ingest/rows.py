@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection, models
 
 from ..models import CostSnapshot, ImportChange, ImportRun, Job, Team, UsageSnapshot
+from ..statements import execute
 
 T = TypeVar("T")
 MODELS: dict[str, type[models.Model]] = {
@@ -25,22 +26,10 @@ def pieces(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
         yield piece
 
 
-def execute(sql: str, params: Sequence[Any] = ()) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.rowcount
-
-
-def query(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
-
-
 def wait_for_other_imports() -> None:
     """Until the end of the transaction. SQLite has one writer at a time anyway."""
     if connection.vendor == "postgresql":
-        execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+        execute(connection, "SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
 
 
 def columns(model: type[models.Model]) -> list[str]:
@@ -91,6 +80,7 @@ def remember(
     """Keeps the rows `t` of the model that `where` picks, as they are now."""
     table = model._meta.db_table
     execute(
+        connection,
         f'INSERT INTO import_changes (run_id, "table", row_id, before) '
         f"SELECT %s, %s, t.id, {image(model, 't', removed)} FROM {table} t WHERE {where}",
         [run.pk, table, *params],
@@ -121,6 +111,7 @@ def put_back(run: ImportRun, model: type[models.Model]) -> int:
         source = "import_changes c"
         picked = ", ".join(f"json_extract(c.before, '$.{name}')" for name in names)
     return execute(
+        connection,
         f"INSERT INTO {table} ({quoted(names)}) SELECT {picked} FROM {source} "
         f'WHERE c.run_id = %s AND c."table" = %s AND c.before IS NOT NULL '
         f"ON CONFLICT (id) DO UPDATE SET {excluded(n for n in names if n != 'id')}",

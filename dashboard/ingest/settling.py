@@ -15,8 +15,9 @@ from ..models import Job
 from ..models.names import name_key
 from ..naming import Names
 from ..rollups import noting
+from ..statements import execute, rows
 from .records import Refused
-from .rows import execute, pieces, query, quoted
+from .rows import pieces, quoted
 from .staging import SAID, SETTLED, TABLE, StagedJob, create, differs, drop
 from .summary import MOST_EXAMPLES, Tally
 from .teams import TeamBook
@@ -57,8 +58,9 @@ def leave_only(which: str, column: str) -> int:
     """Of the rows with one id, those with the first or the last of the column; how many go."""
     kept = f"SELECT id, {which}({column}) AS kept FROM {TABLE} GROUP BY id HAVING COUNT(*) > 1"
     return execute(
+        connection,
         f"DELETE FROM {TABLE} WHERE (id, file, line) IN (SELECT s.id, s.file, s.line "
-        f"FROM {TABLE} s JOIN ({kept}) AS told ON told.id = s.id AND s.{column} <> told.kept)"
+        f"FROM {TABLE} s JOIN ({kept}) AS told ON told.id = s.id AND s.{column} <> told.kept)",
     )
 
 
@@ -79,8 +81,8 @@ def said(row: Any) -> tuple[Any, ...]:
 def decide_fates(unsaid: dict[int, frozenset[str]], names: Names, lock: bool) -> None:
     """Settles what each job is to be, and whether that is inserted, updated or unchanged."""
     if connection.vendor == "postgresql":
-        execute(f"ANALYZE {TABLE}")
-    if not query(f"SELECT 1 FROM {TABLE} s JOIN jobs j ON j.id = s.id LIMIT 1"):
+        execute(connection, f"ANALYZE {TABLE}")
+    if not rows(connection, f"SELECT 1 FROM {TABLE} s JOIN jobs j ON j.id = s.id LIMIT 1"):
         return  # all are new, which is what they are staged as
     settle(unsaid)
     if lock and hold_updated():
@@ -103,11 +105,12 @@ def settle(unsaid: dict[int, frozenset[str]]) -> None:
     )
     create(SETTLED)
     execute(
+        connection,
         f'INSERT INTO {SETTLED} ("file", "line", "id", {quoted(SAID)}, "fate") '
-        f"SELECT s.file, s.line, s.id, {wanted}, {fate} FROM {TABLE} s LEFT JOIN jobs j ON j.id = s.id"
+        f"SELECT s.file, s.line, s.id, {wanted}, {fate} FROM {TABLE} s LEFT JOIN jobs j ON j.id = s.id",
     )
     drop(TABLE)
-    execute(f"ALTER TABLE {SETTLED} RENAME TO {TABLE}")
+    execute(connection, f"ALTER TABLE {SETTLED} RENAME TO {TABLE}")
 
 
 def kept(column: str, silent: list[int], of: int) -> str:
@@ -126,11 +129,11 @@ def hold_updated() -> bool:
     if workers.hold_jobs(connection):
         noting.alone(connection)
         return StagedJob.objects.filter(fate="updated").exists()
-    rows = (
+    held = (
         f"SELECT 1 FROM jobs j JOIN {TABLE} s ON s.id = j.id WHERE s.fate = 'updated' "
         "ORDER BY j.id FOR UPDATE OF j"
     )
-    return bool(query(f"SELECT COUNT(*) FROM ({rows}) AS held")[0][0])
+    return bool(rows(connection, f"SELECT COUNT(*) FROM ({held}) AS held")[0][0])
 
 
 def keep_spellings(names: Names) -> bool:
@@ -147,13 +150,15 @@ def keep_spellings(names: Names) -> bool:
 
 
 def keep_spelling(column: str, key: Callable[[str], str]) -> bool:
-    pairs = query(
+    pairs = rows(
+        connection,
         f'SELECT DISTINCT s."{column}", j."{column}" FROM {TABLE} s JOIN jobs j ON j.id = s.id '
-        f'WHERE s.fate = \'updated\' AND s."{column}" <> j."{column}"'
+        f'WHERE s.fate = \'updated\' AND s."{column}" <> j."{column}"',
     )
     same = [(staged, stored) for staged, stored in pairs if key(staged) == key(stored)]
     for staged, stored in same:
         execute(
+            connection,
             f'UPDATE {TABLE} AS s SET "{column}" = %s FROM jobs j '
             f'WHERE j.id = s.id AND s."{column}" = %s AND j."{column}" = %s',
             [stored, staged, stored],

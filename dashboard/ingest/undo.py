@@ -25,10 +25,11 @@ from ..models import (
 )
 from ..naming import Names
 from ..rollups import noting
+from ..statements import execute
 from .derive import Group, line_sums
 from .figures import Deriving
 from .reapply import reapply
-from .rows import execute, pieces, put_back, wait_for_other_imports
+from .rows import pieces, put_back, wait_for_other_imports
 
 SNAPSHOTS = (CostSnapshot, UsageSnapshot)
 CELL = ("date", "provider", "gpu_type")
@@ -162,7 +163,7 @@ def take_back_jobs(run: ImportRun) -> None:
         "WHERE c.run_id = %s AND c.\"table\" = 'jobs' AND c.row_id = jobs.id)"
     )
     with noting.noted(connection, f"SELECT id FROM jobs WHERE {brought}", [run.pk, run.pk]):
-        execute(f"DELETE FROM jobs WHERE {brought}", [run.pk, run.pk])
+        execute(connection, f"DELETE FROM jobs WHERE {brought}", [run.pk, run.pk])
     changed = "SELECT row_id AS id FROM import_changes WHERE run_id = %s AND \"table\" = 'jobs'"
     with noting.noted(connection, changed, [run.pk]):
         number = put_back(run, Job)

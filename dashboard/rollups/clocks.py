@@ -12,10 +12,10 @@ from django.dispatch import receiver
 from .. import workers
 from ..models import NameAlias, Provider, ProviderClock
 from ..naming import DEFAULT_CLOCK, Names
+from ..statements import execute
 from .cutting import INTO_CHANGES, changes
 from .noting import alone
 from .stamps import stamp_all
-from .statements import execute
 from .triggers import ROLLED_UP
 
 
@@ -67,16 +67,16 @@ def hold_jobs_still() -> None:
     if workers.hold_jobs(connection):
         alone(connection)
     elif connection.vendor == "postgresql":
-        execute("LOCK TABLE jobs IN SHARE MODE")
+        execute(connection, "LOCK TABLE jobs IN SHARE MODE")
 
 
 def roll_up_again(providers: list[str]) -> None:
     marks = ", ".join(["%s"] * len(providers))
     stamp_all()
     for table in ROLLED_UP:
-        execute(f"DELETE FROM {table} WHERE provider IN ({marks})", providers)
+        execute(connection, f"DELETE FROM {table} WHERE provider IN ({marks})", providers)
     chosen = "(SELECT * FROM jobs WHERE provider IN (SELECT provider FROM recut))"
-    execute("CREATE TEMPORARY TABLE recut (provider varchar(100))")
-    execute(f"INSERT INTO recut VALUES {', '.join(['(%s)'] * len(providers))}", providers)
-    execute(f"{INTO_CHANGES} {changes(workers.dialect(connection), (chosen, 1))}")
-    execute("DROP TABLE recut")
+    execute(connection, "CREATE TEMPORARY TABLE recut (provider varchar(100))")
+    execute(connection, f"INSERT INTO recut VALUES {', '.join(['(%s)'] * len(providers))}", providers)
+    execute(connection, f"{INTO_CHANGES} {changes(workers.dialect(connection), (chosen, 1))}")
+    execute(connection, "DROP TABLE recut")

@@ -12,11 +12,10 @@ from django.db import connection, transaction
 from .. import workers, writes
 from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
-from ..statements import stretches
+from ..statements import execute, rows, stretches
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
 from .stamps import MONTH, stamp_all, stamping
-from .statements import execute, rows
 from .triggers import ROLLED_UP
 
 SETTLING = 0x4E110B  # advisory lock: one settles at a time
@@ -101,7 +100,7 @@ def settle_noted(between: Callable[[], None]) -> None:
     names = settle_on_postgresql(between) if connection.vendor == "postgresql" else settle_on_sqlite()
     remember_names(names)
     for rollup in ROLLED_UP[1:]:
-        execute(f"DELETE FROM {rollup} WHERE job_days = 0 AND jobs = 0")
+        execute(connection, f"DELETE FROM {rollup} WHERE job_days = 0 AND jobs = 0")
 
 
 def locked(wait: bool) -> bool:
@@ -128,17 +127,17 @@ def settle_on_postgresql(between: Callable[[], None]) -> list[str]:
     names: set[str] = set()
     for part in stretches(connection, "gpu_time_changes", SETTLED_AT_ONCE):
         gone = f"gone AS (DELETE FROM gpu_time_changes WHERE {part} RETURNING {columns(COLUMNS)})"
-        names.update(name for (name,) in rows(f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}"))
+        names.update(name for (name,) in rows(connection, f"WITH {gone}, {steps} {NEW_NAMES.format('gone')}"))
         between()
     return sorted(names)
 
 
 def settle_on_sqlite() -> list[str]:
     for one in sums("sqlite"):
-        execute(one.merged("gpu_time_changes"))
-    execute(stamping("gpu_time_changes", "sqlite"))
-    names = [name for (name,) in rows(NEW_NAMES.format("gpu_time_changes"))]
-    execute("DELETE FROM gpu_time_changes")
+        execute(connection, one.merged("gpu_time_changes"))
+    execute(connection, stamping("gpu_time_changes", "sqlite"))
+    names = [name for (name,) in rows(connection, NEW_NAMES.format("gpu_time_changes"))]
+    execute(connection, "DELETE FROM gpu_time_changes")
     return names
 
 
@@ -178,11 +177,11 @@ def sum_up_beside_writers() -> list[Difference]:
 
 def summed_afresh() -> list[Difference]:
     for table in ROLLED_UP:
-        execute(f"DELETE FROM {table}")
+        execute(connection, f"DELETE FROM {table}")
     with counted_afresh() as fresh:
         for one in sums(connection.vendor):
-            execute(one.merged(fresh))
-        remember_names([name for (name,) in rows(NEW_NAMES.format(fresh))])
+            execute(connection, one.merged(fresh))
+        remember_names([name for (name,) in rows(connection, NEW_NAMES.format(fresh))])
         return list(compared(fresh))
 
 
@@ -198,7 +197,7 @@ def of_one_moment() -> Iterator[bool]:
     alone = connection.vendor == "postgresql" and not connection.in_atomic_block
     with transaction.atomic():
         if alone:
-            execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            execute(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield alone
 
 
@@ -230,7 +229,8 @@ def differences(one: Sums, fresh: str) -> Iterator[Difference]:
     )
     summed = ", ".join(f"SUM({name})" for name in MEASURES)
     wrong = " OR ".join(f"SUM({name}) <> 0" for name in MEASURES)
-    for row in rows(f"SELECT {keys}, {summed} FROM ({sides}) AS sides GROUP BY {keys} HAVING {wrong}"):
+    differing = f"SELECT {keys}, {summed} FROM ({sides}) AS sides GROUP BY {keys} HAVING {wrong}"
+    for row in rows(connection, differing):
         key, measures = row[: len(one.keys)], row[len(one.keys) :]
         yield Difference(one.table, key, tuple(map(int, measures)))
 
@@ -252,8 +252,10 @@ def counted_afresh() -> Iterator[str]:
     table = "gpu_time_afresh"
     if connection.vendor == "postgresql":
         for setting in RECOUNTING:
-            execute(f"SET LOCAL {setting}")
-    execute(f"DROP TABLE IF EXISTS {table}")
-    execute(f"CREATE TEMPORARY TABLE {table} AS {changes(workers.dialect(connection), ('jobs', 1))}")
+            execute(connection, f"SET LOCAL {setting}")
+    execute(connection, f"DROP TABLE IF EXISTS {table}")
+    execute(
+        connection, f"CREATE TEMPORARY TABLE {table} AS {changes(workers.dialect(connection), ('jobs', 1))}"
+    )
     yield table
-    execute(f"DROP TABLE {table}")
+    execute(connection, f"DROP TABLE {table}")

@@ -11,6 +11,8 @@ from collections.abc import Hashable
 from datetime import date
 from typing import Any
 
+from django.db import connection
+
 from .. import gpu_time
 from ..clock import now
 from ..databases import reading
@@ -18,8 +20,8 @@ from ..models.rollups import NO_DAY
 from ..naming import Names
 from ..remembered import firsts
 from ..scope import Span
+from ..statements import execute
 from .reading import Picked, fetched, going_on
-from .statements import execute
 from .triggers import STAMPS
 from .unsettled import NOTED, if_any
 
@@ -35,8 +37,8 @@ def stamping(source: str, vendor: str) -> str:
 
 
 def stamp_all() -> None:
-    execute(f"DELETE FROM {STAMPS}")
-    execute(f"INSERT INTO {STAMPS} (day, stamp) VALUES ('{NO_DAY}', {secrets.randbits(62)})")
+    execute(connection, f"DELETE FROM {STAMPS}")
+    execute(connection, f"INSERT INTO {STAMPS} (day, stamp) VALUES ('{NO_DAY}', {secrets.randbits(62)})")
 
 
 def known_by(picked: Picked, names: Names, span: Span) -> dict[date, Hashable]:
