@@ -30,6 +30,13 @@ STORED = {
     ),
 }
 
+NAMES = {
+    "postgresql": (
+        "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = %s::regclass"
+    ),
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = %s",
+}
+
 
 @contextmanager
 def indexes_made_afterwards(table: str) -> Iterator[None]:
@@ -74,8 +81,7 @@ def missing(model: type[models.Model], present: Iterable[str]) -> list[models.In
 
 
 def names_of(table: str) -> set[str]:
-    with connection.cursor() as cursor:
-        return set(connection.introspection.get_constraints(cursor, table))
+    return {name for (name,) in rows(connection, NAMES[connection.vendor], [table])}
 
 
 # Of all
