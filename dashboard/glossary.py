@@ -512,7 +512,8 @@ PLANNING = (
         "lowest, weekdays evened out by eight weeks, and half of its slope where three fortnights in a "
         "row rose or fell. Open days tell nothing yet, days without a bill are unknown, and one odd day"
         " or credit bends nothing; a credit that is booked counts. Nothing is expected of a provider "
-        "without a bill for two weeks.",
+        "without a bill for the last two weeks of its closed days, or that bills no more: its last bill is "
+        "35 days older than the newest of all.",
         "booked of closed days + Σ expected of the other days",
     ),
     Term(

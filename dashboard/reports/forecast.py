@@ -24,6 +24,7 @@ from ..money import carry_cents, to_cents
 from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span, bucket_end, bucket_start, shift_month
 from . import spend
+from .freshness import GONE_AFTER as LATE_AFTER
 from .freshness import Freshness
 
 WEEK = timedelta(days=7)
@@ -48,17 +49,19 @@ TOO_LITTLE = f"fewer than {FEWEST_DAYS} closed days are known"
 class Daily(ByValue):
     """A provider's USD by day. through: its last closed day; lag: days after which a day is closed.
 
-    A day without a row is unknown. Rows after `through` are of open days and tell nothing yet.
+    late: others have billed on for so long that this one has ended. A day without a row is unknown. Rows
+    after `through` are of open days and tell nothing yet.
     """
 
     provider: str
     usd: Mapping[date, Decimal]
     through: date
     lag: int = 1
+    late: bool = False
 
     @property
     def content(self) -> tuple[Any, ...]:
-        return self.provider, self.through, self.lag, tuple(sorted(self.usd.items()))
+        return self.provider, self.through, self.lag, self.late, tuple(sorted(self.usd.items()))
 
     @cached_property
     def known(self) -> dict[date, float]:
@@ -68,6 +71,11 @@ class Daily(ByValue):
     def closed_by(self, day: date) -> date:
         """The last day that was closed when that day began."""
         return min(self.through, day - (1 + self.lag) * ONE_DAY)
+
+    def as_of(self, asked_on: date | None) -> Daily:
+        """When that day began; None for now. What ended later than that had not ended."""
+        had_ended = asked_on is None or asked_on > self.through + LATE_AFTER
+        return replace(self, late=False) if self.late and not had_ended else self
 
     def booked(self, span: Span, through: date) -> Decimal:
         return sum((self.usd[day] for day in span if day <= through and day in self.usd), ZERO)
@@ -206,6 +214,7 @@ def outlook(series: Sequence[Daily], span: Span, asked_on: date | None = None) -
 
 @lru_cache(maxsize=256)
 def remembered(series: tuple[Daily, ...], span: Span, asked_on: date | None) -> Outlook:
+    series = tuple(one.as_of(asked_on) for one in series)
     closed = [daily.closed_by(asked_on) if asked_on else daily.through for daily in series]
     found = without_band(series, closed, span)
     if found.reason:
@@ -214,7 +223,8 @@ def remembered(series: tuple[Daily, ...], span: Span, asked_on: date | None) -> 
         return replace(found, low=found.total, high=found.total)
     if not found.days:
         return found
-    off = band(series, min(closed), len(found.days))
+    through = min(day for one, day in zip(series, closed, strict=True) if not one.late)
+    off = band(series, through, len(found.days))
     width = None if off is None else to_cents(abs(found.expected) * Decimal(off))
     return found if width is None else replace(found, low=found.total - width, high=found.total + width)
 
@@ -234,7 +244,7 @@ def days_by(daily: Daily, through: date) -> int:
 
 def part_of(daily: Daily, through: date, span: Span) -> Part:
     booked, left = daily.booked(span, through), [day for day in span if day > through]
-    known = fit_at(daily, through) if left else None
+    known = fit_at(daily, through) if left and not daily.late else None
     if known is None:
         return Part(daily.provider, booked, ZERO, ended=bool(left))
     amounts = carry_cents(Decimal(known.on(day)) for day in left)
@@ -347,7 +357,8 @@ def record(series: Sequence[Daily], months: int = MONTHS_BACK) -> Record:
 def recorded(series: tuple[Daily, ...], months: int) -> Record:
     if not series:
         return Record(())
-    after = (min(daily.through for daily in series) + ONE_DAY).replace(day=1)
+    through = min((daily.through for daily in series if not daily.late), default=series[0].through)
+    after = (through + ONE_DAY).replace(day=1)
     wholly = [shift_month(after, -back) for back in range(months, 0, -1)]
     asked = [(month, month + (day - 1) * ONE_DAY) for month in wholly for day in ASKED_ON]
     return Record(tuple(past for month, day in asked if (past := past_of(series, month, day)) is not None))
@@ -359,7 +370,7 @@ def past_of(series: Sequence[Daily], month: date, asked_on: date) -> Past | None
     found = outlook(series, span, asked_on)
     if found.reason:
         return None
-    closed = [(daily, daily.closed_by(asked_on)) for daily in series]
+    closed = [(one, one.closed_by(asked_on)) for one in series if not one.as_of(asked_on).late]
     came = sum((daily.booked(span, daily.through) for daily in series), ZERO)
     last_month = sum((daily.booked(before, through) for daily, through in closed), ZERO)
     unknown = never_came(series, found)
@@ -416,8 +427,9 @@ def by_provider(
     for provider, day in sorted(known, key=lambda key: (key[0].casefold(), key[1])):
         days[provider][day] = wanted.get((provider, day), ZERO)
     closed = {one.provider: one.through for one in freshness.providers}
+    late = {one.provider for one in freshness.providers if one.late}
     return [
-        Daily(provider, usd, closed.get(provider, max(usd)), names.lag(provider))
+        Daily(provider, usd, closed.get(provider, max(usd)), names.lag(provider), provider in late)
         for provider, usd in days.items()
         if any(usd.values())
     ]

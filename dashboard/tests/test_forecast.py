@@ -36,11 +36,12 @@ def daily(
     through: str = "",
     provider: str = "AWS",
     lag: int = 1,
+    late: bool = False,
 ) -> Daily:
     """usd: of each day; None where there is no row."""
     span = Span.inclusive(date.fromisoformat(first), date.fromisoformat(last))
     amounts = {day: Decimal(str(amount)) for day in span if (amount := usd(day)) is not None}
-    return Daily(provider, amounts, date.fromisoformat(through) if through else span.last, lag)
+    return Daily(provider, amounts, date.fromisoformat(through) if through else span.last, lag, late)
 
 
 def flat(day: date) -> str:
@@ -123,6 +124,20 @@ def test_of_a_provider_that_stopped_nothing_more_is_expected():
     found = march(daily(flat, "2025-01-01", "2025-03-10"), stopped)
     assert [(part.provider, part.ended) for part in found.parts] == [("AWS", False), ("OCI", True)]
     assert found.expected == Decimal(2100)
+
+
+def test_of_a_provider_that_bills_no_more_nothing_is_expected_and_others_are_judged_without_it():
+    """OCI was stopped on 20 November; until 25 December it might still have billed."""
+    aws = daily(flat, "2024-06-01", "2025-03-10")
+    oci = daily(lambda day: "10", "2024-06-01", "2024-11-20", provider="OCI", late=True)
+    found = march(aws, oci)
+    assert [(part.provider, part.ended) for part in found.parts] == [("AWS", False), ("OCI", True)]
+    assert (found.expected, found.low, found.high) == (2100, 3100, 3100)
+    december = month_of(date(2024, 12, 1))
+    before, after = (outlook((aws, oci), december, date(2024, 12, day)) for day in (20, 27))
+    assert [part.ended for part in before.parts] == [False, False]
+    assert [part.ended for part in after.parts] == [False, True]
+    assert record((aws, oci)).pasts[-1].month == date(2025, 2, 1)
 
 
 def test_where_all_providers_stopped_nothing_is_taken_for_closed():
@@ -246,6 +261,15 @@ def test_the_file_adds_up_to_the_page(fionas):
     assert sum(Decimal(row["cost_usd"]) for row in rows) == page.context["quarter"].total
     assert {row["state"] for row in rows} == {"booked", "expected"}
     assert [row["date"] for row in rows] == sorted(row["date"] for row in rows)
+
+
+def test_the_page_expects_nothing_of_a_provider_that_bills_no_more(fionas):
+    before = fionas.get("/forecast/").context["month"]
+    for day in range(1, 29):
+        make_cost(f"2025-01-{day:02}", "50.00", provider="StopCo")
+    page = fionas.get("/forecast/")
+    assert page.context["month"].expected == before.expected
+    assert "none: it bills no more" in page.content.decode()
 
 
 def test_a_filter_narrows_what_is_foreseen(fionas):
