@@ -28,7 +28,7 @@ from .models import (
     SpendMapping,
     Team,
 )
-from .money import usd
+from .money import dollars, usd
 from .naming import Names
 from .reports.closing import Expected, ToClose, month_of, to_close
 
@@ -51,8 +51,15 @@ class Refused(Exception):
 
 
 def close_month(
-    month: date, user: Any, basis: str, idle: str, expected: Iterable[Expected] = (), note: str = ""
+    month: date,
+    user: Any,
+    basis: str,
+    idle: str,
+    expected: Iterable[Expected] = (),
+    note: str = "",
+    seen: str | None = None,
 ) -> MonthClose:
+    """seen: `ToClose.seen` of what was looked at before; nothing else is closed then."""
     alone = not connection.in_atomic_block
     try:
         with transaction.atomic():
@@ -62,6 +69,8 @@ def close_month(
             check_may_be_closed(month)
             with writes.untold(connection):
                 found = to_close(month, basis, idle, Names.load(), expected)
+            if seen is not None and seen != found.seen:
+                raise changed_meanwhile(month)
             return freeze(found, user, basis, idle, note)
     except IntegrityError as error:
         raise already_closed(month) from error
@@ -86,6 +95,13 @@ def check_may_be_closed(month: date) -> None:
         raise Refused(f"{month:%B %Y} is not over yet. Close it from {month_of(month).end:%-d %B} on.")
     if MonthClose.objects.filter(month=month, withdrawn_at=None).exists():
         raise already_closed(month)
+
+
+def changed_meanwhile(month: date) -> Refused:
+    return Refused(
+        f"What {month:%B %Y} comes to has changed while you looked at it, so nothing is closed. "
+        "These are the figures now: look at them once more."
+    )
 
 
 def already_closed(month: date) -> Refused:
@@ -116,14 +132,13 @@ def freeze(found: ToClose, user: Any, basis: str, idle: str, note: str) -> Month
         )
         for one in found.expected
     )
-    audit.record("closed", f"month {close}", told(close), by=audit.asker(user))
+    audit.record("closed", f"month {close}", amounts_of(close), by=audit.asker(user))
     return close
 
 
-def told(close: MonthClose) -> str:
-    return (
-        f"${close.bill_usd:,} billed, ${close.accrued_usd:,} accrued, ${close.prior_usd:,} of earlier months"
-    )
+def amounts_of(close: MonthClose) -> str:
+    amounts = (dollars(amount) for amount in (close.bill_usd, close.accrued_usd, close.prior_usd))
+    return "{} billed, {} accrued, {} of earlier months".format(*amounts)
 
 
 def lines_of(close: MonthClose, found: ToClose) -> Iterable[ClosedLine]:

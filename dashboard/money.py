@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import lcm
 
 CENT = Decimal("0.01")
+MINUS = "\N{MINUS SIGN}"
 WIDE = Context(prec=80, rounding=ROUND_HALF_UP)  # the usual 28 digits would round long sums
 
 
@@ -28,6 +29,12 @@ def carry_cents(amounts: Iterable[Decimal], divisor: Decimal = Decimal(1)) -> li
         cents.append(reached - posted)
         posted = reached
     return cents
+
+
+def dollars(usd: Decimal) -> str:
+    """In words of a sentence: −$1,559.41."""
+    rounded = to_cents(usd)
+    return f"{MINUS if rounded < 0 else ''}${abs(rounded):,}"
 
 
 def cents(usd: Decimal) -> int:

@@ -12,6 +12,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from ..money import dollars
 from ..scope import Span, shift_month
 from .entities import Stamped, Team
 from .names import name_key
@@ -127,7 +128,7 @@ class Budget(Stamped):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject}: ${self.monthly_usd:,} a month from {self.first_month:%Y-%m}"
+        return f"{self.subject}: {dollars(self.monthly_usd)} a month from {self.first_month:%Y-%m}"
 
     @property
     def subject(self) -> str:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ..money import dollars
 from .entities import Stamped, Team
 
 
@@ -136,7 +137,7 @@ class Accrual(OnlyAdded):
         base_manager_name = "objects"
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.gpu_type}: ${self.usd:,}"
+        return f"{self.provider} {self.gpu_type}: {dollars(self.usd)}"
 
 
 class Restatement(OnlyAdded):
@@ -203,4 +204,8 @@ class CostCentre(Stamped):
     def clean(self) -> None:
         self.code = " ".join(self.code.split())
         if bool(self.team_id) == bool(self.line):
-            raise ValidationError("A cost centre is for one team, or for one line that is no team’s.")
+            words = "A cost centre is for one team, or for one line that is no team’s: choose one of the two."
+            raise ValidationError({"line": words})
+        others = CostCentre.objects.exclude(pk=self.pk).filter(line=self.line)
+        if self.line and (other := others.first()):
+            raise ValidationError({"line": f"There is one for this line already: {other.code}."})

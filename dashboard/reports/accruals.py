@@ -88,6 +88,6 @@ def expected(
     hours, kind = (ran, "job") if ran else (metered or Decimal(0), "metered")
     said = f"{hours:,.2f} {kind} GPU-hours without cost"
     if price is None:
-        return Expected(*hardware, 0, f"{said}, and no price is known. Type in what you expect.")
+        return Expected(*hardware, 0, f"{said}, and no price is known")
     amount = cents(to_cents(WIDE.multiply(hours, price.usd)))
     return Expected(*hardware, amount, f"{said} × ${price.usd:,.4f}, the price of {price.day:%Y-%m-%d}")

@@ -12,6 +12,7 @@ from uuid import UUID
 from ..models import MonthClose
 from ..money import share_out
 from ..naming import Names
+from ..remembered import digest
 from ..scope import Scope, shift_month
 from .allocation import NOBODY, UNALLOCATED, UNBILLED, Allocation, Share, allocate
 from .owed import Amount, beyond_what_was_said, month_of
@@ -72,6 +73,12 @@ class ToClose:
     @property
     def current(self) -> int:
         return sum(amount.cents or 0 for amount in self.lines.values()) - self.accrued - self.prior
+
+    @property
+    def seen(self) -> str:
+        """Another text for other amounts, of whomever; accruals are told apart, since they are typed in."""
+        told = ((*map(str, part), amount.cents or 0) for part, amount in self.lines.items())
+        return digest(*sorted(line for line in told if line[2] != ACCRUAL)).hex()
 
 
 def to_close(month: date, basis: str, idle: str, names: Names, expected: Iterable[Expected] = ()) -> ToClose:

@@ -18,6 +18,7 @@ from django.db.models import Count, F, Q
 from ..clock import today
 from ..models import BillLine, CostSnapshot, PeriodEntry, Rate
 from ..models.exact import PreciseSum
+from ..money import dollars
 from ..naming import Names
 from ..periods import day_in_words, in_words
 from ..scope import Scope, Span
@@ -177,13 +178,13 @@ def unmatched_accounts(stored: Stored) -> Iterator[Finding]:
 def unmatched_spend(stored: Stored) -> Iterator[Finding]:
     for row in stored.unmatched.spend:
         where = " / ".join(filter(None, (row.provider, row.sub_account, row.tag)))
-        yield Finding(where, note=f"${row.usd:,.2f}", provider=row.provider)
+        yield Finding(where, note=dollars(row.usd), provider=row.provider)
 
 
 def unknown_names(on_bills: bool, stored: Stored) -> Iterator[Finding]:
     for row in stored.unmatched.names:
         if row.on_bills == on_bills:
-            note = f"${row.usd:,.2f}" if on_bills else f"{row.jobs:,} jobs"
+            note = dollars(row.usd) if on_bills else f"{row.jobs:,} jobs"
             yield Finding(f"{KINDS[row.kind]} {row.name}", note=note)
 
 
@@ -252,7 +253,7 @@ def negative_hours(stored: Stored) -> Iterator[Finding]:
 
 def cost_without_hours(stored: Stored) -> Iterator[Finding]:
     def cost(cells: list[usage.Hours]) -> str:
-        return f"${sum((cell.usd or Decimal(0) for cell in cells), Decimal(0)):,.2f}"
+        return dollars(sum((cell.usd or Decimal(0) for cell in cells), Decimal(0)))
 
     unmetered = (cell for cell in stored.cells if cell.usd and cell.usd > 0 and cell.metered is None)
     return by_hardware(unmetered, cost)
@@ -269,7 +270,7 @@ def other_months(stored: Stored) -> Iterator[Finding]:
     for provider, account, first, count, usd in lines.order_by().values_list(*keys).annotate(*sums):
         shown = stored.names.provider(provider)
         where = " ".join(filter(None, (shown, account, f"{first:%b %Y}")))
-        yield Finding(where, count, f"${usd:,.2f}", provider=shown)
+        yield Finding(where, count, dollars(usd), provider=shown)
 
 
 def useless_effective(stored: Stored) -> Iterator[Finding]:
@@ -284,7 +285,7 @@ def useless_effective(stored: Stored) -> Iterator[Finding]:
             continue
         shown = stored.names.provider(provider)
         where = " ".join(filter(None, (shown, account, f"{first:%b %Y}")))
-        note = f"billed ${sum(billed):,.2f}, effective ${sum(effective):,.2f}"
+        note = f"billed {dollars(sum(billed, Decimal(0)))}, effective {dollars(sum(effective, Decimal(0)))}"
         yield Finding(where, note=note, provider=shown)
 
 

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from ..access import teams_of
+from ..money import MINUS
 
 register = template.Library()
 
@@ -57,7 +58,6 @@ OWN_TEAMS_PAGES: list[Page] = [
 ]
 STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
 
-MINUS = "\N{MINUS SIGN}"
 NOTHING = "n/a"
 
 

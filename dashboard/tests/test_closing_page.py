@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from dashboard.models import (
+    Accrual,
     AuditEvent,
     ClosedLine,
     CostCentre,
@@ -43,6 +44,17 @@ def adas(client, admin):
     return client
 
 
+def form_of(client, url=MARCH, *typed):
+    """As a browser would send it: the form as it stands, with amounts typed in from its first field on."""
+    context = client.get(url).context
+    fields = {row["name"]: row["typed"] for row in context["expected"]}
+    return {"seen": context["seen"]} | fields | dict(zip(fields, typed, strict=False))
+
+
+def close(client, url=MARCH, *typed, **more):
+    return client.post(url, form_of(client, url, *typed) | more, follow=True)
+
+
 def rows_of(client, url):
     answer = client.get(f"{url}?_export=csv")
     return list(csv.DictReader(b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()))
@@ -61,11 +73,12 @@ def test_the_review_shows_what_would_be_frozen(adas):
 
 def test_a_close_freezes_what_the_review_showed(adas):
     make_cost("2025-04-02", "1.00")  # so that the bill of March is complete
-    answer = adas.post(MARCH, {"note": "  reviewed  by Fiona "}, follow=True)
-    close = MonthClose.objects.get()
-    assert (close.bill_usd, close.accrued_usd, close.note) == (100, 0, "reviewed by Fiona")
+    answer = close(adas, note="  reviewed  by Fiona ")
+    one = MonthClose.objects.get()
+    assert (one.bill_usd, one.accrued_usd, one.note) == (100, 0, "reviewed by Fiona")
     text = answer.content.decode()
-    assert "March 2025 is closed" in text and "difference $0.00" in text
+    assert "March 2025 is closed: $100.00 billed, $0.00 accrued, $0.00 of earlier months" in text
+    assert "difference $0.00" in text
     assert [event.subject for event in AuditEvent.objects.filter(action="closed")] == ["month 2025-03"]
 
 
@@ -74,21 +87,63 @@ def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
     make_cost("2025-03-02", "0.00")  # so that the 1st is closed and has a price
     [one] = adas.get(MARCH).context["expected"]
     assert one["usd"] == Decimal("40.00")
-    adas.post(MARCH, {"usd-0": "$30.00"})
+    close(adas, MARCH, "$30.00")
     shares = dict(ClosedLine.objects.filter(line="accrual").values_list("team_name", "cents"))
     assert shares == {"vision": 2250, "speech": 750}
 
 
 @pytest.mark.parametrize("typed", ["much", "1.005", "NaN", "1e999", "٣", "9" * 20])
 def test_an_amount_that_is_none_closes_nothing(adas, typed):
-    answer = adas.post(MARCH, {"usd-0": typed}, follow=True)
+    answer = close(adas, f"{MARCH}?basis=billed&idle=evenly", typed, note="looked at")
     assert "is no amount" in answer.content.decode()
     assert not MonthClose.objects.exists()
+    assert [row["typed"] for row in answer.context["expected"]] == [typed]
+    assert answer.context["note"] == "looked at", "nothing that was typed in is lost"
+    assert answer.request["QUERY_STRING"] == "basis=billed&idle=evenly"
+
+
+def test_an_empty_amount_is_nought(adas):
+    make_cost("2025-03-02", "0.00")
+    close(adas, MARCH, "")
+    assert list(Accrual.objects.values_list("usd", "reason")) == [
+        (0, "typed in; 4.00 job GPU-hours without cost × $10.0000, the price of 2025-03-01")
+    ]
+
+
+def test_without_a_price_what_is_frozen_tells_no_one_to_type(adas):
+    [one] = adas.get(MARCH).context["expected"]
+    assert "Type in what you expect" in adas.get(MARCH).content.decode()
+    close(adas)
+    assert (
+        Accrual.objects.get().reason
+        == one["one"].reason
+        == "4.00 job GPU-hours without cost, and no price is known"
+    )
+
+
+@pytest.mark.parametrize("came", ["a bill of others", "another provider", "a job of another team"])
+def test_what_nobody_has_looked_at_is_not_closed(adas, came):
+    form = form_of(adas, MARCH, "700")
+    if came == "a bill of others":
+        make_cost("2025-03-01", "5.00", gpu_type="L4")
+    elif came == "another provider":
+        make_job("2025-03-31 08:00", "2025-03-31 11:00", provider="Nebius", gpu_type="H200")
+    else:
+        make_job("2025-03-01 08:00", "2025-03-01 11:00", team="research")
+    answer = adas.post(MARCH, form, follow=True)
+    assert "has changed while you looked at it" in answer.content.decode()
+    assert not MonthClose.objects.exists()
+    typed = {row["one"].provider: row["typed"] for row in answer.context["expected"]}
+    assert typed["AWS"] == "700"
+    again = form | form_of(adas) | {name: form[name] for name in form if name.startswith("usd-")}
+    adas.post(MARCH, again)
+    assert Accrual.objects.get(provider="AWS").usd == 700
 
 
 def test_a_month_is_closed_once_however_often_the_button_is_pressed(adas):
-    adas.post(MARCH)
-    answer = adas.post(MARCH, follow=True)
+    form = form_of(adas)
+    adas.post(MARCH, form)
+    answer = adas.post(MARCH, form, follow=True)
     assert "closed already" in answer.content.decode()
     assert MonthClose.objects.count() == 1
 
@@ -108,7 +163,7 @@ def test_only_admins_close(client, request, who):
 
 
 def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
-    adas.post(MARCH, {"usd-0": "0"})
+    close(adas, MARCH, "0")
     vision = Team.objects.get(name="vision")
     statement = f"/teams/{vision.pk}/statement/?month=2025-03"
     before = adas.get(statement).context["closed"]
@@ -128,7 +183,7 @@ def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
 def test_the_statement_of_a_closed_month_is_of_closed_lines_alone(adas):
     """Page, file and mail; what the month comes to now is one link away."""
     CostCentre.objects.create(team=make_team("vision"), code="4711")
-    adas.post(MARCH, {"usd-0": "40"})
+    close(adas, MARCH, "40")
     CostSnapshot.objects.filter(date="2025-03-01").update(cost_usd=Decimal("1000.00"))
     url = f"/teams/{Team.objects.get(name='vision').pk}/statement/"
     Team.objects.filter(name="vision").update(name="seeing")
@@ -147,20 +202,20 @@ def test_the_statement_of_a_closed_month_is_of_closed_lines_alone(adas):
 
 
 def test_an_open_statement_tells_what_the_next_close_will_carry(adas):
-    adas.post(MARCH, {"usd-0": "0"})
+    close(adas, MARCH, "0")
     make_cost("2025-03-31", "44.00")
     vision = Team.objects.get(name="vision")
     april = adas.get(f"/teams/{vision.pk}/statement/?month=2025-04")
     assert april.context["carried"] == Decimal("33.00")
     assert "$33.00 more of months that are closed already" in april.content.decode()
-    adas.post("/closing/2025/4/")
+    close(adas, "/closing/2025/4/")
     may = adas.get(f"/teams/{vision.pk}/statement/?month=2025-05")
     assert may.context["carried"] == 0
 
 
 @pytest.mark.parametrize(("idle", "seen"), [("apart", True), ("by_use", False)])
 def test_who_is_limited_sees_the_own_closed_statement_unless_idle_cost_is_in_it(adas, manager, idle, seen):
-    adas.post(f"{MARCH}?idle={idle}", {"usd-0": "0"})
+    close(adas, f"{MARCH}?idle={idle}", "0")
     vision = make_team("vision")
     TeamLimit.objects.create(user=manager).teams.add(vision)
     adas.force_login(manager)
@@ -170,9 +225,9 @@ def test_who_is_limited_sees_the_own_closed_statement_unless_idle_cost_is_in_it(
 
 
 def test_what_it_came_to_since_stands_on_the_next_close(adas):
-    adas.post(MARCH, {"usd-0": "40"})
+    close(adas, MARCH, "40")
     make_cost("2025-03-31", "44.00")
-    adas.post("/closing/2025/4/")
+    close(adas, "/closing/2025/4/")
     april = MonthClose.objects.get(month="2025-04-01")
     assert april.prior_usd == Decimal("4.00")
     since = adas.get(MARCH).context["since"]
@@ -181,7 +236,7 @@ def test_what_it_came_to_since_stands_on_the_next_close(adas):
 
 def test_the_journal_is_the_file_and_adds_up(adas):
     CostCentre.objects.create(team=make_team("vision"), code="4711")
-    adas.post(MARCH, {"usd-0": "40"})
+    close(adas, MARCH, "40")
     rows = rows_of(adas, MARCH)
     assert sum(Decimal(row["amount_usd"]) for row in rows) == Decimal("140.00")
     assert {row["posting_date"] for row in rows} == {"2025-03-31"}
@@ -190,13 +245,13 @@ def test_the_journal_is_the_file_and_adds_up(adas):
 
 
 def test_the_newest_close_is_withdrawn_with_a_reason_and_done_anew(adas):
-    adas.post(MARCH, {"usd-0": "0"})
+    close(adas, MARCH, "0")
     adas.post(MARCH, {"what": "withdraw", "reason": " "})
     assert MonthClose.objects.get().is_in_force
     adas.post(MARCH, {"what": "withdraw", "reason": "the wrong basis"})
     assert not MonthClose.objects.get().is_in_force
     assert "the wrong basis" in adas.get("/closing/").content.decode()
-    adas.post(MARCH, {"usd-0": "0"})
+    close(adas, MARCH, "0")
     assert MonthClose.objects.filter(withdrawn_at=None).count() == 1
 
 
@@ -210,7 +265,7 @@ def test_a_month_that_is_none_is_not_found(adas, url):
 def test_the_pages_cost_few_queries(adas, django_assert_max_num_queries):
     with django_assert_max_num_queries(40):
         adas.get(MARCH)
-    adas.post(MARCH, {"usd-0": "0"})
+    close(adas, MARCH, "0")
     with django_assert_max_num_queries(45):
         adas.get(MARCH)
     with django_assert_max_num_queries(25):
@@ -224,3 +279,37 @@ def test_where_nothing_is_stored_the_way_to_an_import_is_shown(client, admin, vi
     assert f'href="{reverse("imports")}">Import a bill' in client.get("/closing/").content.decode()
     client.force_login(viewer)
     assert "Ask an administrator to import" in client.get("/closing/").content.decode()
+
+
+def test_all_of_a_closed_month_says_what_it_was_closed_by_and_so_does_its_way_to_now(adas):
+    """Whatever the address or the setting says."""
+    close(adas, f"{MARCH}?basis=billed&idle=evenly", "0")
+    vision = Team.objects.get(name="vision")
+    statement = f"/teams/{vision.pk}/statement/?month=2025-03"
+    for url in (MARCH, f"{MARCH}?file=restated&basis=effective", statement):
+        mark = "&" if "?" in url else "?"
+        name = adas.get(f"{url}{mark}_export=csv")["Content-Disposition"]
+        assert "_billed_idle-spread-evenly_" in name, url
+        text = adas.get(url).content.decode()
+        assert "Costs: <b>billed</b>" in text and "Costs: <b>effective</b>" not in text, url
+    now = adas.get(statement).context["now_url"]
+    assert "basis=billed" in now and "idle=evenly" in now
+    assert adas.get(f"/teams/{vision.pk}/statement/{now}").context["found"].total.usd == Decimal("70.00")
+    assert adas.get(statement).context["closed"]["total"] == Decimal("70.00")
+
+
+def test_the_teams_lead_to_their_statements_and_add_up(adas):
+    close(adas, MARCH, "40")
+    page = adas.get(MARCH)
+    assert page.context["together"] == {"current": 100, "accrual": 40, "prior": 0, "total": 140}
+    [vision, speech, idle] = page.context["owners"]
+    assert idle["url"] == ""
+    assert adas.get(vision["url"]).context["closed"]["total"] == vision["total"] == 90
+
+
+def test_the_review_warns_of_days_without_a_bill_and_of_earlier_months(adas):
+    make_cost("2025-03-05", "1.00")
+    assert adas.get(MARCH).context["without_bill"] == ["AWS 2–4 Mar 2025"]
+    make_cost("2024-05-01", "1.00")
+    assert adas.get(MARCH).context["earlier"] == "10 months from May 2024 to February 2025"
+    assert adas.get("/closing/2040/1/").context["earlier"] == "12 months from May 2024 to April 2025"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -41,6 +41,7 @@ class Asked:
     names: Names
     freshness: Freshness
     filter: ScopeFilter
+    closed: Scope | None = None  # what a closed month was frozen by, whatever the address asks for
 
     @classmethod
     def of(
@@ -74,7 +75,10 @@ class Asked:
 
     @property
     def scope(self) -> Scope:
-        return self.filter.scope
+        return self.closed or self.filter.scope
+
+    def as_closed(self, basis: str, idle: str) -> Asked:
+        return replace(self, closed=self.filter.scope.but(basis=basis, idle=idle))
 
     @property
     def is_limited(self) -> bool:

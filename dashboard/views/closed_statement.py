@@ -33,6 +33,7 @@ def close_shown(asked: Asked, month: Span) -> MonthClose | None:
 
 
 def closed_page(asked: Asked, team: Team, close: MonthClose) -> HttpResponseBase:
+    asked = asked.as_closed(close.basis, close.idle)
     month, told = month_of(close.month), closed_statement(close, team.pk)
     name = f"statement_{told.name or team.name}_{close.month:%Y-%m}"
     rows = partial(closed_file_rows, told, team, close)
@@ -48,12 +49,16 @@ def closed_page(asked: Asked, team: Team, close: MonthClose) -> HttpResponseBase
         models=models(asked, told.models, team),
         idle_view="left out" if close.idle == "apart" else IDLE_VIEWS.get(close.idle, close.idle),
         months=neighbours(asked, month),
-        now_url=asked.here(**{"as": "now"}),
+        now_url=asked.here(**{"as": "now", "basis": close.basis, **spread(asked, close)}),
         mail_url=mail(asked, team, month, told.total, told.rows),
         how=asked.how("month-close"),
         crumbs=crumbs(team, close.month),
     )
     return render(asked.request, "dashboard/statement_closed.html", context)
+
+
+def spread(asked: Asked, close: MonthClose) -> dict[str, str]:
+    return {} if asked.is_limited else {"idle": close.idle}
 
 
 def closed_figures(asked: Asked, told: ClosedStatement) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,18 +19,21 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..access import User, may_add, may_administer, viewing
 from ..clock import today
-from ..closing import Refused, check_may_be_closed, close_month, withdraw
+from ..closing import Refused, amounts_of, changed_meanwhile, check_may_be_closed, close_month, withdraw
+from ..filters import query
 from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Team
 from ..money import cents, usd
+from ..periods import in_words
 from ..reports import closing
 from ..reports.accruals import proposals
 from ..reports.closed_statement import close_in_force, kind_of
 from ..reports.closing import ACCRUAL, PRIOR, Expected, open_before, to_close
+from ..reports.gaps import gaps
 from ..reports.journal import COLUMNS, Journal, journal
 from ..reports.owed import month_of
 from ..reports.restated import GONE, Restated, restated
 from ..reports.sharing import IDLE_VIEWS
-from ..scope import Span, shift_month
+from ..scope import Scope, Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
 from .kept import kept
@@ -39,6 +43,8 @@ RESTATED = "restated"
 RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
 ELSEWHERE = "Written by another program, or moved by a setting"
 MOST_DIGITS, LONGEST = 11, 20
+MOST_NAMED = 6
+FIELD = "usd-"
 
 
 def may_close(user: User) -> bool:
@@ -105,23 +111,28 @@ def first_of(year: int, month: int) -> date:
 def answer(request: HttpRequest, asked: Asked, first: date) -> HttpResponseBase:
     if not may_close(request.user):
         raise PermissionDenied("Your role may look at closed months but not close any.")
+    is_withdrawal = request.POST.get("what") == "withdraw"
     try:
-        if request.POST.get("what") == "withdraw":
+        if is_withdrawal:
             take_back(request, first)
         else:
             close_it(request, asked, first)
     except Refused as refused:
         messages.error(request, str(refused))
+        if not is_withdrawal and not why_not(first):
+            return review(asked, first, status=400)
     return HttpResponseRedirect(address(first))
 
 
 def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
+    check_may_be_closed(first)
     scope = asked.scope
     found = to_close(first, scope.basis, scope.idle, asked.names)
-    expected = typed_in(request, proposed(asked, first, found))
+    expected = typed_in(request, first, proposed(asked, first, found))
     note = " ".join(request.POST.get("note", "").split())[:255]
-    close = close_month(first, request.user, scope.basis, scope.idle, expected, note)
-    messages.success(request, f"{first:%B %Y} is closed with {ui.usd(close.bill_usd)}.")
+    seen = request.POST.get("seen", "")
+    close = close_month(first, request.user, scope.basis, scope.idle, expected, note, seen)
+    messages.success(request, f"{first:%B %Y} is closed: {amounts_of(close)}.")
 
 
 def take_back(request: HttpRequest, first: date) -> None:
@@ -132,16 +143,24 @@ def take_back(request: HttpRequest, first: date) -> None:
     messages.warning(request, f"The close of {first:%B %Y} is withdrawn. It can be closed anew.")
 
 
-def typed_in(request: HttpRequest, asked_for: Iterable[Expected]) -> list[Expected]:
-    """The proposals with the amounts that the form brings; raises Refused."""
+def typed_in(request: HttpRequest, first: date, proposals: Iterable[Expected]) -> list[Expected]:
+    """The proposals with the amounts that the form brings; raises Refused, also where it asked for others."""
+    asked_for = {field_of(one): one for one in proposals}
+    if asked_for.keys() != {name for name in request.POST if name.startswith(FIELD)}:
+        raise changed_meanwhile(first)
     found = []
-    for number, one in enumerate(asked_for):
-        typed = request.POST.get(f"usd-{number}", "").replace(",", "").replace("$", "").strip()
-        amount = amount_of(typed, one) if typed else usd(one.cents)
+    for name, one in asked_for.items():
+        typed = request.POST[name].replace(",", "").replace("$", "").strip()
+        amount = amount_of(typed or "0", one)
         changed = cents(amount) != one.cents
         reason = f"typed in; {one.reason}" if changed else one.reason
         found.append(Expected(one.provider, one.gpu_type, cents(amount), reason))
     return found
+
+
+def field_of(one: Expected) -> str:
+    """The name of its field: of what it is, since by its place it would be another's when a bill comes."""
+    return f"{FIELD}{quote(one.provider, safe='')}/{quote(one.gpu_type, safe='')}"
 
 
 def amount_of(typed: str, one: Expected) -> Decimal:
@@ -165,10 +184,12 @@ def proposed(asked: Asked, first: date, found: closing.ToClose) -> list[Expected
     return proposals(first, found.whole.shares, asked.scope, asked.names, asked.freshness)
 
 
-def review(asked: Asked, first: date) -> HttpResponseBase:
+def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
+    """With what was typed in, where something in it is to be mended."""
     found = to_close(first, asked.scope.basis, asked.scope.idle, asked.names)
     expected = proposed(asked, first, found)
     user: User = asked.request.user
+    typed = asked.request.POST
     context = asked.context(
         month=first,
         months=beside(first, address, last=today()),
@@ -178,21 +199,32 @@ def review(asked: Asked, first: date) -> HttpResponseBase:
             figure("Expected of bills to come", ui.usd(usd(sum(one.cents for one in expected))), "editable"),
             figure("Of months closed before", ui.usd(usd(found.prior)), "what they came to since"),
         ],
-        owners=owners(
-            (part.line, part.team, "" if part.team else part.model, amount.cents)
-            for part, amount in found.lines.items()
+        **by_owner(
+            asked,
+            first,
+            (
+                (part.line, part.team, "" if part.team else part.model, amount.cents)
+                for part, amount in found.lines.items()
+            ),
         ),
+        seen=found.seen,
+        note=typed.get("note", ""),
         difference=found.whole.difference,
-        expected=[{"one": one, "usd": usd(one.cents), "name": f"usd-{n}"} for n, one in enumerate(expected)],
+        expected=[
+            {"one": one, "usd": usd(one.cents), "name": name, "typed": typed.get(name, usd(one.cents))}
+            for one in expected
+            for name in [field_of(one)]
+        ],
         open_days=open_days(asked, first),
-        earlier=[f"{one:%B %Y}" for one in open_before(first, asked.freshness.first)][-12:],
+        without_bill=without_bill(asked, first),
+        earlier=earlier(asked, first),
         without_centre=without_centre(found.lines),
         may_close=may_close(user),
         centres_url=centres_url(user),
         how=asked.how("month-close"),
         exports=[],
     )
-    return render(asked.request, "dashboard/closing_review.html", context)
+    return render(asked.request, "dashboard/closing_review.html", context, status=status)
 
 
 def why_not(first: date) -> str:
@@ -206,6 +238,20 @@ def why_not(first: date) -> str:
 def open_days(asked: Asked, first: date) -> int:
     span, through = month_of(first), asked.freshness.through()
     return span.length if through is None else len([day for day in span if day > through])
+
+
+def without_bill(asked: Asked, first: date) -> list[str]:
+    """Providers with the days of the month that are closed and have no cost."""
+    found = gaps(Scope(month_of(first)), asked.names, asked.freshness)
+    return [f"{gap.provider} {in_words(gap.span)}" for gap in found.gaps if gap.kind == "cost"]
+
+
+def earlier(asked: Asked, first: date) -> str:
+    """Months before that are over, have data and are open."""
+    months = open_before(min(first, today().replace(day=1)), asked.freshness.first)
+    if len(months) > MOST_NAMED:
+        return f"{len(months)} months from {months[0]:%B %Y} to {months[-1]:%B %Y}"
+    return ", ".join(f"{one:%B %Y}" for one in months)
 
 
 def without_centre(lines: closing.Lines) -> list[str]:
@@ -223,6 +269,7 @@ def centres_url(user: User) -> str:
 
 
 def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
+    asked = asked.as_closed(close.basis, close.idle)
     told, since = journal(close), restated(close, asked.names)
     if answer := file_of(asked, close, told, since):
         return answer
@@ -233,7 +280,11 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
         months=beside(close.month, address, last=today()),
         close=close,
         figures=frozen(close, told),
-        owners=owners((line, team, name or model, cents) for line, team, name, model, cents in lines),
+        **by_owner(
+            asked,
+            close.month,
+            ((line, team, name or model, cents) for line, team, name, model, cents in lines),
+        ),
         accruals=list(Accrual.objects.filter(close=close)),
         since=since,
         elsewhere=ELSEWHERE,
@@ -267,9 +318,12 @@ def frozen(close: MonthClose, told: Journal) -> list[dict[str, Any]]:
     ]
 
 
-def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[dict[str, Any]]:
+def by_owner(
+    asked: Asked, month: date, parts: Iterable[tuple[str, UUID | None, str, int | None]]
+) -> dict[str, Any]:
     """The dearest team first, what is nobody's last. parts: (line, team, its name or which nobody, cents)."""
     told = list(parts)
+    kept = query(month=f"{month:%Y-%m}", basis=asked.scope.basis, idle=asked.scope.idle)
     names = dict(Team.objects.filter(pk__in={part[1] for part in told if part[1]}).values_list("pk", "name"))
     sums: defaultdict[tuple[UUID | None, str], dict[str, int]] = defaultdict(
         lambda: {"current": 0, ACCRUAL: 0, PRIOR: 0}
@@ -277,17 +331,22 @@ def owners(parts: Iterable[tuple[str, UUID | None, str, int | None]]) -> list[di
     for line, team, name, amount in told:
         shown = name or (names.get(team, GONE) if team else "")
         sums[team, shown][kind_of(line)] += amount or 0
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "is_nobody": team is None,
+            "url": reverse("statement", args=[team]) + kept if team in names else "",
             **{kind: usd(amount) for kind, amount in amounts.items()},
             "total": usd(sum(amounts.values())),
         }
         for (team, name), amounts in sums.items()
         if any(amounts.values())
     ]
-    return sorted(rows, key=lambda row: (row["is_nobody"], -row["total"], row["name"]))
+    rows.sort(key=lambda row: (row["is_nobody"], -row["total"], row["name"]))
+    together = {
+        kind: sum((row[kind] for row in rows), usd(0)) for kind in ("current", ACCRUAL, PRIOR, "total")
+    }
+    return {"owners": rows, "together": together}
 
 
 def restated_rows(found: Restated) -> Iterable[tuple[Any, ...]]:

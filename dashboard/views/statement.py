@@ -63,7 +63,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         open_days=open_days(asked, month),
         nobody=[] if asked.is_limited else nobody(found),
         closed=close,
-        closed_url=asked.here(**{"as": ""}),
+        closed_url=asked.here(**{"as": "", "basis": "", "idle": ""}),
         carried=carried(asked, team, month),
         whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
         mail_url=mail(asked, team, month, found.total.usd, found.lines),
