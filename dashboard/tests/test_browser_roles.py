@@ -80,6 +80,7 @@ def test_finance_changes_range_and_grouping_and_follows_a_bar_to_its_rows(signed
     expect(page).to_have_url(re.compile("preset=mtd"))
     expect(page.locator(".chips-span")).to_contain_text("1–31 Mar 2025")
 
+    page.wait_for_load_state()
     page.get_by_label("Grouped by").select_option("gpu_type")
     expect(page).to_have_url(re.compile("group_by=gpu_type"))
     expect(legend(page, "spend").first).to_have_text("H100-80GB")
@@ -101,6 +102,42 @@ def test_finance_changes_range_and_grouping_and_follows_a_bar_to_its_rows(signed
     expect(page.locator("#rows tbody tr")).to_have_count(1)
     expect(page.get_by_role("row", name="2025-03-11 GCP A100-40GB $150.00")).to_be_visible()
     expect(page.get_by_label("Active filters")).to_contain_text("GPU type: A100-40GB")
+
+
+def test_after_the_way_back_the_filters_say_what_the_figures_are_of(browser_page, finance):
+    page = browser_page(finance, "/costs/")
+    asked = page.get_by_label("Range", exact=True)
+    before = asked.input_value()
+    asked.select_option("mtd")
+    expect(page).to_have_url(re.compile("preset=mtd"))
+    page.wait_for_load_state()
+    choose(page, "Provider", "AWS")
+    expect(page).to_have_url(re.compile("provider=AWS"))
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("provider=AWS"))
+    expect(page.get_by_label("AWS", exact=True).first).not_to_be_checked()
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("preset=mtd"))
+    expect(asked).to_have_value(before)
+
+
+def test_a_range_is_chosen_with_the_keys(browser_page, finance):
+    page = browser_page(finance, "/costs/?preset=last7")
+    asked = page.get_by_label("Range", exact=True)
+    asked.focus()
+    asked.press("ArrowDown")
+    asked.press("ArrowDown")
+    chosen = asked.input_value()
+    assert chosen not in ("", "last7")
+    expect(page).to_have_url(re.compile("preset=last7"))
+    asked.press("Enter")
+    expect(page).to_have_url(re.compile(f"preset={chosen}"))
+    page.wait_for_load_state()
+    asked.focus()
+    asked.press("ArrowUp")
+    before = asked.input_value()
+    asked.press("Tab")
+    expect(page).to_have_url(re.compile(f"preset={before}"))
 
 
 def test_the_bar_of_a_provider_leads_to_rows_that_add_up_to_it(browser_page, finance):

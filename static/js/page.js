@@ -35,16 +35,32 @@
     const fold = preset && folding(form);
     fold?.(!form.querySelector(".field-error") && !(dates.length && isCustom()));
 
+    // Keys step through a list: each step is a change, and the last one applies on Enter or on leaving.
+    let byKeys = false;
+    let stepped = false;
+    form.addEventListener("pointerdown", () => (byKeys = false));
+    form.addEventListener("keydown", (event) => {
+      if (!event.target.matches("select")) return;
+      byKeys = event.key !== "Enter" && event.key !== " " && !event.altKey;
+      if (event.key !== "Enter" || !stepped) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    form.addEventListener("focusout", () => stepped && form.requestSubmit());
+
     form.addEventListener("change", (event) => {
+      if (!event.target.matches("select")) return;
+      stepped = byKeys;
       if (event.target === preset && dates.length) {
         showDates();
         if (isCustom()) {
           fold?.(false);
-          dates[0].querySelector("input").focus();
+          if (!byKeys) dates[0].querySelector("input").focus();
+          stepped = false;
           return;
         }
       }
-      if (event.target.matches("select")) form.requestSubmit();
+      if (!stepped) form.requestSubmit();
     });
     form.addEventListener("formdata", ({ formData }) => {
       for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
