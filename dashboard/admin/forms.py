@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -10,8 +11,9 @@ from django.core.exceptions import ValidationError
 from ..clock import now
 from ..models import CostSnapshot, Job, UsageSnapshot
 from ..models.entities import KNOWN_STATUSES
+from ..naming import Names
 from .base import DateAndTime
-from .fields import check_year, one_line
+from .fields import check_day, check_year, one_line
 
 FINISHED = ("completed", "failed", "cancelled")
 TIMES = ("submit_time", "start_time", "end_time")
@@ -85,13 +87,53 @@ class JobForm(OneLineForm):
             self.add_error("end_time", f"A {status} job has not ended: leave this empty.")
 
 
-class CostForm(OneLineForm):
+class SnapshotForm(OneLineForm):
+    """One amount of one day, provider and GPU type, under whatever spelling: a second one would count too."""
+
+    amount = ""
+
+    def clean_date(self) -> date:
+        check_day(self.cleaned_data["date"])
+        return self.cleaned_data["date"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if {"date", "provider", "gpu_type"} <= cleaned.keys() and (
+            other := self.under_another_spelling(cleaned)
+        ):
+            words = f"The row of {other.provider} {other.gpu_type} is of the same day, provider and GPU type"
+            self.add_error(
+                None, f"{words}: {getattr(other, self.amount):,}. Both would count: change that one."
+            )
+        return cleaned
+
+    def under_another_spelling(self, cleaned: dict[str, Any]) -> Any:
+        names = Names.load()
+        cell = cleaned["provider"], cleaned["gpu_type"]
+        shown = names.hardware(cell)
+        others = self._meta.model.objects.filter(date=cleaned["date"]).exclude(pk=self.instance.pk)
+        return next(
+            (
+                one
+                for one in others
+                if (one.provider, one.gpu_type) != cell
+                and names.hardware((one.provider, one.gpu_type)) == shown
+            ),
+            None,
+        )
+
+
+class CostForm(SnapshotForm):
+    amount = "cost_usd"
+
     class Meta:
         model = CostSnapshot
         fields = ("date", "provider", "gpu_type", "cost_usd")
 
 
-class UsageForm(OneLineForm):
+class UsageForm(SnapshotForm):
+    amount = "gpu_hours"
+
     class Meta:
         model = UsageSnapshot
         fields = ("date", "provider", "gpu_type", "gpu_hours")

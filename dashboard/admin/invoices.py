@@ -15,12 +15,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..models import Invoice
-from ..models.calendar import FIRST_DAY, LAST_DAY
 from ..models.names import name_key
 from ..naming import Names
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
-from .fields import one_line, suggest
+from .fields import check_day, one_line, suggest
 from .filters import names_of
 
 AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")
@@ -50,11 +49,6 @@ class Dollars(forms.Field):
         if len(dollars) > 12:
             raise ValidationError("That is too much: at most 12 digits before the point.")
         return Decimal(f"{found['sign']}{dollars}.{found['cents'] or 0}")
-
-
-def check_period(day: date | None) -> None:
-    if day and not FIRST_DAY <= day <= LAST_DAY:
-        raise ValidationError(f"Give a day between {FIRST_DAY} and {LAST_DAY}.")
 
 
 def stored_invoices(names: Names, provider: str, account: str, period_start: date) -> QuerySet[Invoice]:
@@ -89,7 +83,7 @@ class InvoiceForm(forms.ModelForm):
         return one_line(self.cleaned_data["note"])
 
     def clean_period_start(self) -> date:
-        check_period(self.cleaned_data["period_start"])
+        check_day(self.cleaned_data["period_start"])
         return self.cleaned_data["period_start"]
 
     def clean(self) -> dict[str, Any]:

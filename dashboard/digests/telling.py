@@ -65,7 +65,7 @@ class Message:
 
 def told(found: Digest, names: Names) -> Message:
     return Message(
-        f"Heliox digest of {day_in_words(found.day)}: {ui.usd(found.total)} on the last closed day",
+        f"Heliox digest of {day_in_words(found.day)}: {amount(found.total)} on the last closed day",
         f"What GPUs cost, at {found.basis} cost. Only closed days are told, those whose bill is complete.",
         [
             section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
@@ -128,7 +128,7 @@ def month_lines(month: MonthToDate | None) -> list[str]:
     if month is None:
         return ["No day of the month is closed yet."]
     compared = moved(month.change, in_words(month.before))
-    return [f"{in_words(month.span)}: {ui.usd(month.usd)}; {compared}"]
+    return [f"{in_words(month.span)}: {amount(month.usd)}; {compared}"]
 
 
 def month_of(found: Digest) -> dict[str, str]:

@@ -146,7 +146,7 @@ class Rate(OfHardware):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.gpu_type} from {self.first_day}: ${self.usd.normalize():f}"
+        return f"{self.provider} {self.gpu_type} from {self.first_day}: ${self.usd.normalize():,f}"
 
     def clean(self) -> None:
         super().clean()

@@ -40,7 +40,7 @@ class MonthToDate:
 
     span: Span
     before: Span
-    usd: Decimal
+    usd: Decimal | None
     change: Change
 
 
@@ -55,7 +55,10 @@ class Late:
 
 @dataclass(frozen=True)
 class Digest:
-    """day: the one it was made for; figures are of the last closed days up to it. stuck: as of now."""
+    """day: the one it was made for; figures are of the last closed days up to it, as they are known now.
+
+    stuck: as of now.
+    """
 
     day: date
     basis: str
@@ -67,18 +70,20 @@ class Digest:
     late: list[Late]
 
     @property
-    def total(self) -> Decimal:
-        return sum((one.usd for one in self.providers if one.usd is not None), Decimal("0.00"))
+    def total(self) -> Decimal | None:
+        """None where nothing is stored of the providers' last closed days."""
+        known = [one.usd for one in self.providers if one.usd is not None]
+        return sum(known, Decimal("0.00")) if known else None
 
 
 def digest(day: date, names: Names) -> Digest:
-    freshness = Freshness.load(names)
+    freshness = Freshness.load(names).up_to(day)
     known = costs_by_day(day, names)
-    month = month_to_date(day, freshness, known)
+    month = month_to_date(freshness, known)
     return Digest(
         day,
         settings.HELIOX_COST_BASIS,
-        provider_days(day, freshness, known),
+        provider_days(freshness, known),
         month,
         budget_states(month.span.start, names, freshness) if month else [],
         odd_lately(day, names, freshness),
@@ -96,10 +101,10 @@ def costs_by_day(day: date, names: Names) -> Costs:
     return dict(found)
 
 
-def provider_days(day: date, freshness: Freshness, known: Costs) -> list[ProviderDay]:
+def provider_days(freshness: Freshness, known: Costs) -> list[ProviderDay]:
     """The dearest first; without providers that have not billed for long."""
     found = [
-        provider_day(one.provider, min(one.closed, day), known)
+        provider_day(one.provider, one.closed, known)
         for one in freshness.providers
         if one.closed and not one.late
     ]
@@ -111,16 +116,15 @@ def provider_day(provider: str, day: date, known: Costs) -> ProviderDay:
     return ProviderDay(provider, day, usd, change(usd, before))
 
 
-def month_to_date(day: date, freshness: Freshness, known: Costs) -> MonthToDate | None:
+def month_to_date(freshness: Freshness, known: Costs) -> MonthToDate | None:
     through = freshness.through()
     if through is None or not known:
         return None
-    last = min(through, day)
-    span = Span.inclusive(last.replace(day=1), last)
+    span = Span.inclusive(through.replace(day=1), through)
     before = months_earlier(span, 1)
     usd, earlier = spent(span, known), spent(before, known)
     reason = "" if before.length == span.length else "the month before is shorter"
-    return MonthToDate(span, before, usd or Decimal("0.00"), change(usd, earlier, reason))
+    return MonthToDate(span, before, usd, change(usd, earlier, reason))
 
 
 def spent(span: Span, known: Costs) -> Decimal | None:

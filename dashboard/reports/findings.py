@@ -126,7 +126,8 @@ class Stored:
 
     def contract(self, row: Any) -> Contract:
         span = Span.inclusive(row.first_day, row.last_day or max(today(), row.first_day))
-        return Contract(str(row), self.names.provider(row.provider), self.names.gpu_type(row.gpu_type), span)
+        hardware = self.names.provider(row.provider), self.names.gpu_type(row.gpu_type)
+        return Contract(str(row), *hardware, span, getattr(row, "per", ""))
 
     def asked_for(self, contract: Contract) -> bool:
         providers = {self.names.provider(name) for name in self.scope.providers}
@@ -144,6 +145,7 @@ class Contract:
     provider: str
     gpu_type: str
     span: Span
+    per: str = ""  # of a rate
 
 
 # Jobs
@@ -302,7 +304,8 @@ def entered_beside_lines(stored: Stored) -> Iterator[Finding]:
 def overlapping(kind: str, stored: Stored) -> Iterator[Finding]:
     for one, other in combinations(getattr(stored, kind), 2):
         common = one.span.clipped(other.span)
-        if (one.provider, one.gpu_type) == (other.provider, other.gpu_type) and common.length:
+        alike = all(getattr(one, what) == getattr(other, what) for what in ("provider", "gpu_type", "per"))
+        if alike and common.length:
             where = f"{one.provider} {one.gpu_type}, {in_words(common)}"
             note = f"{one.text}; {other.text}"
             yield Finding(where, common.length, note, common, one.provider, one.gpu_type)

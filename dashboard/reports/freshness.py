@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Min
@@ -30,6 +30,9 @@ class Completeness:
     first: date
     last: date
     late: bool
+
+    def up_to(self, day: date) -> Completeness:
+        return replace(self, through=min(self.through, day), late=self.late and self.last + GONE_AFTER < day)
 
     @property
     def closed(self) -> date | None:
@@ -69,6 +72,10 @@ class Freshness:
         if live:
             return min(p.through for p in live)
         return jobs_through()
+
+    def up_to(self, day: date) -> Freshness:
+        """As if the day were the last one that is closed."""
+        return replace(self, providers=tuple(one.up_to(day) for one in self.providers))
 
     def span(self) -> Span | None:
         return None if self.first is None or self.last is None else Span.inclusive(self.first, self.last)

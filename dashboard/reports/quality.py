@@ -252,8 +252,9 @@ CHECKS = (
         "Bills and contracts",
         "Rates that overlap",
         "day",
-        "days that two rates of one provider and GPU type have in common",
-        "The one that began later holds. An alias may have brought two together.",
+        "days that two rates of one provider and GPU type, both per hour or both per month, have in common",
+        "An alias may have brought them together. Per hour the one that began later holds, per month both "
+        "count.",
         partial(findings.overlapping, "rates"),
         "rates",
     ),

@@ -67,6 +67,12 @@ def usd(amount) -> str:
 
 
 @register.filter
+def unbroken(words: str) -> str:
+    """Within a sentence: no line ends between the sign of an amount and the amount."""
+    return str(words).replace(f"{MINUS}$", f"{MINUS}\N{WORD JOINER}$")
+
+
+@register.filter
 def hours(amount) -> str:
     return _figure(amount, places=1, after=" h")
 

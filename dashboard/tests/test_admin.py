@@ -21,6 +21,7 @@ from dashboard.models import (
     Delivery,
     ImportRun,
     Job,
+    NameAlias,
     Provider,
     Team,
     UsageSnapshot,
@@ -236,6 +237,39 @@ def test_one_snapshot_for_each_cell(admin_client):
     form = {"date": "2025-03-01", "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": "5"}
     response = admin_client.post(f"{COSTS}add/", form)
     assert "already exists" in response.content.decode()
+
+
+@pytest.mark.parametrize("other", [("aws", "a100-80gb"), ("Amazon Web Services", "A100-80GB")])
+def test_the_same_cell_under_another_spelling_is_refused_since_both_would_count(admin_client, other):
+    NameAlias.objects.create(kind="provider", alias="Amazon Web Services", name="AWS")
+    cost = make_cost("2025-03-01", "10.00")
+    form = {"date": "2025-03-01", "provider": other[0], "gpu_type": other[1], "cost_usd": "5"}
+    response = admin_client.post(f"{COSTS}add/", form)
+    assert "AWS A100-80GB is of the same day, provider and GPU type: 10.00" in response.content.decode()
+    response = admin_client.post(f"{COSTS}add/", form | {"date": "2025-03-02"})
+    assert response.status_code == 302
+    response = admin_client.post(f"{COSTS}{cost.pk}/change/", form)
+    assert response.status_code == 302, "its own spelling may be changed"
+
+
+@pytest.mark.parametrize("day", ["1999-12-31", "2126-10-01"])
+def test_a_cost_is_of_a_day_that_pages_can_show(admin_client, day):
+    form = {"date": day, "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": "5"}
+    response = admin_client.post(f"{COSTS}add/", form)
+    assert errors_of(response, "date") == ["Give a day between 2000-01-01 and 2099-12-31."]
+    assert not CostSnapshot.objects.exists()
+
+
+def test_what_a_cost_centre_lacks_is_told_in_words(admin_client):
+    url = "/admin/dashboard/costcentre/add/"
+    team = make_team("vision")
+    for form in ({"code": "1"}, {"code": "1", "line": "idle", "team": str(team.pk)}):
+        response = admin_client.post(url, form)
+        assert errors_of(response, "line")[0].endswith("choose one of the two.")
+    assert admin_client.post(url, {"code": "4711", "line": "idle"}).status_code == 302
+    response = admin_client.post(url, {"code": "4712", "line": "idle"})
+    assert errors_of(response, "line") == ["There is one for this line already: 4711."]
+    assert "violated" not in response.content.decode()
 
 
 # Deleting a team

@@ -215,7 +215,9 @@ def test_the_file_is_the_page(client, finance, hundred_a_day):
 @pytest.mark.parametrize("month", ["", "2025-13", "0001-01", "9999-12", "x" * 7, "2025-1"])
 def test_any_month_of_the_address_is_answered(client, finance, hundred_a_day, month):
     client.force_login(finance)
-    assert client.get("/budgets/", {"month": month}).status_code == 200
+    page = client.get("/budgets/", {"month": month})
+    assert page.status_code == 200
+    assert ("is no month like 2025-03. This is March 2025." in page.content.decode()) == bool(month)
 
 
 def test_the_number_of_queries_does_not_grow_with_budgets(

@@ -71,6 +71,27 @@ def test_a_past_day_is_told_again_as_it_is_known_now():
     assert (one.day, one.usd, one.change.by) == (date(2025, 3, 10), 30, 2)
 
 
+def test_a_past_day_is_told_with_its_budgets_and_what_was_expected_then():
+    """As it was closed on the 10th: 10 of 31 days at $10; today 18 of 31 are."""
+    for day in range(1, 20):
+        make_cost(f"2025-03-{day:02}", "10" if day <= 10 else "100")
+    budget("315")
+    [state] = found(date(2025, 3, 10)).budgets
+    assert (state.booked, state.forecast, state.status) == (100, 310, "on-pace")
+    [state] = found().budgets
+    assert (state.booked, state.status) == (900, "over")
+
+
+def test_a_day_that_nobody_knows_is_not_nought():
+    make_cost("2025-03-09", "10")
+    make_cost("2025-03-19", "10")
+    assert message().subject == "Heliox digest of 19 Mar 2025: no cost is stored on the last closed day"
+    assert (
+        message(date(2025, 1, 2)).subject
+        == "Heliox digest of 2 Jan 2025: no cost is stored on the last closed day"
+    )
+
+
 def test_data_that_is_late_is_told_with_its_days():
     """On the 19th bills with a lag of one day should be complete through the 18th."""
     make_cost("2025-03-17", "10", provider="Azure")  # closed through the 16th: 2 days behind

@@ -45,6 +45,18 @@ def test_the_slowest_provider_decides_and_one_that_has_ended_does_not(db, as_of)
     assert [p.provider for p in freshness.providers if p.late] == ["Lambda"]
 
 
+def test_of_many_providers_the_one_that_is_behind_is_named(client, finance, as_of):
+    as_of("2025-05-10 12:00")
+    for provider, day in (("AWS", "05-09"), ("GCP", "04-11"), ("OCI", "05-09"), ("Azure", "05-09")):
+        make_cost(f"2025-{day}", "1.00", provider=provider)
+    make_cost("2025-01-01", "1.00", provider="Gone")
+    client.force_login(finance)
+    page = client.get("/costs/").content.decode()
+    assert (
+        "Data complete through 10 Apr 2025 (GCP) to 8 May 2025 (OCI), 5 providers, 1 late</summary>" in page
+    )
+
+
 def complete() -> dict[str, date]:
     return {p.provider: p.through for p in load().providers}
 

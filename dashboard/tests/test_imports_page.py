@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.closing import close_month
 from dashboard.ingest import uploads
 from dashboard.models import ClusterMapping, CostSnapshot, ImportRun, Job, Upload, UploadPart
 
@@ -132,6 +133,26 @@ def test_a_conflict_offers_the_choices(ada: Client) -> None:
     assert "This is a dry run: 2 changes would be written" in words(again)
     ada.post(path(seen), {"do": "confirm"})
     assert CostSnapshot.objects.get(date="2025-03-01").cost_usd == 18
+
+
+def test_a_closed_month_that_it_changes_is_told_before(ada: Client, admin: User, as_of: Any) -> None:
+    as_of("2025-05-10 12:00")
+    make_cost("2025-02-28", "1.00")
+    for month in (2, 3):
+        close_month(date(2025, month, 1), admin, "effective", "apart")
+    review = words(send(ada, COSTS))
+    assert "Closed already: March 2025. What it changes there" in review
+
+
+def test_a_file_without_rows_is_not_imported(ada: Client) -> None:
+    review = words(send(ada, COSTS.splitlines()[0] + "\n"))
+    assert "There are no rows to import" in review and 'value="confirm"' not in review
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(ada: Client, separator: str, called: str) -> None:
+    review = words(send(ada, COSTS.replace(",", separator)))
+    assert f"The columns are separated by {called}: save the file with commas." in review
 
 
 def test_several_files_and_options_go_together(ada: Client) -> None:

@@ -333,6 +333,12 @@ def test_rates_that_an_alias_brought_together_or_that_stand_beside_a_bill(clean)
     assert found("rates-overlap") == []
     NameAlias.objects.create(kind="gpu_type", alias="own GPU", name="own")
     assert found("rates-overlap") == [("AWS own, 5–8 Mar 2025", 4)]
+    Rate.objects.create(
+        provider="AWS", gpu_type="own", first_day=date(2025, 3, 2), per="gpu_month", usd=9, gpus=1
+    )
+    assert found("rates-overlap") == [("AWS own, 5–8 Mar 2025", 4)], (
+        "beside an hourly one a monthly one is none"
+    )
     assert found("rates-beside-bills") == []
     make_rate(3, "A100-80GB")
     assert found("rates-beside-bills") == [("AWS A100-80GB, 3–7 Mar 2025", 5)]

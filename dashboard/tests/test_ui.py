@@ -35,6 +35,10 @@ def test_figures_in_words(shown, words):
     assert shown == words
 
 
+def test_a_sign_stays_with_its_amount():
+    assert ui.unbroken("29 Oct −$25.00 against $1.00") == "29 Oct −\u2060$25.00 against $1.00"
+
+
 def test_a_float_is_no_figure():
     with pytest.raises(TypeError, match="float"):
         ui.usd(0.1)

@@ -20,7 +20,7 @@ from ..exports import FORMATS, Export, file_name
 from ..filters import BASES, ScopeFilter, query
 from ..naming import Names
 from ..paging import MOST_PER_PAGE, PER_PAGE
-from ..periods import in_words
+from ..periods import day_in_words, in_words
 from ..reports.freshness import Freshness, jobs_through
 from ..reports.sharing import IDLE_VIEWS
 from ..scope import Scope, Span, bucket_end, bucket_start
@@ -153,6 +153,7 @@ class Asked:
                 {"provider": p.provider, "through": p.closed, "late": p.late}
                 for p in self.freshness.providers
             ],
+            "complete_in_words": self.complete_in_words(),
             "exports": self.export_links(),
             "nothing_stored": self.freshness.last is None,
             "elsewhere": self.elsewhere(),
@@ -161,6 +162,21 @@ class Asked:
             "is_limited": self.is_limited,
             **extra,
         }
+
+    def complete_in_words(self) -> str:
+        """Where there are too many providers to list: the one that is behind, and the newest day."""
+        providers = self.freshness.providers
+        live = sorted((p for p in providers if not p.late), key=lambda p: p.through)
+        if not live:
+            return f"… ({len(providers)} providers)"
+        first, last = live[0], live[-1]
+        days = f"{day_in_words(first.through)} ({first.provider})"
+        if first.through < last.through:
+            days += f" to {day_in_words(last.through)} ({last.provider})"
+        else:
+            days = day_in_words(last.through)
+        late = len(providers) - len(live)
+        return f"{days}, {len(providers)} providers{f', {late} late' if late else ''}"
 
     def elsewhere(self) -> dict[str, str] | None:
         """Which days are stored, where the range has none of them."""

@@ -48,7 +48,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return answer
     context = asked.context(
         month=month,
-        months=beside(month.start, lambda first: asked.here(month=f"{first:%Y-%m}")),
+        months=beside(
+            month.start,
+            lambda first: asked.here(month=f"{first:%Y-%m}"),
+            asked=request.GET.get("month", ""),
+        ),
         rows=[row(asked, one) for one in found],
         charts=[burn_down(asked, one) for one in found[:MOST_DRAWN]],
         undrawn=max(len(found) - MOST_DRAWN, 0),

@@ -22,7 +22,7 @@ from ..ingest.load import ON_CONFLICT, load
 from ..ingest.summary import Summary
 from ..ingest.undo import CannotUndo, objections, undo
 from ..ingest.values import BadValue, zone
-from ..models import ImportRun, Upload
+from ..models import ImportRun, MonthClose, Upload
 from ..restating import restating
 from .imported import page_of
 
@@ -134,10 +134,23 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = page_of(summary.as_json()) | {
         "form": form,
         "on_conflict": upload.options.get("on_conflict") or "refuse",
+        "closed": closed_months(summary),
         "choices": [(name, words) for name, words in WHERE_A_FIGURE_STANDS.items() if name != "refuse"],
         "crumbs": crumbs("Review"),
     }
     return render(request, "dashboard/import_review.html", context)
+
+
+def closed_months(summary: Summary) -> list[str]:
+    """Those of which it changes a total."""
+    changed = {
+        month
+        for months in summary.months.values()
+        for month, total in months.items()
+        if total["before"] != total["after"]
+    }
+    closed = MonthClose.objects.filter(withdrawn_at=None).values_list("month", flat=True).order_by("month")
+    return [f"{month:%B %Y}" for month in closed if f"{month:%Y-%m}" in changed]
 
 
 def run(upload: Upload, **how: Any) -> Summary:

@@ -22,13 +22,20 @@ def on_calendar(first: date) -> date | None:
     return first if FIRST_DAY <= first <= LAST_DAY else None
 
 
-def beside(month: date, address: Callable[[date], str], last: date | None = None) -> dict[str, Any]:
-    """The months before and after, and the month as a field holds it. last: after which there is none."""
+def beside(
+    month: date, address: Callable[[date], str], last: date | None = None, asked: str = ""
+) -> dict[str, Any]:
+    """The months before and after, and the month as a field holds it. last: after which there is none.
+
+    asked: what the address names, which may be no month.
+    """
+    is_none = asked and month_named(asked) is None
     before, after = shift_month(month, -1), shift_month(month, 1)
     return {
         "before": link(before, address),
         "after": link(after, address) if last is None or after <= last else None,
         "value": f"{month:%Y-%m}",
+        "wrong": f"“{asked[:20]}” is no month like 2025-03. This is {month:%B %Y}." if is_none else "",
     }
 
 

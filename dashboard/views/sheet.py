@@ -45,7 +45,8 @@ def crumbs(team: Team, month: date) -> list[dict[str, Any]]:
 
 
 def neighbours(asked: Asked, month: Span) -> dict[str, Any]:
-    return beside(month.start, lambda first: asked.here(month=f"{first:%Y-%m}"), last=today())
+    named = asked.request.GET.get("month", "")
+    return beside(month.start, lambda first: asked.here(month=f"{first:%Y-%m}"), last=today(), asked=named)
 
 
 def days(month: Span) -> dict[str, str]:

@@ -15,8 +15,8 @@ from django.http import HttpRequest
 
 from ..access import User
 from ..admin import history
-from ..admin.fields import one_line
-from ..admin.invoices import Dollars, check_period, stored_invoices
+from ..admin.fields import check_day, one_line
+from ..admin.invoices import Dollars, stored_invoices
 from ..models import Invoice
 from ..naming import Names
 from ..periods import day_in_words
@@ -42,7 +42,7 @@ class Which(forms.Form):
     period_start = forms.DateField(
         label="First day of the period",
         input_formats=["%Y-%m-%d", "%Y-%m"],
-        validators=[check_period],
+        validators=[check_day],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={"invalid": "Write the day like 2026-03-01."},
     )

@@ -27,12 +27,16 @@ class Format(Protocol):
 
 FORMATS: tuple[Format, ...] = (focus, slurm, jobs, periods, costs, usage, teams)
 
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
 
 def recognise(header: tuple[str, ...]) -> Format:
     """The format that this header belongs to, whatever the file is called."""
     for known in FORMATS:
         if known.recognises(header):
             return known
+    if len(header) == 1 and (separator := next((s for s in SEPARATORS if s in header[0]), None)):
+        raise FileRefused(f"The columns are separated by {SEPARATORS[separator]}: save the file with commas.")
     labels = "; ".join(known.LABEL for known in FORMATS)
     raise FileRefused(f"Unknown format: the header has {listed(header)}. Known are: {labels}.")
 
