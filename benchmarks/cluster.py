@@ -117,7 +117,7 @@ def started(data: Path) -> Iterator[Cluster]:
         raise SystemExit(f"PostgreSQL: {trouble}") from None
     finally:
         if server:
-            server.stop()
+            server.stop(kept=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -337,7 +337,7 @@ def test_rates_that_an_alias_brought_together_or_that_stand_beside_a_bill(clean)
         provider="AWS", gpu_type="own", first_day=date(2025, 3, 2), per="gpu_month", usd=9, gpus=1
     )
     assert found("rates-overlap") == [("AWS own, 5–8 Mar 2025", 4)], (
-        "beside an hourly one a monthly one is none"
+        "one per month is no other per hour"
     )
     assert found("rates-beside-bills") == []
     make_rate(3, "A100-80GB")
