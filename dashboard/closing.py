@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from . import audit, writes
-from .clock import today
+from .clock import today, today_by
 from .models import (
     AccountMapping,
     Accrual,
@@ -91,8 +91,9 @@ def one_at_a_time() -> None:
 
 
 def check_may_be_closed(month: date) -> None:
-    if month_of(month).end > today():
-        raise Refused(f"{month:%B %Y} is not over yet. Close it from {month_of(month).end:%-d %B} on.")
+    if month_of(month).end > earliest_today():
+        on = f"Close it from {month_of(month).end:%-d %B} on, by the bill clock of every provider."
+        raise Refused(f"{month:%B %Y} is not over yet. {on}")
     if MonthClose.objects.filter(month=month, withdrawn_at=None).exists():
         raise already_closed(month)
 
@@ -102,6 +103,12 @@ def changed_meanwhile(month: date) -> Refused:
         f"What {month:%B %Y} comes to has changed while you looked at it, so nothing is closed. "
         "These are the figures now: look at them once more."
     )
+
+
+def earliest_today() -> date:
+    """By the bill clock that is the furthest behind: until a month is over there, running jobs add to it."""
+    clocks = Provider.objects.values_list("bill_clock", flat=True).distinct()
+    return min([today(), *map(today_by, clocks)])
 
 
 def already_closed(month: date) -> Refused:

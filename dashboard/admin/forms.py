@@ -15,6 +15,7 @@ from ..naming import Names
 from .base import DateAndTime
 from .fields import check_day, check_year, one_line
 
+CELL = {"date", "provider", "gpu_type"}
 FINISHED = ("completed", "failed", "cancelled")
 TIMES = ("submit_time", "start_time", "end_time")
 
@@ -98,13 +99,12 @@ class SnapshotForm(OneLineForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if {"date", "provider", "gpu_type"} <= cleaned.keys() and (
-            other := self.under_another_spelling(cleaned)
-        ):
+        moved = CELL & set(self.changed_data)
+        if moved and cleaned.keys() >= CELL and (other := self.under_another_spelling(cleaned)):
             words = f"The row of {other.provider} {other.gpu_type} is of the same day, provider and GPU type"
-            self.add_error(
-                None, f"{words}: {getattr(other, self.amount):,}. Both would count: change that one."
-            )
+            instead = "It is a sum of bill lines" if other.from_lines else "Change that one"
+            amount = f"{getattr(other, self.amount):,}"
+            self.add_error(None, f"{words}: {amount}. Both would count. {instead}.")
         return cleaned
 
     def under_another_spelling(self, cleaned: dict[str, Any]) -> Any:

@@ -65,7 +65,7 @@ class Message:
 
 def told(found: Digest, names: Names) -> Message:
     return Message(
-        f"Heliox digest of {day_in_words(found.day)}: {amount(found.total)} on the last closed day",
+        f"Heliox digest of {day_in_words(found.day)}: {headline(found)}",
         f"What GPUs cost, at {found.basis} cost. Only closed days are told, those whose bill is complete.",
         [
             section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
@@ -78,6 +78,12 @@ def told(found: Digest, names: Names) -> Message:
             section("Late data", late_lines(found), "quality"),
         ],
     )
+
+
+def headline(found: Digest) -> str:
+    if not found.providers:
+        return "no day is closed yet"
+    return f"{amount(found.total)} on the last closed day"
 
 
 def section(

@@ -121,6 +121,7 @@ class Draft:
         removed = len(self.old_lines.keys() - self.lines.keys())
         tally.table("deliveries", created=1, changed=int(self.replaces is not None))
         tally.table("bill_lines", lines["inserted"], lines["updated"], removed)
+        tally.touch({key[0].replace(day=1) for key in self.lines.keys() | self.old_lines.keys()})
 
     def write(self, run: ImportRun) -> None:
         if self.replaces is not None:

@@ -232,6 +232,7 @@ class JobPlan:
         if self.jobs("updated"):
             replaced = Job.objects.filter(pk__in=StagedJob.objects.filter(fate="updated").values("pk"))
             change.subtract(gpu_time_by_month(replaced, names))
+        self.tally.touch(change)
         months = sorted(month for month, microseconds in change.items() if microseconds)
         if not months:
             return

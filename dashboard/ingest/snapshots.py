@@ -115,6 +115,7 @@ class SnapshotPlan:
             change[row.date.replace(day=1)] += figure.amount - getattr(row, self.amount)
         for row in self.removed.values():
             change[row.date.replace(day=1)] -= getattr(row, self.amount)
+        tally.touch(change)
         for month in sorted(month for month in change if change[month]):
             before = self.total(month)
             tally.month(MEASURE[self.model], month, before, before + change[month])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,6 +29,7 @@ class Summary:
     tables: rows created, changed and removed; empty when nothing can be written.
     conflicts: refused figures over which one of the choices on a conflict helps.
     changes: the sum of tables. months: measure → YYYY-MM → before and after, totals of everything stored.
+    touched: YYYY-MM of the months with rows that change, whether or not a total does.
     """
 
     files: list[str]
@@ -47,6 +48,7 @@ class Summary:
     changes: int = 0
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
     months: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    touched: list[str] = field(default_factory=list)
     refusals: list[dict[str, Any]] = field(default_factory=list)
     ignored_kinds: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Tally:
         self.conflicts = 0
         self.tables: dict[str, Counter[str]] = {}
         self.months: dict[str, dict[str, dict[str, str]]] = {}
+        self.touched: set[str] = set()
         self.refusals: list[dict[str, Any]] = []
         self.ignored: Counter[str] = Counter()
         self.examples: list[dict[str, Any]] = []
@@ -109,6 +112,9 @@ class Tally:
         months = self.months.setdefault(measure, {})
         months[f"{month:%Y-%m}"] = {"before": format(before, "f"), "after": format(after, "f")}
 
+    def touch(self, months: Iterable[date]) -> None:
+        self.touched.update(f"{month:%Y-%m}" for month in months)
+
     def example(self, row: str, line: int | None, fields: Mapping[str, tuple[Any, Any]]) -> None:
         if len(self.examples) < MOST_EXAMPLES:
             changes = {name: [shown(old), shown(new)] for name, (old, new) in fields.items()}
@@ -142,6 +148,7 @@ class Tally:
             changes=self.changes,
             tables={} if self.blocked else tables,
             months={} if self.blocked else self.months,
+            touched=[] if self.blocked else sorted(self.touched),
             refusals=sorted(self.refusals, key=lambda refusal: (refusal["file"], refusal["line"])),
             ignored_kinds=dict(self.ignored.most_common()),
             examples=self.examples,

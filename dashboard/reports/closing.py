@@ -76,9 +76,13 @@ class ToClose:
 
     @property
     def seen(self) -> str:
-        """Another text for other amounts, of whomever; accruals are told apart, since they are typed in."""
-        told = ((*map(str, part), amount.cents or 0) for part, amount in self.lines.items())
-        return digest(*sorted(line for line in told if line[2] != ACCRUAL)).hex()
+        """Another text for other amounts or hours, of whomever; but for accruals, which are typed in."""
+        told = (
+            (*map(str, part), amount.microseconds, amount.cents or 0)
+            for part, amount in self.lines.items()
+            if part.line != ACCRUAL
+        )
+        return digest(*sorted(told)).hex()
 
 
 def to_close(month: date, basis: str, idle: str, names: Names, expected: Iterable[Expected] = ()) -> ToClose:

@@ -357,7 +357,8 @@ def record(series: Sequence[Daily], months: int = MONTHS_BACK) -> Record:
 def recorded(series: tuple[Daily, ...], months: int) -> Record:
     if not series:
         return Record(())
-    through = min((daily.through for daily in series if not daily.late), default=series[0].through)
+    live = [daily.through for daily in series if not daily.late]
+    through = min(live) if live else max(daily.through for daily in series)
     after = (through + ONE_DAY).replace(day=1)
     wholly = [shift_month(after, -back) for back in range(months, 0, -1)]
     asked = [(month, month + (day - 1) * ONE_DAY) for month in wholly for day in ASKED_ON]
@@ -390,6 +391,8 @@ def never_came(series: Sequence[Daily], found: Outlook) -> Decimal:
 
 def run_rate(closed: Sequence[tuple[Daily, date]], span: Span) -> Decimal | None:
     """The mean of the closed days of the span, else of the last seven, over all its days."""
+    if not closed:
+        return None
     through = min(day for _, day in closed)
     so_far = Span(span.start, max(span.start, min(span.end, through + ONE_DAY)))
     asked = so_far if so_far.length else Span(through - WEEK + ONE_DAY, through + ONE_DAY)
@@ -426,7 +429,8 @@ def by_provider(
     days: defaultdict[str, dict[date, Decimal]] = defaultdict(dict)
     for provider, day in sorted(known, key=lambda key: (key[0].casefold(), key[1])):
         days[provider][day] = wanted.get((provider, day), ZERO)
-    closed = {one.provider: one.through for one in freshness.providers}
+    # Of one that has ended nothing more comes: its last days are as complete as they will be.
+    closed = {one.provider: one.last if one.late else one.through for one in freshness.providers}
     late = {one.provider for one in freshness.providers if one.late}
     return [
         Daily(provider, usd, closed.get(provider, max(usd)), names.lag(provider), provider in late)

@@ -38,6 +38,7 @@ class Oddity:
     """rule, meaning: in words, the second for the figures.
 
     undated: such jobs belong to no day that a range of closed days reaches, so they count in any.
+    indexed: an index begins with what the condition names, in the order of the list of jobs.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Oddity:
     meaning: str
     condition: Callable[[], Q]
     undated: bool = False
+    indexed: bool = False
 
 
 def same_job_twice() -> Q:
@@ -100,6 +102,7 @@ ODDITIES = (
         "They belong to no day and count no hours.",
         lambda: Q(status__in=("completed", "running"), start_time=None),
         undated=True,
+        indexed=True,
     ),
     Oddity(
         "future",
@@ -172,6 +175,8 @@ NEVER_USUAL = ("ends-before-start", "zero-length", "many-gpus", "unknown-status"
 def odd(jobs: Any, keys: Iterable[str]) -> Any:
     """The jobs with any of these oddities; none where no such oddity is known."""
     known = [key for key in dict.fromkeys(keys) if key in BY_KEY]
+    if len(known) == 1 and BY_KEY[known[0]].indexed:
+        return jobs.filter(BY_KEY[known[0]].condition())
     found: defaultdict[str, Q] = defaultdict(Q)
     for key in known:
         found[place_of(key)] |= BY_KEY[key].condition()

@@ -250,6 +250,15 @@ def test_the_same_cell_under_another_spelling_is_refused_since_both_would_count(
     assert response.status_code == 302
     response = admin_client.post(f"{COSTS}{cost.pk}/change/", form)
     assert response.status_code == 302, "its own spelling may be changed"
+    twin = CostSnapshot.objects.create(
+        date=date(2025, 3, 1), provider=" AWS", gpu_type="A100-80GB", cost_usd=7
+    )
+    response = admin_client.post(f"{COSTS}{cost.pk}/change/", form | {"cost_usd": "6"})
+    assert response.status_code == 302, "an amount is corrected, whatever stands beside it"
+    CostSnapshot.objects.filter(pk=twin.pk).update(from_lines=True)
+    cost.delete()
+    response = admin_client.post(f"{COSTS}add/", form | {"provider": "AWS"})
+    assert "It is a sum of bill lines." in response.content.decode()
 
 
 @pytest.mark.parametrize("day", ["1999-12-31", "2126-10-01"])

@@ -16,12 +16,14 @@ from dashboard.models import (
     CostSnapshot,
     Job,
     MonthClose,
+    Provider,
     Team,
     TeamLimit,
     UsageSnapshot,
 )
 
 from .conftest import make_cost, make_job, make_team, make_usage
+from .contracts import per_hour
 
 FEBRUARY, MARCH = "/closing/2025/2/", "/closing/2025/3/"
 
@@ -48,7 +50,9 @@ def form_of(client, url=MARCH, *typed):
     """As a browser would send it: the form as it stands, with amounts typed in from its first field on."""
     context = client.get(url).context
     fields = {row["name"]: row["typed"] for row in context["expected"]}
-    return {"seen": context["seen"]} | fields | dict(zip(fields, typed, strict=False))
+    hidden = {f"was-{row['name']}": str(row["usd"]) for row in context["expected"]}
+    hidden |= {name: context[name] for name in ("seen", "proposed")}
+    return hidden | fields | dict(zip(fields, typed, strict=False))
 
 
 def close(client, url=MARCH, *typed, **more):
@@ -121,15 +125,23 @@ def test_without_a_price_what_is_frozen_tells_no_one_to_type(adas):
     )
 
 
-@pytest.mark.parametrize("came", ["a bill of others", "another provider", "a job of another team"])
+@pytest.mark.parametrize(
+    "came",
+    ["a bill of others", "another provider", "a job of another team", "hours that nobody billed", "a price"],
+)
 def test_what_nobody_has_looked_at_is_not_closed(adas, came):
     form = form_of(adas, MARCH, "700")
     if came == "a bill of others":
         make_cost("2025-03-01", "5.00", gpu_type="L4")
     elif came == "another provider":
         make_job("2025-03-31 08:00", "2025-03-31 11:00", provider="Nebius", gpu_type="H200")
-    else:
+    elif came == "a job of another team":
         make_job("2025-03-01 08:00", "2025-03-01 11:00", team="research")
+    elif came == "hours that nobody billed":
+        make_job("2025-03-31 12:00", "2025-03-31 13:00")
+    else:
+        make_cost("2025-02-20", "7.00")
+        make_usage("2025-02-20", "1.00")
     answer = adas.post(MARCH, form, follow=True)
     assert "has changed while you looked at it" in answer.content.decode()
     assert not MonthClose.objects.exists()
@@ -138,6 +150,26 @@ def test_what_nobody_has_looked_at_is_not_closed(adas, came):
     again = form | form_of(adas) | {name: form[name] for name in form if name.startswith("usd-")}
     adas.post(MARCH, again)
     assert Accrual.objects.get(provider="AWS").usd == 700
+
+
+def test_what_nobody_typed_follows_the_proposal_that_has_changed(adas):
+    """4 unbilled hours at $10 were proposed; an hour more comes before the button is pressed."""
+    make_cost("2025-03-02", "0.00")
+    form = form_of(adas)
+    make_job("2025-03-31 12:00", "2025-03-31 13:00")
+    answer = adas.post(MARCH, form)
+    assert [row["typed"] for row in answer.context["expected"]] == ["50.00"]
+    close(adas)
+    assert Accrual.objects.get().reason.startswith("5.00 job GPU-hours"), "which nobody typed in"
+
+
+def test_a_month_is_over_when_it_is_by_every_bill_clock(adas, as_of):
+    as_of("2025-04-01 03:00")
+    assert not adas.get(MARCH).context["refused"]
+    Provider.objects.create(name="AWS", bill_clock="America/Los_Angeles")
+    assert "is not over yet" in adas.get(MARCH).context["refused"]
+    as_of("2025-04-01 07:00")
+    assert not adas.get(MARCH).context["refused"]
 
 
 def test_a_month_is_closed_once_however_often_the_button_is_pressed(adas):
@@ -309,6 +341,7 @@ def test_the_teams_lead_to_their_statements_and_add_up(adas):
 
 def test_the_review_warns_of_days_without_a_bill_and_of_earlier_months(adas):
     make_cost("2025-03-05", "1.00")
+    per_hour("1.50", "2025-01-01", provider="fox")  # posts on days with jobs alone
     assert adas.get(MARCH).context["without_bill"] == ["AWS 2–4 Mar 2025"]
     make_cost("2024-05-01", "1.00")
     assert adas.get(MARCH).context["earlier"] == "10 months from May 2024 to February 2025"

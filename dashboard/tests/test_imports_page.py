@@ -142,6 +142,11 @@ def test_a_closed_month_that_it_changes_is_told_before(ada: Client, admin: User,
         close_month(date(2025, month, 1), admin, "effective", "apart")
     review = words(send(ada, COSTS))
     assert "Closed already: March 2025. What it changes there" in review
+    later = words(send(ada, "date,provider,gpu_type,cost_usd\n2025-04-03,AWS,L4,1.00\n"))
+    assert "Closed already" not in later
+    load_rows(job())
+    moved = load_rows(job(team="speech"))
+    assert (moved.touched, moved.months) == (["2025-03"], {}), "hours that change their team change no total"
 
 
 def test_a_file_without_rows_is_not_imported(ada: Client) -> None:

@@ -336,9 +336,7 @@ def test_rates_that_an_alias_brought_together_or_that_stand_beside_a_bill(clean)
     Rate.objects.create(
         provider="AWS", gpu_type="own", first_day=date(2025, 3, 2), per="gpu_month", usd=9, gpus=1
     )
-    assert found("rates-overlap") == [("AWS own, 5–8 Mar 2025", 4)], (
-        "one per month is no other per hour"
-    )
+    assert found("rates-overlap") == [("AWS own, 5–8 Mar 2025", 4)], "one per month is no other per hour"
     assert found("rates-beside-bills") == []
     make_rate(3, "A100-80GB")
     assert found("rates-beside-bills") == [("AWS A100-80GB, 3–7 Mar 2025", 5)]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -21,9 +21,10 @@ from ..access import User, may_add, may_administer, viewing
 from ..clock import today
 from ..closing import Refused, amounts_of, changed_meanwhile, check_may_be_closed, close_month, withdraw
 from ..filters import query
-from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Team
+from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Rate, Team
 from ..money import cents, usd
 from ..periods import in_words
+from ..remembered import digest
 from ..reports import closing
 from ..reports.accruals import proposals
 from ..reports.closed_statement import close_in_force, kind_of
@@ -44,7 +45,7 @@ RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
 ELSEWHERE = "Written by another program, or moved by a setting"
 MOST_DIGITS, LONGEST = 11, 20
 MOST_NAMED = 6
-FIELD = "usd-"
+FIELD, WAS = "usd-", "was-"
 
 
 def may_close(user: User) -> bool:
@@ -144,18 +145,23 @@ def take_back(request: HttpRequest, first: date) -> None:
 
 
 def typed_in(request: HttpRequest, first: date, proposals: Iterable[Expected]) -> list[Expected]:
-    """The proposals with the amounts that the form brings; raises Refused, also where it asked for others."""
+    """The proposals with the amounts that the form brings; raises Refused, also where it had others."""
     asked_for = {field_of(one): one for one in proposals}
-    if asked_for.keys() != {name for name in request.POST if name.startswith(FIELD)}:
+    if request.POST.get("proposed", "") != seen_of(asked_for.values()):
         raise changed_meanwhile(first)
     found = []
     for name, one in asked_for.items():
-        typed = request.POST[name].replace(",", "").replace("$", "").strip()
+        typed = request.POST.get(name, "").replace(",", "").replace("$", "").strip()
         amount = amount_of(typed or "0", one)
         changed = cents(amount) != one.cents
         reason = f"typed in; {one.reason}" if changed else one.reason
         found.append(Expected(one.provider, one.gpu_type, cents(amount), reason))
     return found
+
+
+def seen_of(proposals: Iterable[Expected]) -> str:
+    """Another text for other proposals."""
+    return digest(*((one.hardware, one.cents, one.reason) for one in proposals)).hex()
 
 
 def field_of(one: Expected) -> str:
@@ -211,10 +217,11 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
         note=typed.get("note", ""),
         difference=found.whole.difference,
         expected=[
-            {"one": one, "usd": usd(one.cents), "name": name, "typed": typed.get(name, usd(one.cents))}
+            {"one": one, "usd": usd(one.cents), "name": name, "typed": what_was_typed(typed, name, one)}
             for one in expected
             for name in [field_of(one)]
         ],
+        proposed=seen_of(expected),
         open_days=open_days(asked, first),
         without_bill=without_bill(asked, first),
         earlier=earlier(asked, first),
@@ -225,6 +232,12 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
         exports=[],
     )
     return render(asked.request, "dashboard/closing_review.html", context, status=status)
+
+
+def what_was_typed(form: QueryDict, name: str, one: Expected) -> str:
+    """The proposal, unless somebody had put something else in the place of the one that was there."""
+    typed = form.get(name)
+    return f"{usd(one.cents)}" if typed is None or typed == form.get(WAS + name) else typed
 
 
 def why_not(first: date) -> str:
@@ -241,9 +254,17 @@ def open_days(asked: Asked, first: date) -> int:
 
 
 def without_bill(asked: Asked, first: date) -> list[str]:
-    """Providers with the days of the month that are closed and have no cost."""
-    found = gaps(Scope(month_of(first)), asked.names, asked.freshness)
-    return [f"{gap.provider} {in_words(gap.span)}" for gap in found.gaps if gap.kind == "cost"]
+    """Providers with the days of the month that are closed and have no cost.
+
+    An hourly rate posts nothing on a day without jobs, and lacks nothing then.
+    """
+    span = month_of(first)
+    by_hours = Rate.objects.during(span).filter(per=Rate.Per.GPU_HOUR).values_list("provider", flat=True)
+    priced = set(map(asked.names.provider, by_hours))
+    found = [gap for gap in gaps(Scope(span), asked.names, asked.freshness).gaps if gap.kind == "cost"]
+    told = [f"{gap.provider} {in_words(gap.span)}" for gap in found if gap.provider not in priced]
+    more = [f"{len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
+    return told[:MOST_NAMED] + more
 
 
 def earlier(asked: Asked, first: date) -> str:

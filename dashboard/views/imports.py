@@ -142,15 +142,9 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def closed_months(summary: Summary) -> list[str]:
-    """Those of which it changes a total."""
-    changed = {
-        month
-        for months in summary.months.values()
-        for month, total in months.items()
-        if total["before"] != total["after"]
-    }
+    """Those of which it changes rows."""
     closed = MonthClose.objects.filter(withdrawn_at=None).values_list("month", flat=True).order_by("month")
-    return [f"{month:%B %Y}" for month in closed if f"{month:%Y-%m}" in changed]
+    return [f"{month:%B %Y}" for month in closed if f"{month:%Y-%m}" in summary.touched]
 
 
 def run(upload: Upload, **how: Any) -> Summary:

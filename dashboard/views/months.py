@@ -29,13 +29,13 @@ def beside(
 
     asked: what the address names, which may be no month.
     """
-    is_none = asked and month_named(asked) is None
+    wrong = f"“{asked[:20]}” is no month from {FIRST_DAY:%Y-%m} to {LAST_DAY:%Y-%m}. This is {month:%B %Y}."
     before, after = shift_month(month, -1), shift_month(month, 1)
     return {
         "before": link(before, address),
         "after": link(after, address) if last is None or after <= last else None,
         "value": f"{month:%Y-%m}",
-        "wrong": f"“{asked[:20]}” is no month like 2025-03. This is {month:%B %Y}." if is_none else "",
+        "wrong": wrong if asked and month_named(asked) is None else "",
     }
 
 

@@ -35,21 +35,33 @@
     const fold = preset && folding(form);
     fold?.(!form.querySelector(".field-error") && !(dates.length && isCustom()));
 
-    // Keys step through a list: each step is a change, and the last one applies on Enter or on leaving.
-    let byKeys = false;
+    // Where a key changes a closed list at once, it is stepped through: the last step applies on Enter or
+    // on leaving. Where keys open the list, its change comes later.
+    const ATONCE = 100; // ms
+    let pressed = -ATONCE;
     let stepped = false;
-    form.addEventListener("pointerdown", () => (byKeys = false));
+    const apply = () => {
+      stepped = false;
+      form.requestSubmit();
+    };
     form.addEventListener("keydown", (event) => {
       if (!event.target.matches("select")) return;
-      byKeys = event.key !== "Enter" && event.key !== " " && !event.altKey;
+      if (event.key !== "Enter" && event.key !== " ") pressed = event.timeStamp;
       if (event.key !== "Enter" || !stepped) return;
       event.preventDefault();
-      form.requestSubmit();
+      apply();
     });
-    form.addEventListener("focusout", () => stepped && form.requestSubmit());
+    form.addEventListener("focusout", () => stepped && form.checkValidity() && apply());
+    window.addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      form.reset();
+      stepped = false;
+      if (preset) showDates();
+    });
 
     form.addEventListener("change", (event) => {
       if (!event.target.matches("select")) return;
+      const byKeys = event.timeStamp - pressed < ATONCE;
       stepped = byKeys;
       if (event.target === preset && dates.length) {
         showDates();
@@ -60,7 +72,7 @@
           return;
         }
       }
-      if (!stepped) form.requestSubmit();
+      if (!stepped) apply();
     });
     form.addEventListener("formdata", ({ formData }) => {
       for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
