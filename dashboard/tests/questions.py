@@ -140,7 +140,7 @@ def of_jobs(client: Client, one: Question) -> Iterator[str]:
     total = sum(spent, Decimal(0))
     file = file_of(client, one)
     listed = words(client.get("/jobs/", one.asked))
-    told = re.search(r"<p>([\d,]+) jobs, <b>([\d,.]+) h", listed)
+    told = re.search(r"<p>([\d,]+) jobs?, <b>([\d,.]+) h", listed)
     count = int(told[1].replace(",", "")) if told else 0
     in_file = sum((Decimal(row["job_gpu_hours"] or 0) for row in file), Decimal(0))
     drawn = of_chart(client.get("/teams/", one.asked | {"sort": ""}), "hours")
