@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -47,51 +47,47 @@ UNSEEN = (AuditEvent, SignInTry, SentDigest, Upload, UploadPart, DataWrite)
 
 State = Hashable
 
+# By the names of connections; None: each look is a new one.
+_found: ContextVar[dict[str, State | None] | None] = ContextVar("states", default=None)
 
-_asked: ContextVar[dict[str, State | None] | None] = ContextVar("states", default=None)
+
+@contextmanager
+def going_by(states: dict[str, State | None] | None) -> Iterator[None]:
+    token = _found.set(states)
+    try:
+        yield
+    finally:
+        _found.reset(token)
 
 
 def ask_once(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Middleware: all of a request that changes nothing goes by the state that it found first."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        token = _asked.set({} if request.method in SAFE else None)
-        try:
+        with going_by({} if request.method in SAFE else None):
             return get_response(request)
-        finally:
-            _asked.reset(token)
 
     return middleware
 
 
-@contextmanager
-def asked_anew() -> Iterator[None]:
+def asked_anew() -> AbstractContextManager[None]:
     """Within a request that takes long: by the state that each look finds."""
-    token = _asked.set(None)
-    try:
-        yield
-    finally:
-        _asked.reset(token)
+    return going_by(None)
 
 
-@contextmanager
-def untold(connection: Any) -> Iterator[None]:
+def untold(connection: Any) -> AbstractContextManager[None]:
     """In a transaction that sees one moment for its whole length: nothing that others remember is of that."""
-    token = _asked.set({connection.alias: None})
-    try:
-        yield
-    finally:
-        _asked.reset(token)
+    return going_by({connection.alias: None})
 
 
 def state(connection: Any) -> State | None:
     """None where it cannot be told: within a transaction on SQLite, or where not every write is noted."""
-    asked = _asked.get()
-    if asked is None:
+    found = _found.get()
+    if found is None:
         return present_state(connection)
-    if connection.alias not in asked:
-        asked[connection.alias] = present_state(connection)
-    return asked[connection.alias]
+    if connection.alias not in found:
+        found[connection.alias] = present_state(connection)
+    return found[connection.alias]
 
 
 def present_state(connection: Any) -> State | None:

@@ -257,3 +257,8 @@ def test_any_entry_comes_back_as_it_was(client, finance, as_of, made, price):
     assert take_in(content).committed
     assert entries_file(client) == content
     assert file_of(client, "/costs/") == before
+
+
+def test_where_nothing_is_recovered_no_empty_file_is_offered(reader):
+    make_commitment("8", "2025-01-01", "2025-12-31")
+    assert "_export" not in reader.get("/contracts/", MARCH).content.decode()

@@ -67,6 +67,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         entry_files=asked.links_to_file(ENTRIES),
         table=asked.one_page(table),
         sums=sums(found),
+        exports=asked.export_links() if found.recoveries else [],
         actions=actions(request.user),
         how=hows(asked, found),
     )
