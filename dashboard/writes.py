@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -70,14 +70,18 @@ def ask_once(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callabl
     return middleware
 
 
-def asked_anew() -> AbstractContextManager[None]:
+@contextmanager
+def asked_anew() -> Iterator[None]:
     """Within a request that takes long: by the state that each look finds."""
-    return going_by(None)
+    with going_by(None):
+        yield
 
 
-def untold(connection: Any) -> AbstractContextManager[None]:
+@contextmanager
+def untold(connection: Any) -> Iterator[None]:
     """In a transaction that sees one moment for its whole length: nothing that others remember is of that."""
-    return going_by({connection.alias: None})
+    with going_by({connection.alias: None}):
+        yield
 
 
 def state(connection: Any) -> State | None:
