@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ..access import User, may_add, may_administer, viewing
 from ..clock import today
-from ..closing import Refused, amounts_of, changed_meanwhile, check_may_be_closed, close_month, withdraw
+from ..closing import Refused, amounts_of, check_may_be_closed, close_month, withdraw
 from ..filters import query
 from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Rate, Team
-from ..money import cents, usd
+from ..money import usd
 from ..periods import in_words
-from ..remembered import digest
 from ..reports import closing
 from ..reports.accruals import proposals
 from ..reports.closed_statement import close_in_force, kind_of
@@ -37,15 +34,14 @@ from ..reports.sharing import IDLE_VIEWS
 from ..scope import Scope, Span, shift_month
 from ..templatetags import ui
 from .asked import Asked, figure
+from .expected import fields, seen_of, typed_in
 from .kept import kept
 from .months import beside, month_named
 
 RESTATED = "restated"
 RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
 ELSEWHERE = "Written by another program, or moved by a setting"
-MOST_DIGITS, LONGEST = 11, 20
 MOST_NAMED = 6
-FIELD, WAS = "usd-", "was-"
 
 
 def may_close(user: User) -> bool:
@@ -129,7 +125,7 @@ def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
     check_may_be_closed(first)
     scope = asked.scope
     found = to_close(first, scope.basis, scope.idle, asked.names)
-    expected = typed_in(request, first, proposed(asked, first, found))
+    expected = typed_in(request.POST, first, proposed(asked, first, found))
     note = " ".join(request.POST.get("note", "").split())[:255]
     seen = request.POST.get("seen", "")
     close = close_month(first, request.user, scope.basis, scope.idle, expected, note, seen)
@@ -142,45 +138,6 @@ def take_back(request: HttpRequest, first: date) -> None:
         raise Refused(f"{first:%B %Y} is not closed.")
     withdraw(close, request.user, " ".join(request.POST.get("reason", "").split())[:255])
     messages.warning(request, f"The close of {first:%B %Y} is withdrawn. It can be closed anew.")
-
-
-def typed_in(request: HttpRequest, first: date, proposals: Iterable[Expected]) -> list[Expected]:
-    """The proposals with the amounts that the form brings; raises Refused, also where it had others."""
-    asked_for = {field_of(one): one for one in proposals}
-    if request.POST.get("proposed", "") != seen_of(asked_for.values()):
-        raise changed_meanwhile(first)
-    found = []
-    for name, one in asked_for.items():
-        typed = request.POST.get(name, "").replace(",", "").replace("$", "").strip()
-        amount = amount_of(typed or "0", one)
-        changed = cents(amount) != one.cents
-        reason = f"typed in; {one.reason}" if changed else one.reason
-        found.append(Expected(one.provider, one.gpu_type, cents(amount), reason))
-    return found
-
-
-def seen_of(proposals: Iterable[Expected]) -> str:
-    """Another text for other proposals."""
-    return digest(*((one.hardware, one.cents, one.reason) for one in proposals)).hex()
-
-
-def field_of(one: Expected) -> str:
-    """The name of its field: of what it is, since by its place it would be another's when a bill comes."""
-    return f"{FIELD}{quote(one.provider, safe='')}/{quote(one.gpu_type, safe='')}"
-
-
-def amount_of(typed: str, one: Expected) -> Decimal:
-    try:
-        amount = Decimal(typed) if typed.isascii() and len(typed) <= LONGEST else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or amount.adjusted() > MOST_DIGITS or has_mills(amount):
-        raise Refused(f"{one.provider} {one.gpu_type}: “{typed[:20]}” is no amount in dollars and cents.")
-    return amount.quantize(Decimal("0.01"))
-
-
-def has_mills(amount: Decimal) -> bool:
-    return amount != amount.quantize(Decimal("0.01"))
 
 
 # What would be frozen
@@ -216,11 +173,7 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
         seen=found.seen,
         note=typed.get("note", ""),
         difference=found.whole.difference,
-        expected=[
-            {"one": one, "usd": usd(one.cents), "name": name, "typed": what_was_typed(typed, name, one)}
-            for one in expected
-            for name in [field_of(one)]
-        ],
+        expected=fields(typed, expected),
         proposed=seen_of(expected),
         open_days=open_days(asked, first),
         without_bill=without_bill(asked, first),
@@ -232,12 +185,6 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
         exports=[],
     )
     return render(asked.request, "dashboard/closing_review.html", context, status=status)
-
-
-def what_was_typed(form: QueryDict, name: str, one: Expected) -> str:
-    """The proposal, unless somebody had put something else in the place of the one that was there."""
-    typed = form.get(name)
-    return f"{usd(one.cents)}" if typed is None or typed == form.get(WAS + name) else typed
 
 
 def why_not(first: date) -> str:
