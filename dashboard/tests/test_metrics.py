@@ -31,6 +31,24 @@ def test_a_wrong_token_is_refused_and_told(client, settings, monkeypatch):
     assert [event.subject for event in AuditEvent.objects.all()] == ["/metrics"] * 4
 
 
+def test_the_use_of_the_token_is_told_once_a_day_for_each_address(client, settings, monkeypatch, as_of):
+    settings.HELIOX_METRICS_TOKEN = TOKEN
+    monkeypatch.setattr("dashboard.views.metrics.USED", {})
+    monkeypatch.setattr("dashboard.metrics.page", lambda *more: b"")
+    monkeypatch.setattr("dashboard.metrics.answered", lambda *args: None)
+    for moment, address in (
+        ("2025-03-01 12:00", "10.0.0.1"),
+        ("2025-03-01 12:01", "10.0.0.1"),
+        ("2025-03-01 12:02", "10.0.0.2"),
+        ("2025-03-02 12:00", "10.0.0.1"),
+    ):
+        as_of(moment)
+        got = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, REMOTE_ADDR=address)
+        assert got.status_code == 200
+    told = AuditEvent.objects.order_by("pk").values_list("action", "subject", "address")
+    assert list(told) == [("token", "/metrics", f"10.0.0.{n}") for n in (1, 2, 1)]
+
+
 def test_workers_count_together(tmp_path):
     """Two processes of one server, asked by a third; in processes of their own, as counting is for ever."""
     environment = {"PATH": os.environ["PATH"], "HELIOX_DEBUG": "1", "HELIOX_METRICS_TOKEN": TOKEN}

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
 from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import metrics
+from .. import audit, current, metrics
 from ..clock import today
 from ..models import AuditEvent, GpuTimeChange
 from ..naming import Names
 from ..reports.freshness import Freshness
 
 MOST_COUNTED = 100_000
+USED: dict[str, date] = {}  # by this process
 OUTCOMES = {"imported": "committed", "import refused": "refused", "undone": "undone"}
 
 
@@ -33,7 +37,16 @@ def page(request: HttpRequest) -> HttpResponse:
         raise Http404
     if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
         raise PermissionDenied("Without its token, /metrics tells nothing.")
+    tell_of_use(current.asker().address)
     return HttpResponse(metrics.page(Stored()), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def tell_of_use(address: str) -> None:
+    """Once a day for each address that has it; a database that takes nothing in is told of all the same."""
+    if USED.get(address) != today():
+        USED[address] = today()
+        with suppress(DatabaseError), transaction.atomic():
+            audit.record("token", "/metrics")
 
 
 class Stored:
