@@ -19,6 +19,7 @@ from django.db.models import Model
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from psycopg.errors import QueryCanceled
 
+from . import frozen
 from .replica import OUT_OF_REACH, PRIMARY, REPLICA, Replica, position_written
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,7 +62,8 @@ def at_leisure() -> Iterator[None]:
         return
     before = replaced(LIMITS, ("0", "0"))
     try:
-        yield
+        with frozen.serving(False):
+            yield
     finally:
         with suppress(DatabaseError):  # a rollback has set them back, or the connection is gone
             replaced(LIMITS, before)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from . import outages
+from . import frozen, outages
 from .access import may_import
 from .views.errors import unavailable
 
@@ -44,7 +44,8 @@ def wait_for_no_one_gone(get_response: Callable[[HttpRequest], HttpResponse]) ->
     def middleware(request: HttpRequest) -> HttpResponse:
         if outages.gone.is_known():
             return unavailable(request, outages.OTHERWISE)
-        response = get_response(request)
+        with frozen.serving():
+            response = get_response(request)
         if connection.connection is not None and response.status_code != 503:
             outages.gone.is_over()
         return response

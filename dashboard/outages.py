@@ -70,7 +70,10 @@ class Gone:
     def note(self, error: BaseException | None) -> None:
         """That all connections are in use is another matter."""
         if any(isinstance(one, PoolTimeout) for one in chain(error)) and not pool_is_full():
-            self.again_at = monotonic() + self.SPARED
+            self.stands_still()
+
+    def stands_still(self) -> None:
+        self.again_at = monotonic() + self.SPARED
 
     def is_known(self) -> bool:
         with self.lock:

@@ -277,7 +277,9 @@ def postgresql(config: dict, url: str) -> dict:
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
     # No pool under test: it would hold connections to a database that is to be dropped.
-    pool = {} if TESTING else {"pool": POOL}
+    from dashboard.frozen import Watched
+
+    pool = {} if TESTING else {"pool": POOL | {"connection_class": Watched}}
     config["OPTIONS"] = REACHING | pool | config.get("OPTIONS", {})
     return config
 

@@ -20,6 +20,7 @@ REAL = PROJECT.parent / "shared" / "data"
 numbers = count(1)
 # What only PostgreSQL has is no test that SQLite skips.
 ONLY_POSTGRESQL = [
+    "test_frozen_postgresql.py",
     "test_import_plans.py",
     "test_late_indexes_postgresql.py",
     "test_limits_postgresql.py",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,3 +83,17 @@ def new_database(folder: Path, like: str = "") -> Iterator[str]:
         yield f"postgres://{sign_in}@{quote(place['HOST'], safe='')}{port}/{name}"
     finally:
         ask(DEFAULT_DB_ALIAS, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def standing_still(server: Any) -> Iterator[None]:
+    """A PostgreSQL with all its processes, as on a machine that hangs."""
+    parent = server.process.pid
+    family = [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+    for one in family:
+        os.kill(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in family:
+            os.kill(one, signal.SIGCONT)
