@@ -229,6 +229,11 @@ def allowed_hosts() -> list[str]:
                 "HELIOX_DEBUG shows settings and code to whoever finds an error, so it is for this machine "
                 "only: unset it in production, or unset HELIOX_ALLOWED_HOSTS."
             )
+        if HELIOX_DEMO and not TESTING:
+            raise ImproperlyConfigured(
+                "HELIOX_DEMO has sign-ins that everybody knows, so it is for this machine only: unset it in "
+                "production, or unset HELIOX_ALLOWED_HOSTS."
+            )
     if LOCAL:
         return [*hosts, "localhost", "127.0.0.1", "[::1]"]
     if not hosts:

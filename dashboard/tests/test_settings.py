@@ -54,6 +54,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
         ({"HELIOX_DEBUG": "1"}, "it is for this machine only"),
+        ({"HELIOX_DEMO": "1"}, "sign-ins that everybody knows"),
         ({"HELIOX_SITE_URL": "heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
         ({"HELIOX_SITE_URL": "http://heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
         ({"HELIOX_SITE_URL": "https://heliox.example.com/x"}, "HELIOX_SITE_URL is not understood"),
