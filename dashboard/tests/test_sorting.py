@@ -32,6 +32,7 @@ PAGES = (
     "/contracts/",
     "/waste/",
     "/reconcile/?view=match",
+    "/data-quality/?quality=unmatched-accounts",
 )
 
 
