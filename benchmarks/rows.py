@@ -46,8 +46,8 @@ ROWS = (
         "10 the form with its eight menus, 7 the table with its heading, 3 the menu; the rest is a dozen "
         "small questions: who is signed in, which names and days there are, how many jobs and hours. To find "
         "and read the fifty jobs takes the database 2 ms. 15 ms would take another way to make HTML than "
-        "Django's templates and forms, or pages that are kept. Of 365 days the hours and jobs of each day, team "
-        "and GPU type are added up, of which there are more where there are more jobs.",
+        "Django's templates and forms, or pages that are kept. Of 365 days the hours and jobs of each day, "
+        "team and GPU type are added up, of which there are more where there are more jobs.",
     ),
     Row(
         3,
@@ -82,8 +82,8 @@ ROWS = (
         files.exported,
         elsewhere="Superset 0.018 and 1.6 GB; csv module 0.03",
         limit="\\copy takes the rows as they lie; ours come as the page has them, newest first, which costs "
-        "\\copy itself a fifth of its speed; ours is as quick as that at one million, and at ten million takes a "
-        "quarter longer, for the display names, instants and GPU-hours of each line.",
+        "\\copy itself a fifth of its speed; ours is as quick as that at one million, and at ten million "
+        "takes a quarter longer, for the display names, instants and GPU-hours of each line.",
     ),
     Row(
         8,
