@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ..models.calendar import FIRST_DAY, LAST_DAY
 from .base import YEARS
 
 
@@ -43,11 +42,6 @@ def one_line(name: str) -> str:
     if any(not char.isprintable() and not char.isspace() for char in name):
         raise ValidationError("Leave out control characters and marks of text direction.")
     return " ".join(name.split())
-
-
-def check_day(day: date | None) -> None:
-    if day and not FIRST_DAY <= day <= LAST_DAY:
-        raise ValidationError(f"Give a day between {FIRST_DAY} and {LAST_DAY}.")
 
 
 def check_year(moment: datetime | None) -> None:

@@ -9,11 +9,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from ..clock import now
+from ..filters import check_day
 from ..models import CostSnapshot, Job, UsageSnapshot
 from ..models.entities import KNOWN_STATUSES
 from ..naming import Names
 from .base import DateAndTime
-from .fields import check_day, check_year, one_line
+from .fields import check_year, one_line
 
 CELL = {"date", "provider", "gpu_type"}
 FINISHED = ("completed", "failed", "cancelled")

@@ -14,12 +14,13 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from ..filters import check_day
 from ..models import Invoice
 from ..models.names import name_key
 from ..naming import Names
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
-from .fields import check_day, one_line, suggest
+from .fields import one_line, suggest
 from .filters import names_of
 
 AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")

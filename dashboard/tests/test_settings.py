@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ..frozen import Watched
 from .conftest import PROJECT
 
 SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
@@ -140,6 +141,7 @@ def test_postgresql_is_pooled_in_service(read: Any) -> None:
     url = "postgres://me@%2Ftmp%2FSocket/heliox?sslmode=disable"
     database = read(**PRODUCTION, DATABASE_URL=url)["DATABASES"]["default"]
     assert database["OPTIONS"]["pool"]["max_size"] == 8
+    assert database["OPTIONS"]["pool"]["connection_class"] is Watched
     assert database["OPTIONS"]["sslmode"] == "disable"
     assert database["CONN_HEALTH_CHECKS"]
     assert database["HOST"] == "/tmp/Socket"

@@ -170,11 +170,9 @@ class Asked:
         if not live:
             return f"… ({len(providers)} providers)"
         first, last = live[0], live[-1]
-        days = f"{day_in_words(first.through)} ({first.provider})"
+        days = day_in_words(last.through)
         if first.through < last.through:
-            days += f" to {day_in_words(last.through)} ({last.provider})"
-        else:
-            days = day_in_words(last.through)
+            days = f"{day_in_words(first.through)} ({first.provider}) to {days} ({last.provider})"
         late = len(providers) - len(live)
         return f"{days}, {len(providers)} providers{f', {late} late' if late else ''}"
 

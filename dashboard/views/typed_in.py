@@ -15,8 +15,9 @@ from django.http import HttpRequest
 
 from ..access import User
 from ..admin import history
-from ..admin.fields import check_day, one_line
+from ..admin.fields import one_line
 from ..admin.invoices import Dollars, stored_invoices
+from ..filters import check_day
 from ..models import Invoice
 from ..naming import Names
 from ..periods import day_in_words
