@@ -29,7 +29,7 @@ def test_the_same_indexes_are_there_afterwards_and_the_sums_are_right(monkeypatc
     assert indexes() == before
     assert Job.objects.count() == 6
     assert not list(rollups.verify())
-    assert triggers.are_there(connection)
+    assert triggers.are_there(connection) and typed.are_there(connection)
     make_job()
     assert not list(rollups.verify()), "triggers note again"
 
