@@ -33,9 +33,8 @@ class Rule:
 
 
 def rules(model: type[models.Model]) -> list[Rule]:
-    return [
-        Rule(field.column, *said) for field in model._meta.local_concrete_fields if (said := condition(field))
-    ]
+    said = {field.column: condition(field) for field in model._meta.local_concrete_fields}
+    return [Rule(column, one[0], one[1]) for column, one in said.items() if one]
 
 
 def condition(field: Any) -> tuple[str, str] | None:
@@ -47,7 +46,10 @@ def condition(field: Any) -> tuple[str, str] | None:
     if isinstance(kind, DateTimeField):
         day = "substr({0}, 1, 10)"
         time = "datetime({0}) IS NOT NULL AND substr({0}, 12, 2) < '24'"
-        return f"date({day}, '+0 days') = {day} AND {{0}} > '0001' AND {time}", "a time such as 2025-03-01 12:00:00"
+        return (
+            f"date({day}, '+0 days') = {day} AND {{0}} > '0001' AND {time}",
+            "a time such as 2025-03-01 12:00:00",
+        )
     if isinstance(kind, DateField):
         return "date({0}, '+0 days') = {0} AND {0} > '0001'", "a day such as 2025-03-01"
     if isinstance(kind, UUIDField):

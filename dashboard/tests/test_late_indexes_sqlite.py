@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection, transaction
 
-from .. import late_indexes, rollups
+from .. import late_indexes, rollups, typed
 from ..ingest import jobs
 from ..models import Job
 from ..rollups import triggers
