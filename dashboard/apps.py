@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class DashboardConfig(AppConfig):
@@ -17,6 +17,8 @@ class DashboardConfig(AppConfig):
         error_reports.begin()
         post_migrate.connect(keep_roll_ups, sender=self)
         post_migrate.connect(note_writes, sender=self)
+        pre_migrate.connect(let_columns_change, sender=self)
+        post_migrate.connect(refuse_what_no_page_could_read, sender=self)
 
 
 def keep_roll_ups(using: str, **kwargs: Any) -> None:
@@ -44,3 +46,19 @@ def note_writes(using: str, **kwargs: Any) -> None:
     from . import writes
 
     writes.install(connections[using])
+
+
+def let_columns_change(using: str, **kwargs: Any) -> None:
+    from django.db import connections
+
+    from . import typed
+
+    typed.drop(connections[using])
+
+
+def refuse_what_no_page_could_read(using: str, **kwargs: Any) -> None:
+    from django.db import connections
+
+    from . import typed
+
+    typed.install(connections[using])

@@ -27,7 +27,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from . import late_indexes, rollups, workers, writes
+from . import late_indexes, rollups, typed, workers, writes
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
@@ -249,6 +249,18 @@ def recounted() -> Findings:
 # What is stored
 
 
+def values() -> Findings:
+    """PostgreSQL keeps to the types of its columns by itself."""
+    if connection.vendor == "postgresql":
+        return
+    there = typed.are_there(connection)
+    found = "what no page could read is refused" if there else "the triggers that refuse them are missing"
+    yield told("values", found, "Run manage.py roll_up --rebuild.", bad=not there)
+    for column, count in typed.unreadable(connection):
+        todo = "Mend or delete these rows by SQL: pages that read them fail."
+        yield told("values", f"{count:,} in {column} cannot be read", todo, bad=True)
+
+
 def data() -> Findings:
     names = Names.load()
     freshness = Freshness.load(names)
@@ -306,6 +318,7 @@ CHECKS: list[Callable[[], Findings]] = [
     migrations,
     indexes,
     roll_ups,
+    values,
     data,
     backups,
     what_grows,

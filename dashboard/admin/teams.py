@@ -50,7 +50,7 @@ class Loss:
 def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
     teams = list(teams)
     picked = rollups.Picked(teams=[team.pk for team in teams])
-    counts = dict(rollups.count_by(["team"], picked, names))
+    counts: dict[Any, int] = dict(rollups.count_by(["team"], picked, names))
     time = {team: gpu_time.hours(spent) for team, spent in rollups.spent_by(["team"], picked, names)}
     mapped = [
         team

@@ -11,7 +11,7 @@ from typing import IO
 from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, transaction
 
-from .. import audit, moving, rollups, writes
+from .. import audit, moving, rollups, typed, writes
 from ..rollups import triggers
 from . import programs
 from .making import opened
@@ -102,6 +102,7 @@ def mended_roll_ups(manifest: Manifest) -> list[str]:
     if not triggers.are_there(connection):
         triggers.install(connection)
     writes.install(connection)
+    typed.install(connection)
     if not any(rollups.verify()):
         return ["The roll-ups agree with the jobs."]
     rollups.rebuild()

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .. import gpu_time, late_indexes, rollups
+from .. import gpu_time, late_indexes, rollups, typed
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
@@ -254,6 +254,7 @@ class JobPlan:
     def merge_noted(self, run: ImportRun) -> None:
         if self.are_many_for_one_writer():
             late_indexes.leave_for_later(Job, self.jobs("inserted"))
+            typed.drop(connection)
             noted = noting.noted_at_once(connection, "SELECT id FROM staged_jobs WHERE fate = 'updated'")
         else:
             noted = noting.noted(connection, "SELECT id FROM staged_jobs WHERE fate <> 'unchanged'")
@@ -261,6 +262,7 @@ class JobPlan:
             for done, total in merge(run):
                 self.progress("Writing", done, total)
                 self.way.rest()
+        typed.install(connection)
 
     def are_many_for_one_writer(self) -> bool:
         """So that others on SQLite would wait long until they can write."""

@@ -16,7 +16,7 @@ from . import shared_months
 from .allocation import IDLE, UNUSED, CellPool, wanted
 from .billed import Billed
 from .idle import idle_cents
-from .outcomes import LOST, Outcome, by_outcome
+from .outcomes import Outcome, by_outcome
 
 Days = dict[date, Counter[str]]  # cents by FAILED, CANCELLED, IDLE and UNUSED
 
@@ -37,13 +37,14 @@ def in_whole_months(span: Span) -> Span:
 
 def by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, Days]:
     months = by_outcome(names, scope, billed)
-    return {month: by_day(one.shared.pools, one.outcomes, scope) for month, one in months.items()}
+    return {month: by_day(one.shared.pools, one.lost, scope) for month, one in months.items()}
 
 
-def by_day(pools: Iterable[CellPool], parts: Iterable[Outcome], scope: Scope) -> Days:
+def by_day(pools: Iterable[CellPool], lost: Iterable[Outcome], scope: Scope) -> Days:
+    """lost: what failed or was cancelled, of whatever team and model."""
     days: defaultdict[date, Counter[str]] = defaultdict(Counter)
-    for part in parts:
-        if part.status in LOST and wanted(part, scope):
+    for part in lost:
+        if wanted(part, scope):
             days[part.day][part.status] += part.cents or 0
     for pool in [] if is_narrowed(scope) else pools:
         days[pool.cell[0]][IDLE] += idle_cents(pool)

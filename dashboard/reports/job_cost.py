@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
 
 from .. import gpu_time
-from ..clock import today
+from ..clock import now, today, today_by
 from ..models import Job
+from ..models.calendar import midnight
 from ..money import to_cents, usd
 from ..naming import Names
+from ..remembered import until_written
+from ..rollups.asking import is_over
 from ..scope import ONE_DAY, Scope, Span
 from .allocation import USE, CellPool, allocate, cell_pools
 from .freshness import Freshness
-from .job_time import jobs_of
+from .job_time import jobs_of, picked
 from .prices import PRICE_AGE, Hardware, Priced, Prices, priced_cells
 from .sharing import Pool, spread
 
@@ -187,34 +190,82 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
 
     Amounts are before whole cents are shared out: a job's own page may differ by a cent a day.
     """
-    jobs = list(jobs_of(scope, names).running().select_related("team").only(*TOLD))
-    jobs = [job for job in jobs if gpu_time.end_of_run(job)]
-    if not jobs:
-        return []
-    first = (min(job.start_time.date() for job in jobs if job.start_time) - PRICE_AGE).replace(day=1)
-    freshness = Freshness.load(names)
-    # Later days have no price yet, and those that are not over would be worked out each time.
-    closed = max((one.through for one in freshness.providers), default=first)
-    priced = Span.inclusive(first, max(first, closed))
-    all_hardware = scope.but(providers=(), gpu_types=()).over(priced)
-    prices = Prices.of(priced_cells(all_hardware, names), freshness)
-    found = [running_job(job, prices, names) for job in jobs]
+    at = now()
+    found = [one.as_of(at) for one in known_before_today(scope, names) if one.since <= at]
     return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
 
 
-def running_job(job: Job, prices: Prices, names: Names) -> RunningJob:
-    hardware = names.provider(job.provider), names.gpu_type(job.gpu_type)
-    price = prices.latest(hardware, today())
-    billed = waiting = Decimal(0)
-    pieces = pieces_of(job, names)
-    for day, microseconds in pieces.items():
-        known = prices.on(hardware, day)
-        if known is not None:
-            billed += known * gpu_time.hours(microseconds)
-        elif (then := prices.latest(hardware, day)) is not None:
-            waiting += then * gpu_time.hours(microseconds)
-    spent = gpu_time.hours(sum(pieces.values()))
-    if price is None and not billed and not waiting:
-        return RunningJob(job, spent, None, None, None)
-    hourly = None if price is None else price * job.gpu_count
-    return RunningJob(job, spent, hourly, to_cents(billed + waiting), to_cents(waiting))
+@dataclass(frozen=True, slots=True)
+class BeforeToday:
+    """What a running job came to before today by its provider's clock, and by what its further hours count.
+
+    since: when today or the job itself began. billed, waiting: USD until then, not rounded; the rates are
+    those of a GPU-hour of today, of which one is 0. price: what another hour costs, None where unknown.
+    """
+
+    job: Job
+    since: datetime
+    microseconds: int
+    billed: Decimal
+    waiting: Decimal
+    billed_rate: Decimal
+    waiting_rate: Decimal
+    price: Decimal | None
+
+    def as_of(self, at: datetime) -> RunningJob:
+        today = gpu_time.gpu_microseconds(at - self.since, self.job.gpu_count)
+        spent, hours = gpu_time.hours(self.microseconds + today), gpu_time.hours(today)
+        billed, waiting = self.billed + self.billed_rate * hours, self.waiting + self.waiting_rate * hours
+        if self.price is None and not billed and not waiting:
+            return RunningJob(self.job, spent, None, None, None)
+        hourly = None if self.price is None else self.price * self.job.gpu_count
+        return RunningJob(self.job, spent, hourly, to_cents(billed + waiting), to_cents(waiting))
+
+
+def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
+    """Of each running job, also of one that begins later than now."""
+    freshness = Freshness.load(names)
+    # Later days have no price yet, and those that are not over would be worked out each time.
+    closed = max((one.through for one in freshness.providers), default=today())
+
+    def read() -> list[BeforeToday]:
+        jobs = list(jobs_of(scope, names).running().select_related("team").only(*TOLD))
+        if not jobs:
+            return []
+        first = (min(began(job) for job in jobs).date() - PRICE_AGE).replace(day=1)
+        all_hardware = scope.but(providers=(), gpu_types=()).over(Span.inclusive(first, max(first, closed)))
+        prices = Prices.of(priced_cells(all_hardware, names), freshness)
+        return [before_today(job, prices, names) for job in jobs]
+
+    if scope.q or scope.quality or not is_over(Span.inclusive(closed, closed), names):
+        return read()
+    days = today(), *(today_by(clock) for clock in sorted(names.spellings_by_clock()))
+    return until_written(("running", picked(scope, names).as_key(), scope.basis, scope.idle, days), read)
+
+
+def began(job: Job) -> datetime:
+    assert job.start_time
+    return job.start_time
+
+
+def before_today(job: Job, prices: Prices, names: Names) -> BeforeToday:
+    hardware, clock = (names.provider(job.provider), names.gpu_type(job.gpu_type)), names.clock(job.provider)
+    this_day = today_by(clock)
+    since = max(began(job), midnight(this_day, clock))
+    pieces = gpu_time.split_by_day(began(job), since, job.gpu_count, clock)
+    rates = [(*rates_of(prices, hardware, day), gpu_time.hours(us)) for day, us in pieces]
+    return BeforeToday(
+        job,
+        since,
+        sum(us for _, us in pieces),
+        sum((billed * hours for billed, _, hours in rates), Decimal(0)),
+        sum((waiting * hours for _, waiting, hours in rates), Decimal(0)),
+        *rates_of(prices, hardware, this_day),
+        prices.latest(hardware, today()),
+    )
+
+
+def rates_of(prices: Prices, hardware: Hardware, day: date) -> tuple[Decimal, Decimal]:
+    """USD of a GPU-hour as billed, and as estimated where the day is not closed."""
+    known = prices.on(hardware, day)
+    return (Decimal(0), prices.latest(hardware, day) or Decimal(0)) if known is None else (known, Decimal(0))

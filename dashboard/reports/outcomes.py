@@ -12,7 +12,7 @@ from uuid import UUID
 from ..naming import Names
 from ..scope import Scope
 from . import shared_months
-from .allocation import UNBILLED, USE, Allocation, Share, Shared, Times, ToBeShared, job_times, wanted
+from .allocation import UNBILLED, USE, Allocation, Share, Shared, Times, ToBeShared, job_times
 from .billed import Billed
 from .sharing import spread
 
@@ -34,29 +34,64 @@ class Outcome(NamedTuple):
     cents: int | None
 
 
+class Summed(NamedTuple):
+    """Outcomes of some days added up. unbilled: of the GPU microseconds, those that stand on no bill."""
+
+    team: UUID
+    model: str
+    provider: str
+    gpu_type: str
+    status: str
+    microseconds: int
+    unbilled: int
+    cents: int
+    days: frozenset[date]
+
+
 class ByOutcome(NamedTuple):
-    """Whoever's shares, by model, and the same by what became of the jobs."""
+    """Whoever's shares, by model, and the same by what became of the jobs: all, those of LOST, and summed."""
 
     shared: Shared
     outcomes: list[Outcome]
+    lost: list[Outcome]
+    sums: list[Summed]
+
+    @classmethod
+    def of(cls, shared: Shared, by_status: Mapping[Place, Mapping[str, int]]) -> ByOutcome:
+        found = outcomes(shared.shares, by_status)
+        return cls(shared, found, [one for one in found if one.status in LOST], summed(found))
 
     def size(self) -> int:
-        return self.shared.size() + len(self.outcomes)
+        return self.shared.size() + len(self.outcomes) + len(self.sums)
 
 
-def shared_by_outcome(scope: Scope, names: Names) -> tuple[Allocation, list[Outcome]]:
-    """The bill by model, and each of its shares by what became of the jobs."""
-    share = partial(by_outcome, names)
-    months = shared_months.by_month("outcomes", scope, names, share, ByOutcome.size)
-    found = Allocation.of((month.shared for month in months), scope)
-    return found, [one for month in months for one in month.outcomes if wanted(one, scope)]
+def shared_by_outcome(scope: Scope, names: Names) -> tuple[Allocation, list[ByOutcome]]:
+    """The bill by model, and months of it by what became of the jobs, of whatever team and model."""
+    months = shared_months.by_month("outcomes", scope, names, partial(by_outcome, names), ByOutcome.size)
+    return Allocation.of((month.shared for month in months), scope), months
 
 
 def by_outcome(names: Names, scope: Scope, billed: Billed) -> dict[date, ByOutcome]:
     times = job_times(scope, names, ["model", "status"], scope.span)
     to_be, by_status = ToBeShared.of(scope, names, True, billed, times), times_by_status(times, names)
     shared = {month: Shared.of(part, by_model=True) for month, part in to_be.by_month(scope.span).items()}
-    return {month: ByOutcome(one, outcomes(one.shares, by_status)) for month, one in shared.items()}
+    return {month: ByOutcome.of(one, by_status) for month, one in shared.items()}
+
+
+def summed(outcomes: Iterable[Outcome]) -> list[Summed]:
+    groups: defaultdict[tuple[UUID, str, str, str, str], list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        groups[one.team, one.model, one.provider, one.gpu_type, one.status].append(one)
+    return [
+        Summed(
+            *of,
+            sum(one.microseconds for one in group),
+            sum(one.microseconds for one in group if one.cents is None),
+            sum(one.cents or 0 for one in group),
+            frozenset(one.day for one in group),
+        )
+        for of, group in groups.items()
+    ]
 
 
 def outcomes(shares: Iterable[Share], by_status: Mapping[Place, Mapping[str, int]]) -> list[Outcome]:

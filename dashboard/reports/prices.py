@@ -14,7 +14,8 @@ from typing import NamedTuple, Self
 from .. import gpu_time
 from ..money import usd
 from ..naming import Names
-from ..remembered import in_months
+from ..remembered import in_months, until_written
+from ..rollups.asking import is_over
 from ..scope import Scope
 from . import shared_months
 from .allocation import CellPool, cell_pools
@@ -42,8 +43,15 @@ class Priced(NamedTuple):
 
 def priced_cells(scope: Scope, names: Names) -> list[Priced]:
     """Every cell of the scope's days and hardware that has a price; whole months may be remembered."""
-    months = shared_months.by_month("prices", scope, names, partial(cells_by_month, names), len)
-    return [cell for month in months for cell in month]
+
+    def read() -> list[Priced]:
+        months = shared_months.by_month("prices", scope, names, partial(cells_by_month, names), len)
+        return [cell for month in months for cell in month]
+
+    if not is_over(scope.span, names):
+        return read()
+    asked = scope.span, scope.providers, scope.gpu_types, scope.basis, scope.idle
+    return until_written(("prices", *asked), read)
 
 
 def cells_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, list[Priced]]:

@@ -16,7 +16,7 @@ from ..models.calendar import midnight
 from ..naming import Names
 from ..remembered import until_written
 from ..scope import Scope
-from .job_cost import RunningJob, running_jobs
+from .job_cost import RunningJob, began, running_jobs
 from .job_time import jobs_of
 
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
@@ -84,11 +84,6 @@ def longest(running: Iterable[RunningJob]) -> list[RunningJob]:
     for one in sorted(running, key=lambda one: began(one.job)):
         by_kind.setdefault((one.job.team_id, one.job.model_name), one)
     return list(by_kind.values())[:MOST_KINDS]
-
-
-def began(job: Job) -> datetime:
-    assert job.start_time is not None
-    return job.start_time
 
 
 def runs_too_long(one: RunningJob, usual: dict[Kind, Usual]) -> Stuck | None:

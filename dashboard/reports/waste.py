@@ -15,13 +15,13 @@ from ..gpu_time import hours
 from ..money import usd
 from ..naming import Names
 from ..scope import Scope, Span
-from .allocation import DIRECT
+from .allocation import DIRECT, wanted
 from .compare import Change, Sides, change
 from .daily_waste import Days, added_up, by_day, daily_waste, is_narrowed
 from .idle import Idle, idle_gpus
 from .job_time import count_by
 from .known import Known
-from .outcomes import CANCELLED, COMPLETED, FAILED, LOST, Outcome, shared_by_outcome
+from .outcomes import CANCELLED, COMPLETED, FAILED, LOST, Summed, shared_by_outcome
 
 Jobs = Mapping[tuple[UUID, str, str, str], Counter[str]]  # by team, model, provider, GPU type; then status
 
@@ -43,11 +43,11 @@ class Lost:
     unbilled: int = 0
     days: set[date] = field(default_factory=set)
 
-    def add(self, one: Outcome) -> None:
+    def add(self, one: Summed) -> None:
         self.microseconds += one.microseconds
-        self.unbilled += one.microseconds if one.cents is None else 0
-        self.cents[one.status] += one.cents or 0
-        self.days.add(one.day)
+        self.unbilled += one.unbilled
+        self.cents[one.status] += one.cents
+        self.days |= one.days
 
     @property
     def is_billed(self) -> bool:
@@ -126,7 +126,7 @@ class Waste:
     which no job tells what became of them.
     """
 
-    outcomes: list[Outcome]
+    sums: list[Summed]
     jobs: Jobs
     idle: list[Idle] | None
     by_day: Days
@@ -136,12 +136,12 @@ class Waste:
     @classmethod
     def of(cls, scope: Scope, names: Names) -> Waste:
         scope = scope.but(idle="apart")
-        found, parts = shared_by_outcome(scope, names)
+        found, months = shared_by_outcome(scope, names)
         return cls(
-            parts,
+            [one for month in months for one in month.sums if wanted(one, scope)],
             numbers_of_jobs(scope, names),
             None if is_narrowed(scope) else idle_gpus(found.pools),
-            by_day(found.pools, parts, scope),
+            by_day(found.pools, (one for month in months for one in month.lost), scope),
             found.bill,
             sum(one.cents or 0 for one in found.shares if one.line == DIRECT),
         )
@@ -150,7 +150,7 @@ class Waste:
     def lost(self) -> list[Lost]:
         """The dearest first; also those without a bill yet, by their hours."""
         found: dict[tuple[UUID, str, str, str], Lost] = {}
-        for one in self.outcomes:
+        for one in self.sums:
             if one.status in LOST:
                 key = one.team, one.model, one.provider, one.gpu_type
                 if key not in found:
@@ -167,12 +167,12 @@ class Waste:
             one.completed += statuses[COMPLETED]
             one.failed += statuses[FAILED]
             one.cancelled += statuses[CANCELLED]
-        for part in self.outcomes:
+        for part in self.sums:
             one = found.setdefault((part.team, part.model), Runs(part.team, part.model))
-            one.cents += part.cents or 0
-            one.of_completed += part.cents or 0 if part.status == COMPLETED else 0
+            one.cents += part.cents
+            one.of_completed += part.cents if part.status == COMPLETED else 0
             one.microseconds += part.microseconds
-            one.unbilled += part.microseconds if part.cents is None else 0
+            one.unbilled += part.unbilled
         ended = [one for one in found.values() if one.cents or one.completed or one.failed or one.cancelled]
         return sorted(ended, key=lambda one: (-one.cents, one.team.int, one.model))
 
@@ -214,7 +214,7 @@ class Waste:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.outcomes or self.idle or self.jobs or self.bill)
+        return not (self.sums or self.idle or self.jobs or self.bill)
 
 
 def changed(now: Waste, scope: Scope, sides: Sides, names: Names) -> Change:

@@ -1,13 +1,11 @@
 """GPU time and jobs per day, summed ahead: kept exact by triggers, settled in batches, read by every page."""
 
-from .asking import by, models_by_team, spent_by
+from .asking import by, count, count_by, models_by_team, spent_by
 from .clocks import expect
 from .reading import (
     Picked,
     added,
     by_log,
-    count,
-    count_by,
     in_several_logs,
     pieces,
 )

@@ -12,7 +12,7 @@ from ..clock import today_by
 from ..naming import Names
 from ..remembered import by_month, digest, in_months, is_worth_it, part_of, until_written
 from ..scope import Span
-from .reading import Picked, asked_once, count_models, summed_by
+from .reading import Picked, asked_once, count_models, counted_by, summed_by
 from .stamps import known_by
 
 Rows = list[tuple[Any, ...]]
@@ -24,7 +24,7 @@ def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = No
     Providers and GPU types come as stored; fold them by `names`. Without "day" among the keys
     the job-days mean little. What comes by day may be remembered.
     """
-    question = summed_by_month if "day" in keys and is_worth_it(span) else summed_by
+    question = summed_by_month if "day" in keys and is_worth_it(span) else summed_at_once
     return asked_once(question, keys, picked, names, span)
 
 
@@ -33,17 +33,41 @@ def spent_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | Non
     return [(*row[: len(keys)], row[len(keys)]) for row in by(keys, picked, names, span)]
 
 
+def count_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> Rows:
+    """(one value per key …, jobs that overlap the span), each job once; all jobs without a span."""
+    return asked_once(counted, keys, picked, names, span)
+
+
+def count(picked: Picked, names: Names, span: Span | None = None) -> int:
+    return sum(jobs for (jobs,) in count_by([], picked, names, span))
+
+
 def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
     """How many different models the jobs that overlap the span are of."""
 
-    def counted() -> dict[UUID, int]:
+    def found() -> dict[UUID, int]:
         return count_models(picked, names, span)
 
-    return until_written(("models", picked.as_key(), span), counted) if is_over(span, names) else counted()
+    return until_written(("models", picked.as_key(), span), found) if is_over(span, names) else found()
+
+
+def counted(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Rows:
+    def found() -> Rows:
+        return counted_by(keys, picked, names, span)
+
+    known = span is None or is_over(span, names)
+    return until_written(("counted", keys, picked.as_key(), span), found) if known else found()
+
+
+def summed_at_once(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Rows:
+    def found() -> Rows:
+        return summed_by(keys, picked, names, span)
+
+    return until_written(("summed", keys, picked.as_key(), span), found) if is_over(span, names) else found()
 
 
 def is_over(span: Span | None, names: Names) -> bool:
-    """By every clock: no job comes to overlap it by the mere passing of time."""
+    """By every clock: no job comes to overlap it, or to run longer in it, by the mere passing of time."""
     clocks = ("UTC", *names.spellings_by_clock())
     return span is not None and all(today_by(clock) >= span.end for clock in clocks)
 

@@ -160,13 +160,6 @@ def added(keys: Sequence[str], *parts: list[tuple[Any, ...]]) -> list[tuple[Any,
     return [(*key, *sums) for key, sums in found.items() if any(sums)]
 
 
-def count_by(
-    keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None
-) -> list[tuple[Any, ...]]:
-    """(one value per key …, jobs that overlap the span), each job once; all jobs without a span."""
-    return asked_once(counted_by, keys, picked, names, span)
-
-
 def counted_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     return rows_of(keys, counting(keys, picked, names, span), ["jobs"])
 
@@ -210,10 +203,6 @@ def count_models(picked: Picked, names: Names, span: Span | None = None) -> dict
     with reading().cursor() as cursor:
         cursor.execute(f"SELECT team_id, COUNT(*) FROM ({sql}) AS models GROUP BY team_id", params)
         return {gpu_time.plain("team", team): number for team, number in cursor.fetchall()}
-
-
-def count(picked: Picked, names: Names, span: Span | None = None) -> int:
-    return sum(jobs for (jobs,) in count_by([], picked, names, span))
 
 
 # A job that began before the span counts on the span's first day, any other on its own.

@@ -35,6 +35,7 @@ ONLY_SQLITE = [
     *("test_browser_barriers.py", "test_browser_how.py", "test_browser_reading.py"),
     "test_late_indexes_sqlite.py",
     "test_plans_sqlite.py",
+    "test_typed_sqlite.py",
 ]
 collect_ignore = ONLY_SQLITE if connection.vendor == "postgresql" else ONLY_POSTGRESQL
 

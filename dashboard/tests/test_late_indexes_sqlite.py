@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection, transaction
 
-from .. import late_indexes, rollups
+from .. import late_indexes, rollups, typed
 from ..ingest import jobs
 from ..models import Job
 from ..rollups import triggers
@@ -29,7 +29,7 @@ def test_the_same_indexes_are_there_afterwards_and_the_sums_are_right(monkeypatc
     assert indexes() == before
     assert Job.objects.count() == 6
     assert not list(rollups.verify())
-    assert triggers.are_there(connection)
+    assert triggers.are_there(connection) and typed.are_there(connection)
     make_job()
     assert not list(rollups.verify()), "triggers note again"
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
 
@@ -119,3 +119,33 @@ if connection.vendor == "postgresql":
         )
         assert silent == []
         assert ask("SELECT obj_description(%s::regclass, 'pg_class')", [model._meta.db_table]) != [(None,)]
+
+
+UNREADABLE = [
+    (CostSnapshot, "cost_usd", "1e400"),
+    (CostSnapshot, "cost_usd", "99999999999.99"),
+    (CostSnapshot, "cost_usd", "much"),
+    (CostSnapshot, "date", "2025-02-30"),
+    (CostSnapshot, "date", "20250301"),
+    (CostSnapshot, "date", "0000-03-01"),
+    (UsageSnapshot, "gpu_hours", "-1e400"),
+    (UsageSnapshot, "gpu_hours", "NaN,"),
+    (Job, "gpu_count", "1e400"),
+    (Job, "gpu_count", "1000000"),
+    (Job, "start_time", "2025-13-01 10:00:00"),
+    (Job, "start_time", "2025-02-30 10:00:00"),
+    (Job, "end_time", "2025-03-01 24:00:00"),
+    (Job, "start_time", "2460000"),
+    (Job, "team_id", "vision"),
+]
+
+
+@pytest.mark.parametrize(("model", "column", "value"), UNREADABLE)
+def test_plain_sql_that_no_page_could_read_is_refused(model, column, value):
+    insert(model, original_row(model))
+    literal = value if value[0].isdigit() and value.strip("0123456789.e") == "" else f"'{value}'"
+    with pytest.raises((IntegrityError, DataError)), transaction.atomic():
+        execute(f"UPDATE {model._meta.db_table} SET {column} = {literal}")
+    row = original_row(model) | {column: value}
+    with pytest.raises((IntegrityError, DataError)), transaction.atomic():
+        insert(model, row)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups, writes
 from dashboard.models import NameAlias, Provider, Team
@@ -77,6 +78,31 @@ def test_the_models_of_days_that_go_on_are_counted_each_time(quarter, until_writ
     models()
     models()
     assert counted == [QUARTER] * 3
+
+
+@pytest.mark.parametrize("question", [rollups.by, rollups.count_by])
+def test_hours_and_numbers_of_days_that_are_over_are_read_once(quarter, until_written, question):
+    def told() -> list[tuple]:
+        return sorted(question(["team"], rollups.Picked(), Names.load(), QUARTER))
+
+    before = told()
+    with CaptureQueriesContext(connection) as asked:
+        assert told() == before
+    assert not [one for one in asked if "gpu_" in one["sql"]]
+    make_job("2025-02-10 01:00", "2025-02-10 02:00", team="speech")
+    assert told() != before
+
+
+def test_hours_of_days_that_go_on_are_read_each_time(quarter, until_written, as_of):
+    make_job("2025-04-10 10:00", None, status="running", team="speech")
+    april = Span(date(2025, 4, 1), date(2025, 4, 11))
+
+    def hours() -> int:
+        return sum(row[1] for row in rollups.by(["team"], rollups.Picked(), Names.load(), april))
+
+    before = hours()
+    as_of("2025-04-10 13:00")
+    assert hours() - before == 3_600_000_000
 
 
 def test_a_job_that_ends_while_a_page_is_made_is_on_it(quarter, until_written):

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from dashboard import late_indexes, rollups, workers, writes
+from dashboard import late_indexes, rollups, typed, workers, writes
 from dashboard.rollups import triggers
 
 MOST_SHOWN = 20
@@ -38,6 +38,7 @@ class Command(BaseCommand):
             if not workers.hold_jobs(connection):
                 triggers.install(connection)
             writes.install(connection)
+            typed.install(connection)
             differences = rollups.rebuild()
             self.stdout.write("Summed all jobs anew.")
             self.report(iter(differences))
