@@ -1,0 +1,12 @@
+"""Its connections are watched as those of the pool are. Django names this file."""
+
+from types import SimpleNamespace
+
+import psycopg
+from django.db.backends.postgresql import base
+
+from ..frozen import WatchedReplica
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    Database = SimpleNamespace(**vars(psycopg) | {"connect": WatchedReplica.connect})
