@@ -1,6 +1,7 @@
 """Its connections are watched as those of the pool are. Django names this file."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -9,4 +10,4 @@ from ..frozen import WatchedReplica
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    Database = SimpleNamespace(**vars(psycopg) | {"connect": WatchedReplica.connect})
+    Database: Any = SimpleNamespace(**vars(psycopg) | {"connect": WatchedReplica.connect})
