@@ -118,10 +118,11 @@ class ReadFromReplica:
     def process_view(self, request: HttpRequest, view: Any, *arguments: Any) -> None:
         if request.method not in SAFE or not shows_figures(view):
             return
-        if not self.replica.trouble() and self.holds_what_was_written(request):
+        trouble = self.replica.trouble()
+        if not trouble and self.holds_what_was_written(request):
             _alias.set(REPLICA)
         else:
-            request.replica_note = self.replica.trouble()  # type: ignore[attr-defined]
+            request.replica_note = trouble or self.replica.trouble()  # type: ignore[attr-defined]
 
     def holds_what_was_written(self, request: HttpRequest) -> bool:
         try:

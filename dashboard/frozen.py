@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import errors
@@ -33,6 +33,14 @@ def serving(served: bool = True) -> Iterator[None]:
 class Watched(psycopg.Connection[Any]):
     """psycopg wakes up ten times a second while it waits: that is when we look at the clock."""
 
+    reached_by: dict[str, Any]
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **params: Any) -> Self:
+        made = super().connect(conninfo, **params)
+        made.reached_by = {"conninfo": conninfo, **params}
+        return made
+
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         return super().wait(self.watched(gen) if _serving.get() else gen, *args, **kwargs)
 
@@ -44,7 +52,8 @@ class Watched(psycopg.Connection[Any]):
             while True:
                 ready = yield state
                 if not ready and monotonic() - since > LONG:
-                    if not answers():
+                    if not answers(self.reached_by):
+                        self.stands_still()
                         self.pgconn.finish()
                         raise errors.OperationalError("the database does not answer")
                     since = monotonic()
@@ -52,17 +61,23 @@ class Watched(psycopg.Connection[Any]):
         except StopIteration as done:
             return done.value
 
+    def stands_still(self) -> None:
+        """Other requests need not find out by themselves."""
+        from . import outages
 
-def answers() -> bool:
-    """Whether it takes a new connection, or says why not."""
-    from django.db import connection
-
-    from . import outages
-
-    try:
-        psycopg.connect(**connection.get_connection_params() | {"connect_timeout": PATIENCE}).close()
-    except errors.ConnectionTimeout:
         outages.gone.stands_still()
+
+
+class WatchedReplica(Watched):
+    def stands_still(self) -> None:
+        """Pages are read from the primary then."""
+
+
+def answers(reached_by: dict[str, Any]) -> bool:
+    """Whether it takes a new connection, or says why not."""
+    try:
+        psycopg.connect(**reached_by | {"connect_timeout": PATIENCE}).close()
+    except errors.ConnectionTimeout:
         return False
     except psycopg.Error:
         return True

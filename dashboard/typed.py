@@ -33,7 +33,7 @@ class Rule:
 
 
 def rules(model: type[models.Model]) -> list[Rule]:
-    said = {field.column: condition(field) for field in model._meta.local_concrete_fields}
+    said = {field.attname: condition(field) for field in model._meta.local_concrete_fields}
     return [Rule(column, one[0], one[1]) for column, one in said.items() if one]
 
 

@@ -23,6 +23,7 @@ from django.core.validators import validate_email
 REACHING = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
 POOL = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 1, "max_idle": 300}
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+WITHOUT_POOL = "dashboard.watched"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
@@ -302,7 +303,7 @@ def replica(name: str, primary: dict) -> dict:
     if url == text("DATABASE_URL"):
         raise ImproperlyConfigured(f"{name} is the same as DATABASE_URL: unset it, or name the replica.")
     # Each thread keeps its connection: a pool would try for long to reach a replica that is gone.
-    config["CONN_MAX_AGE"] = 300
+    config["ENGINE"], config["CONN_MAX_AGE"] = WITHOUT_POOL, 300
     config["OPTIONS"].pop("pool", None)
     config["TEST"] = {"MIRROR": "default"}
     return {"replica": config}

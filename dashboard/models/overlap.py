@@ -72,13 +72,28 @@ def overlap(starts_at: datetime, ends_at: datetime) -> list[Q]:
     """start < ends_at and (end > starts_at or none), as conditions for `AnyOf`."""
     day_before, week_before, day_after = starts_at - DAY, starts_at - WEEK, ends_at + DAY
     began_in = Q(start_time__gte=day_before, start_time__lt=ends_at)
+    reached_in = Q(start_time__lt=day_before) & runs_after(starts_at)
+    reaches_out = began_in & runs_after(day_after)
+    ran_a_week = day_after - WEEK  # who began before and reaches out
+    ends_near = began_in & Q(end_time__gt=starts_at, end_time__lte=day_after)
+    if ran_a_week <= day_before:
+        return [
+            ends_near,
+            began(DAY, week_before, ends_at) & (reached_in | reaches_out),
+            long_or_open(WEEK) & Q(start_time__lt=week_before) & reached_in,
+        ]
     return [
-        began_in & Q(end_time__gt=starts_at, end_time__lte=day_after),
-        long_or_open(DAY)
-        & Q(start_time__gte=week_before, start_time__lt=ends_at)
-        & (Q(start_time__lt=day_before) & runs_after(starts_at) | began_in & runs_after(day_after)),
-        long_or_open(WEEK) & Q(start_time__lt=min(week_before, ends_at)) & runs_after(starts_at),
+        ends_near,
+        began(DAY, week_before, day_before) & reached_in,
+        began(DAY, ran_a_week, ends_at) & reaches_out,
+        long_or_open(WEEK)
+        & Q(start_time__lt=ran_a_week)
+        & (Q(start_time__lt=week_before) & reached_in | reaches_out),
     ]
+
+
+def began(ran: timedelta, since: datetime, before: datetime) -> Q:
+    return long_or_open(ran) & Q(start_time__gte=since, start_time__lt=before)
 
 
 def runs_after(moment: datetime) -> Q:

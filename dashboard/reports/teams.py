@@ -12,8 +12,9 @@ from uuid import UUID
 from .. import gpu_time
 from ..models import Job, Team
 from ..naming import Names
+from ..remembered import until_written
 from ..scope import Scope
-from .job_time import count_by, jobs_of, models_by_team, spent_by, time_by
+from .job_time import count_by, jobs_of, models_by_team, picked, spent_by, time_by
 
 
 @dataclass
@@ -82,9 +83,20 @@ def team_use(scope: Scope, names: Names) -> list[TeamUse]:
         of(team).jobs = done.by_status.total()
     for team, count in models_by_team(scope, names).items():
         of(team).models = count
-    for team, count in jobs_of(scope, names).running().per_team().items():
+    for team, count in running_by_team(scope, names).items():
         of(team).running = count
     return sorted(use.values(), key=lambda t: (-t.microseconds, t.name.casefold()))
+
+
+def running_by_team(scope: Scope, names: Names) -> dict[UUID, int]:
+    """Jobs that run now, whatever the days of the scope."""
+
+    def counted() -> dict[UUID, int]:
+        return jobs_of(scope, names).running().per_team()
+
+    if scope.q or scope.quality:
+        return counted()
+    return until_written(("running by team", picked(scope, names).as_key()), counted)
 
 
 def hours_by_day(scope: Scope, names: Names) -> list[tuple[date, UUID, int]]:

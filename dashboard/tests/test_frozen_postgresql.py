@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from django.db import connection
 from django.http import HttpResponse
-from psycopg.conninfo import conninfo_to_dict
 
 from .. import edge, frozen, outages
 from ..databases import at_leisure
@@ -28,7 +27,7 @@ def asked(monkeypatch: Any) -> list[float]:
     """When the database was asked whether it answers, which it did."""
     moments: list[float] = []
     monkeypatch.setattr(frozen, "LONG", 0.2)
-    monkeypatch.setattr(frozen, "answers", lambda: moments.append(monotonic()) or True)
+    monkeypatch.setattr(frozen, "answers", lambda reached_by: moments.append(monotonic()) or True)
     return moments
 
 
@@ -38,10 +37,8 @@ def watched() -> Iterator[psycopg.Connection[Any]]:
         yield one
 
 
-def test_who_serves_a_request_waits_for_no_database_that_stands_still(monkeypatch: Any, gone: Any) -> None:
+def test_who_serves_a_request_waits_for_no_database_that_stands_still(gone: Any) -> None:
     with private_postgresql().server() as server:
-        address = conninfo_to_dict(server.url)
-        monkeypatch.setattr(connection, "get_connection_params", lambda: address)
         with frozen.Watched.connect(server.url) as one, frozen.serving():
             assert one.execute("SELECT 1").fetchone() == (1,)
             began = monotonic()
@@ -77,7 +74,7 @@ def test_whoever_says_no_answers(monkeypatch: Any, refused: Exception | None) ->
         return psycopg.Connection.connect(**connection.get_connection_params())
 
     monkeypatch.setattr(frozen.psycopg, "connect", connect)
-    assert frozen.answers()
+    assert frozen.answers({"conninfo": "host=db.example.com"})
 
 
 def test_every_request_is_served(rf: Any) -> None:

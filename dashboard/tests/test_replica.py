@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -15,12 +15,14 @@ from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connections
 from django.test import Client
 
-from .. import databases, replica
+from heliox_site.settings import WITHOUT_POOL
+
+from .. import databases, frozen, outages, replica
 from ..databases import PRIMARY, REPLICA, ReadsFollowTheRequest, reading, reading_from
 from ..models import ImportRun, Job, Team
 from ..urls import urlpatterns
 from .conftest import make_team, make_user
-from .servers import ask, connected_to, private_postgresql, wait_for
+from .servers import ask, connected_to, private_postgresql, standing_still, wait_for
 
 NOTE = b"This page was read from the primary database."
 WHO_IS_SIGNED_IN = {
@@ -48,6 +50,7 @@ def servers(django_db_blocker: Any) -> Iterator[Any]:
         follower = postgresql.replica_of(primary)
         urls = {PRIMARY: primary.url, REPLICA: follower.url}
         opened.enter_context(connected_to([ReadsFollowTheRequest()], **urls))
+        connections.settings[REPLICA]["ENGINE"] = WITHOUT_POOL
         call_command("migrate", verbosity=0)
         call_command("seed_demo", days=40, jobs=60, verbosity=0)
         make_user("ada", "Admin", is_staff=True)
@@ -126,6 +129,16 @@ def test_pages_are_read_from_the_replica(reader, paused):
     catch_up()
     assert shows(reader, "written by somebody else")
     assert NOTE not in page(reader).content
+
+
+def test_a_replica_that_stands_still_holds_up_nobody_for_long(reader, follower):
+    assert NOTE not in page(reader).content
+    began = monotonic()
+    with standing_still(follower):
+        assert NOTE in page(reader).content
+        assert monotonic() - began < frozen.LONG + frozen.PATIENCE + 2
+        assert not outages.gone.is_known(), "the primary is well"
+    wait_for(lambda: NOTE not in page(reader).content)
 
 
 def test_what_a_session_wrote_it_reads_at_once(reader, paused):

@@ -141,16 +141,15 @@ def jobs_url(asked: Asked, **parameters: Any) -> str:
 
 
 def figures(asked: Asked, use: list[teams.TeamUse], total: int, changes: TeamChanges) -> list[dict[str, Any]]:
-    teams = Team.objects.with_running_jobs()
-    own = asked.filter.own_teams
-    running = (teams if own is None else teams.filter(pk__in=own)).count()
+    running, own = teams.running_by_team(Scope(), asked.names), asked.filter.own_teams
+    seen = [team for team in running if own is None or team in own]
     return [
         job_hours(asked, hours(total), sum(t.jobs for t in use), changes),
         jobs(asked, sum(t.jobs for t in use), changes),
         figure(
             "Teams",
             ui.count(len(use)),
-            f"{running} with running jobs now",
+            f"{len(seen)} with running jobs now",
             how=asked.how("teams-counted", rows=f"{len(use)} teams", rows_url="#rows", money=False),
         ),
     ]

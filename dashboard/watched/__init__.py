@@ -1,0 +1,1 @@
+"""Django's PostgreSQL for a database without a pool: the read replica."""
