@@ -50,9 +50,9 @@ def drill() -> Outcome:
         left = seconds_until(lambda: copies(url) == 0, 30)
     figure = (
         f"{done.lines:,} lines in {done.seconds:.1f} s, the first byte after {done.first_byte:.2f} s, the "
-        f"process grew by {done.grown:.1f} MB; as a workbook, which is written first, in {book.seconds:.0f} s and "
-        f"{book.grown:.1f} MB; {GO_AWAY} times somebody went away: the next file came {freed:.1f} s, the last "
-        f"query ended {left:.1f} s after"
+        f"process grew by {done.grown:.1f} MB; as a workbook, which is written first, in {book.seconds:.0f} s "
+        f"and {book.grown:.1f} MB; {GO_AWAY} times somebody went away: the next file came {freed:.1f} s, the "
+        f"last query ended {left:.1f} s after"
     )
     small = done.grown < 50 and book.grown < 50
     ok = done.lines == JOBS + 1 and done.first_byte < 2 and small and freed < 5 and left < 5
