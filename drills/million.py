@@ -50,7 +50,7 @@ def drill() -> Outcome:
         left = seconds_until(lambda: copies(url) == 0, 30)
     figure = (
         f"{done.lines:,} lines in {done.seconds:.1f} s, the first byte after {done.first_byte:.2f} s, the "
-        f"process grew by {done.grown:.1f} MB; as a workbook, which is written first, in {book.seconds:.0f} s "
+        f"process grew by {done.grown:.1f} MB; as a workbook, written before it leaves, {book.seconds:.0f} s "
         f"and {book.grown:.1f} MB; {GO_AWAY} times somebody went away: the next file came {freed:.1f} s, the "
         f"last query ended {left:.1f} s after"
     )
