@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from ..access import may_export, may_import
 from ..models import Commitment, CostSnapshot, PeriodEntry, Rate
 from ..naming import Names
-from ..scope import Span
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
 from .fields import suggest
@@ -122,7 +121,7 @@ def billed_days(entry: PeriodEntry, names: Names) -> int:
         names.provider_spellings([names.provider(entry.provider)]),
         names.gpu_spellings([names.gpu_type(entry.gpu_type)]),
     )
-    costs = CostSnapshot.objects.within(Span.inclusive(entry.first_day, entry.last_day)).of(*spellings)
+    costs = CostSnapshot.objects.within(entry.span).of(*spellings)
     return costs.values("date").distinct().count()
 
 
