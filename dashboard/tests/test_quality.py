@@ -368,7 +368,7 @@ def test_each_count_of_odd_jobs_is_that_of_its_list(client, finance, messy, wher
     told = [t for group in response.context["failed"] for t in group["checks"] if t["check"].mend == "jobs"]
     assert len(told) >= 9
     for check in told:
-        assert f"{client.get(check['url']).context['count']} job" in check["counted"], check["url"]
+        assert f"{client.get(check['url']).context['number']} job" in check["counted"], check["url"]
         for one in check["findings"]:
             assert client.get(one["url"]).context["number"] == one["finding"].count, one["url"]
 
