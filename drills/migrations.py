@@ -29,7 +29,8 @@ from dashboard.tests.servers import connected_to, new_database
 
 from . import Outcome
 
-JOBS = int(os.environ.get("MIGRATED_JOBS", 1_000_000))
+MANY = 1_000_000 if connection.vendor == "postgresql" else 100_000  # SQLite makes whole tables anew
+JOBS = int(os.environ.get("MIGRATED_JOBS", MANY))
 LONGEST = 2  # seconds
 TIMES = "SELECT count(end_time), min(start_time), max(end_time), count(DISTINCT team_id) FROM jobs"
 READS = (

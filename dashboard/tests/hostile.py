@@ -80,8 +80,19 @@ VALUES = [*YEARS, *MOMENTS, *PATTERNS, *NUMBERS, *SIZES, *EXPORTS, *KEYS, *TEXTS
 
 PLAIN = [value for value in VALUES if "\0" not in value and len(value) < 500]  # what passes the edge
 
+# What a spreadsheet makes this number of.
+VALUE = "1337"
+COUNTED = [
+    "=1000+337",
+    "+1000+337",
+    "-1000+2337",
+    "=SUM(1000,337)",
+    "@SUM(1000,337)",
+    '=HYPERLINK("http://x.example/","1337")',
+]
 # Each would do something where a spreadsheet evaluates it, a page believes it or a browser runs it.
 FORMULAS = [
+    *COUNTED,
     "=1+1",
     "+1+1",
     "-1+1",
