@@ -197,6 +197,31 @@ def test_the_right_person_is_back_within_fifteen_minutes(viewer):
         assert try_out(password=RIGHT).status_code == 302
 
 
+def test_the_right_person_is_back_within_fifteen_minutes_of_an_attack_from_many_addresses(viewer):
+    """From a browser that nobody knows. Tries that were refused prolong nothing."""
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        assert statuses(try_out(address=f"192.0.2.{n}") for n in range(20)) == [200] * 20
+        for minute in range(14):
+            assert {try_out(address=f"198.51.{minute}.{n}").status_code for n in range(5)} == {429}
+            assert try_out(password=RIGHT, address=OFFICE)["Retry-After"] == str((15 - minute) * 60)
+            clock.shift(timedelta(minutes=1))
+        clock.shift(timedelta(minutes=1))
+        assert try_out(password=RIGHT, address=OFFICE).status_code == 302
+
+
+def test_a_known_browser_is_let_in_at_once_however_long_the_attack_goes_on(viewer):
+    browser = Client()
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        assert try_out(password=RIGHT, address=OFFICE, client=browser).status_code == 302
+        for hour in range(3):
+            browser.post("/accounts/logout/")
+            for n in range(25):
+                try_out(address=f"198.51.{hour}.{n}")
+            assert try_out(password=RIGHT, address=OFFICE).status_code == 429
+            assert try_out(password=RIGHT, address="192.0.2.200", client=browser).status_code == 302
+            clock.shift(timedelta(hours=1))
+
+
 def test_a_stranger_who_never_stops_keeps_nobody_out_elsewhere(viewer):
     for _ in range(30):
         try_out()
