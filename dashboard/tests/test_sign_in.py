@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from statistics import median
+from time import process_time
 from typing import Any
 
 import pytest
@@ -117,6 +119,21 @@ def test_an_unknown_user_is_answered_like_a_known_one(hashed):
         assert len(hashed) == 1, name
         assert "Please enter a correct username and password" in answer[1]
         assert answer == plain(try_out("nobody")), name
+
+
+def test_an_unknown_user_takes_as_long_as_a_known_one(argon2):
+    """In CPU time of this process, by turns: the machine's other work slows all of them alike.
+
+    A hash is nine tenths of an answer, so that one more or less would be a factor of two at least.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in kinds_of_users()}
+    for turn in range(5):
+        for name, times in spent.items():
+            begun = process_time()
+            assert try_out(name, address=f"192.0.2.{turn}").status_code == 200
+            times.append(process_time() - begun)
+    typical = {name: median(times) for name, times in spent.items()}
+    assert max(typical.values()) < 1.5 * min(typical.values()), typical
 
 
 def test_an_inactive_user_is_not_told_that_the_password_was_right(hashed):
