@@ -11,5 +11,5 @@ from .suites import longer
 def drill() -> Outcome:
     if not shutil.which("soffice"):
         return Outcome(False, "there is no soffice: install the Debian package libreoffice-calc-nogui")
-    figure = "every CSV and workbook converted by LibreOffice: the same texts, and the same numbers as numbers"
+    figure = "every CSV and workbook converted by LibreOffice: the same texts, the same numbers"
     return longer(figure, "spreadsheet.py")
