@@ -32,7 +32,7 @@ def carry_cents(amounts: Iterable[Decimal], divisor: Decimal = Decimal(1)) -> li
 
 
 def dollars(usd: Decimal) -> str:
-    """In words of a sentence: −$1,559.41."""
+    """In words: −$1,559.41."""
     rounded = to_cents(usd)
     return f"{MINUS if rounded < 0 else ''}${abs(rounded):,}"
 

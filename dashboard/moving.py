@@ -214,7 +214,9 @@ def totals(alias: str, model: Model, there: Container[str] | None = None) -> dic
         rows, *sums = cursor.fetchone()
     named = [f"{table}.{field.column}" for field in decimals]
     found = {table: rows} | dict(zip(named, map(exact, decimals, sums, [vendor] * len(sums)), strict=True))
-    return found | ({"GPU microseconds of jobs": gpu_microseconds(alias)} if model is Job else {})
+    if model is Job and (there is None or "gpu_count" in there):
+        found["GPU microseconds of jobs"] = gpu_microseconds(alias)
+    return found
 
 
 def summed(field: Any, vendor: str) -> str:

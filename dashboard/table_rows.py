@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from inspect import signature
 from operator import attrgetter
 from typing import Any
@@ -11,12 +12,33 @@ import django_tables2 as tables
 from django.templatetags.l10n import unlocalize
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
+from django_tables2.data import TableData, TableListData
+from django_tables2.utils import OrderBy
 
 Cell = Callable[[Any], str]  # the HTML of a record's cell
 
 
+class Records(TableListData):
+    """Sorted column by column, the least important first: tables2 looks up both values at each comparison."""
+
+    def order_by(self, aliases: Iterable[str]) -> None:
+        orders = [order for alias in aliases for order in self.orders(alias)]
+        for order in reversed(orders):
+            value = value_of(tables.A(order.bare))
+            self.data.sort(key=partial(nothing_first, value), reverse=order.is_descending)
+
+    def orders(self, alias: str) -> Any:
+        """By the columns that stand behind the one of that name, in the direction that is asked for."""
+        column = self.table.columns[OrderBy(alias).bare]
+        turned = alias[0] != column.order_by_alias[0]
+        return column.order_by.opposite if turned else column.order_by
+
+
 class FigureTable(tables.Table):
-    """Columns, headings, sorting and pages are those of tables2; `render_…` may ask for record and value."""
+    """Columns, headings and pages are those of tables2; `render_…` may ask for record and value."""
+
+    def __init__(self, data: Any = (), **kwargs: Any) -> None:
+        super().__init__(data if isinstance(data, TableData) else Records(list(data)), **kwargs)
 
     def html_rows(self) -> SafeString:
         cells = [self.cell_of(column) for column in self.columns]
@@ -50,6 +72,11 @@ def value_of(accessor: Any) -> Callable[[Any], Any]:
     path = accessor.bits
     from_attribute = attrgetter(".".join(path))
     return lambda record: record.get(path[0]) if isinstance(record, dict) else from_attribute(record)
+
+
+def nothing_first(value: Callable[[Any], Any], record: Any) -> tuple[bool, Any]:
+    found = value(record)
+    return found is not None, found
 
 
 def as_html(cell: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 ALL = (
     *("backup", "frozen", "restarted", "locked", "full_disk", "kills", "writers", "beside_import"),
     *("slow_clients", "crowd", "million", "soak"),
-    *("bombs", "cents", "extremes", "filters", "fuzz", "migrations", "properties", "same_figures"),
+    *("bodies", "bombs", "cents", "extremes", "filters", "fuzz", "migrations", "properties", "same_figures"),
     "spreadsheet",
 )
 ONLY_SQLITE = ("beside_import",)  # which has one writer at a time

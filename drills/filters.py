@@ -1,4 +1,4 @@
-"""Random filters at the pages of cost, usage and jobs: table, chart, file and the ORM must agree."""
+"""Random filters at five pages: table, chart and file must say what a recount from the ORM's rows says."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from .suites import longer
 
 
 def drill() -> Outcome:
-    figure = "500 sets of filters: table = chart = file = ORM"
+    figure = "500 sets of filters of cost, usage, jobs, teams and allocation: table = chart = file = ORM"
     return longer(figure, "test_filters_agree.py", QUESTIONS="500")

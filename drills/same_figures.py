@@ -7,5 +7,5 @@ from .suites import longer
 
 
 def drill() -> Outcome:
-    figure = "every page and file, two ranges, four ways each: the same text on both databases"
+    figure = "every page, CSV, workbook and admin list, two ranges, five ways: the same on both databases"
     return longer(figure, "test_same_figures.py", SAME="all")

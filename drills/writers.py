@@ -1,25 +1,34 @@
-"""Eight processes read and then write the same row, 125 times each: none fails, no change is lost."""
+"""Eight threads of two web processes read and then write the same row, 125 times each: no change is lost."""
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import UUID
 
 from django.core.management import call_command
-from django.db import Error, transaction
+from django.db import Error, close_old_connections, transaction
 
 from dashboard.models import CostSnapshot
-from dashboard.tests.conftest import make_cost
+from dashboard.tests.conftest import PROJECT, make_cost
 from dashboard.tests.servers import connected_to, new_database
 
 from . import Outcome
+from .serving import PRODUCTION
 
-WRITERS, TIMES = 8, 125
+PROCESSES, THREADS, TIMES = 2, 4, 125
 CENT = Decimal("0.01")
+WRITE = """
+import sys
+import heliox_site.wsgi
+from drills.writers import failures
+print(failures(sys.argv[1]))
+"""
 
 
 def drill() -> Outcome:
@@ -27,32 +36,35 @@ def drill() -> Outcome:
         with connected_to(default=url):
             call_command("migrate", verbosity=0)
             row = make_cost("2025-03-01", "0.00").pk
-        failed = sum(counted(url, row))
+        failed = failed_of_web_processes(url, row)
         with connected_to(default=url):
             cents = int(CostSnapshot.objects.get().cost_usd / CENT)
-    whole = WRITERS * TIMES
+    whole = PROCESSES * THREADS * TIMES
     figure = f"{failed} of {whole:,} transactions failed, {whole - failed - cents} changes were lost"
     return Outcome(not failed and cents == whole, figure)
 
 
-def counted(url: str, row: UUID) -> list[int]:
-    """How many failed in each process."""
-    fork = multiprocessing.get_context("fork")
-    failures: Any = [fork.Value("q", TIMES) for _ in range(WRITERS)]
-    writers = [fork.Process(target=write, args=(url, row, failed), daemon=True) for failed in failures]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    return [failed.value for failed in failures]
+def failed_of_web_processes(url: str, row: UUID) -> int:
+    """With the settings of production, the pool and the limits of pages among them."""
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url} | PRODUCTION
+    command = [sys.executable, "-W", "ignore", "-c", WRITE, str(row)]
+    running = [
+        subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(PROCESSES)
+    ]
+    return sum(int(one.communicate()[0]) for one in running)
 
 
-def write(url: str, row: UUID, failed: Any) -> None:
-    with connected_to(default=url):
-        failed.value = sum(not add_a_cent(row) for _ in range(TIMES))
+def failures(row: str) -> int:
+    with ThreadPoolExecutor(THREADS) as threads:
+        return sum(threads.map(failures_of_one, [row] * THREADS))
 
 
-def add_a_cent(row: UUID) -> bool:
+def failures_of_one(row: str) -> int:
+    return sum(not add_a_cent(row) for _ in range(TIMES))
+
+
+def add_a_cent(row: str) -> bool:
     try:
         with transaction.atomic():
             stored = CostSnapshot.objects.select_for_update().get(pk=row)
@@ -60,4 +72,6 @@ def add_a_cent(row: UUID) -> bool:
             stored.save()
     except Error:
         return False
+    finally:
+        close_old_connections()  # as after a request: back into the pool
     return True

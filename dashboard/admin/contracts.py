@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..access import may_export, may_import
-from ..models import Commitment, PeriodEntry, Rate
+from ..models import Commitment, CostSnapshot, PeriodEntry, Rate
+from ..naming import Names
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
 from .fields import suggest
@@ -115,6 +116,15 @@ class ContractAdmin(HelioxAdmin):
         return links
 
 
+def billed_days(entry: PeriodEntry, names: Names) -> int:
+    spellings = (
+        names.provider_spellings([names.provider(entry.provider)]),
+        names.gpu_spellings([names.gpu_type(entry.gpu_type)]),
+    )
+    costs = CostSnapshot.objects.within(entry.span).of(*spellings)
+    return costs.values("date").distinct().count()
+
+
 @admin.register(PeriodEntry)
 class PeriodEntryAdmin(ContractAdmin):
     form = PeriodEntryForm
@@ -141,6 +151,13 @@ class PeriodEntryAdmin(ContractAdmin):
         """From now on it is a person's, and an import asks before it touches it."""
         obj.imported_by = None
         super().save_model(request, obj, form, change)
+        if days := billed_days(obj, names_of(request)):
+            have = "has" if days == 1 else "have"
+            words = (
+                f"{days:,} of its days {have} a bill of the same GPUs, and both count. "
+                "Shorten the entry, or delete it, unless that is meant: Data quality lists these days."
+            )
+            self.message_user(request, words, messages.WARNING)
 
     @admin.display(description="cost", ordering="cost_usd")
     def cost(self, entry: PeriodEntry) -> str:

@@ -214,14 +214,19 @@ def _blocks(chunks: Iterator[bytes]) -> Iterator[_Block]:
 
 def _decoded(block: bytes, number: int) -> str:
     if (nul := block.find(b"\0")) >= 0:
-        line = number + block.count(b"\n", 0, nul)
-        raise FileRefused(f"Line {line} holds a NUL byte: the file is damaged or binary.")
+        raise FileRefused(f"{_place(block, nul, number)} is a NUL byte: the file is damaged or binary.")
     try:
         return block.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = number + block.count(b"\n", 0, error.start)
-        byte = f"0x{block[error.start]:02X}"
-        raise FileRefused(f"Line {line} is not UTF-8 text (byte {byte}). Save the file as UTF-8.") from None
+        place, byte = _place(block, error.start, number), f"0x{block[error.start]:02X}"
+        raise FileRefused(f"{place} is not UTF-8 text (byte {byte}). Save the file as UTF-8.") from None
+
+
+def _place(block: bytes, byte: int, number: int) -> str:
+    """Its line, and its place there as an editor counts: which column it is in, nobody knows yet."""
+    begin = block.rfind(b"\n", 0, byte) + 1
+    line = number + block.count(b"\n", 0, begin)
+    return f"Line {line}, character {len(block[begin:byte].decode(errors='replace')) + 1:,}"
 
 
 def _too_long(line: int) -> FileRefused:

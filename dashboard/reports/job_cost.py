@@ -16,8 +16,7 @@ from ..models import Job
 from ..models.calendar import midnight
 from ..money import to_cents, usd
 from ..naming import Names
-from ..remembered import until_written
-from ..rollups.asking import is_over
+from ..rollups import remembered_when_over
 from ..scope import ONE_DAY, Scope, Span
 from .allocation import USE, CellPool, allocate, cell_pools
 from .freshness import Freshness
@@ -237,10 +236,11 @@ def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
         prices = Prices.of(priced_cells(all_hardware, names), freshness)
         return [before_today(job, prices, names) for job in jobs]
 
-    if scope.q or scope.quality or not is_over(Span.inclusive(closed, closed), names):
+    if scope.q or scope.quality:
         return read()
     days = today(), *(today_by(clock) for clock in sorted(names.spellings_by_clock()))
-    return until_written(("running", picked(scope, names).as_key(), scope.basis, scope.idle, days), read)
+    asked = "running", picked(scope, names).as_key(), scope.basis, scope.idle, days
+    return remembered_when_over(asked, Span.inclusive(closed, closed), names, read)
 
 
 def began(job: Job) -> datetime:

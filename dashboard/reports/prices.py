@@ -14,8 +14,8 @@ from typing import NamedTuple, Self
 from .. import gpu_time
 from ..money import usd
 from ..naming import Names
-from ..remembered import in_months, until_written
-from ..rollups.asking import is_over
+from ..remembered import in_months
+from ..rollups import remembered_when_over
 from ..scope import Scope
 from . import shared_months
 from .allocation import CellPool, cell_pools
@@ -48,10 +48,8 @@ def priced_cells(scope: Scope, names: Names) -> list[Priced]:
         months = shared_months.by_month("prices", scope, names, partial(cells_by_month, names), len)
         return [cell for month in months for cell in month]
 
-    if not is_over(scope.span, names):
-        return read()
-    asked = scope.span, scope.providers, scope.gpu_types, scope.basis, scope.idle
-    return until_written(("prices", *asked), read)
+    asked = "prices", scope.span, scope.providers, scope.gpu_types, scope.basis, scope.idle
+    return remembered_when_over(asked, scope.span, names, read)
 
 
 def cells_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, list[Priced]]:

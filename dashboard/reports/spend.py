@@ -19,6 +19,7 @@ from ..models.exact import CentSum, PreciseSum
 from ..money import carry_cents
 from ..naming import Names
 from ..posted import whole_months
+from ..rollups import remembered_when_over
 from ..scope import Scope
 from .stored import rows_of
 
@@ -55,7 +56,8 @@ class Row(NamedTuple):
 
 def costs(scope: Scope, names: Names) -> list[Cost]:
     """Every cell within the scope with a cost, oldest first. A cell without a row is not there."""
-    return cells_of(rows(scope, names), names)
+    asked = "costs", scope.span, scope.providers, scope.gpu_types, scope.basis
+    return remembered_when_over(asked, scope.span, names, lambda: cells_of(rows(scope, names), names))
 
 
 def by_provider_and_day(scope: Scope, names: Names) -> dict[tuple[str, date], Decimal]:

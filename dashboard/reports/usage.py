@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from .. import gpu_time, posted
 from ..models import UsageSnapshot
 from ..naming import Names
+from ..rollups import remembered_when_over
 from ..scope import Scope
 from .job_time import time_by
 from .spend import cell_of, narrowed, posted_alone, rows_and_posted
@@ -80,6 +81,12 @@ def jobs_by_cell(scope: Scope, names: Names) -> dict[posted.Cell, int]:
 
 def cells(scope: Scope, names: Names) -> list[Hours]:
     """Every cell with cost, metered or job hours, oldest first."""
+    if scope.q or scope.quality:
+        return read_cells(scope, names)
+    return remembered_when_over(("cells", scope), scope.span, names, lambda: read_cells(scope, names))
+
+
+def read_cells(scope: Scope, names: Names) -> list[Hours]:
     rows, found = rows_and_posted(scope, names)
     hours = metered_by_cell(scope, names, found)
     jobs = jobs_by_cell(scope, names)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from datetime import date
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from ..clock import today_by
@@ -16,6 +16,7 @@ from .reading import Picked, asked_once, count_models, counted_by, summed_by
 from .stamps import known_by
 
 Rows = list[tuple[Any, ...]]
+Found = TypeVar("Found", bound=Sized)
 
 
 def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> Rows:
@@ -45,25 +46,28 @@ def count(picked: Picked, names: Names, span: Span | None = None) -> int:
 def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
     """How many different models the jobs that overlap the span are of."""
 
-    def found() -> dict[UUID, int]:
-        return count_models(picked, names, span)
-
-    return until_written(("models", picked.as_key(), span), found) if is_over(span, names) else found()
+    asked = "models", picked.as_key(), span
+    return remembered_when_over(asked, span, names, lambda: count_models(picked, names, span))
 
 
 def counted(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Rows:
     def found() -> Rows:
         return counted_by(keys, picked, names, span)
 
-    known = span is None or is_over(span, names)
-    return until_written(("counted", keys, picked.as_key(), span), found) if known else found()
+    asked = "counted", keys, picked.as_key(), span
+    return remembered_when_over(asked, span, names, found) if span else until_written(asked, found)
 
 
 def summed_at_once(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Rows:
-    def found() -> Rows:
-        return summed_by(keys, picked, names, span)
+    asked = "summed", keys, picked.as_key(), span
+    return remembered_when_over(asked, span, names, lambda: summed_by(keys, picked, names, span))
 
-    return until_written(("summed", keys, picked.as_key(), span), found) if is_over(span, names) else found()
+
+def remembered_when_over(
+    asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found]
+) -> Found:
+    """What days come to; remembered until something is written where no passing of time changes it."""
+    return until_written(asked, work_out) if is_over(span, names) else work_out()
 
 
 def is_over(span: Span | None, names: Names) -> bool:

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 from ..access import teams_of
-from ..money import MINUS
+from ..money import MINUS, dollars
 
 register = template.Library()
 
@@ -63,7 +63,7 @@ NOTHING = "n/a"
 
 @register.filter
 def usd(amount) -> str:
-    return _figure(amount, places=2, before="$")
+    return NOTHING if amount is None else dollars(_exact(amount))
 
 
 @register.filter

@@ -38,6 +38,11 @@ def repeated(*parts: bytes, size: int = SIZE) -> Iterator[bytes]:
         yield part
 
 
+def nearly_random_line() -> bytes:
+    """Packs 50 times, as no bill does and yet no bomb need."""
+    return b"".join(os.urandom(300).hex().encode() + b"a" * 31_000 for _ in range(SIZE // 31_600 + 1))
+
+
 def parquet(select: str) -> Iterator[bytes]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "bomb"
@@ -69,6 +74,7 @@ BOMBS: dict[str, Callable[[], Iterator[bytes]]] = {
     "a row of a million columns": lambda: iter([HEAD, b",".join([b"1"] * 1_000_000)]),
     "a row of a million quoted columns": lambda: iter([HEAD, b",".join([b'"1"'] * 1_000_000)]),
     "a line without end": lambda: repeated(HEAD, b"a" * MEGABYTE),
+    "gz of a line without end": lambda: iter([gzip.compress(HEAD + nearly_random_line(), 1)]),
     "a first line without end": lambda: repeated(b"", b"a" * MEGABYTE),
     "a line without end for sacct": lambda: repeated(SLURM, b"1" * MEGABYTE),
     "a quoted line without end": lambda: repeated(HEAD + b'"', b"a" * MEGABYTE),
@@ -92,7 +98,7 @@ def read(path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, words = time.process_time(), ""
     try:
-        for reading in readings([Source("file", Path(path))], Options(), None, nobody):
+        for reading in readings([Source("file", Path(path))], Options(cluster="fox"), None, nobody):
             for record in reading.records:
                 pass
     except FileRefused as refused:

@@ -80,8 +80,19 @@ VALUES = [*YEARS, *MOMENTS, *PATTERNS, *NUMBERS, *SIZES, *EXPORTS, *KEYS, *TEXTS
 
 PLAIN = [value for value in VALUES if "\0" not in value and len(value) < 500]  # what passes the edge
 
+# What a spreadsheet makes this number of.
+VALUE = "1337"
+COUNTED = [
+    "=1000+337",
+    "+1000+337",
+    "-1000+2337",
+    "=SUM(1000,337)",
+    "@SUM(1000,337)",
+    '=HYPERLINK("http://x.example/","1337")',
+]
 # Each would do something where a spreadsheet evaluates it, a page believes it or a browser runs it.
 FORMULAS = [
+    *COUNTED,
     "=1+1",
     "+1+1",
     "-1+1",
@@ -112,13 +123,20 @@ MARKUP = [
     '"><img src=x onerror=alert(1)>',
     "'><svg onload=alert(1)>",
     "</script><script>alert(1)</script>",
+    "</script>closed",
     "<!--<script>",
     "javascript:alert(1)",
+    "java\tscript:alert(2)",
+    "data:text/html,<script>alert(1)</script>",
     "{{ 7*7 }}{% debug %}",
+    "{{7*7}}sevens",
     "\u2028alert(1)//",
+    "\u2029alert(2)//",
     "]]><b>bold",
     "' onmouseover='alert(1)",
-    '" autofocus onfocus="alert(1)',
+    '" onmouseover="alert(2)" x="',
+    "' autofocus onfocus='alert(1)",
+    '" autofocus onfocus="alert(2)',
     "<a href=javascript:alert(1)>x</a>",
 ]
 

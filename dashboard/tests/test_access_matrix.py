@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from django.template.backends.django import Template
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from dashboard import access
+from dashboard.closing import close_month
+from dashboard.exports import FORMATS
 from dashboard.models import (
     AccountMapping,
     Budget,
@@ -51,6 +55,12 @@ OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 MAY_CHANGE_BY_LOOKING = {"sessions.Session", "dashboard.AuditEvent"}  # who looked, and what they took
 
 
+FURTHER_FILES = {
+    "/contracts/": ("entries",),
+    "/waste/": ("runs", "idle", "stuck"),
+    "/closing/<int:year>/<int:month>/": ("restated",),
+}
+
 # Addresses
 
 
@@ -64,7 +74,10 @@ def routes(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[t
 
 
 def queries(route: str) -> tuple[str, ...]:
-    return ("",) if route.startswith("/admin/") else ("", "?_export=csv", "?_export=xlsx")
+    if route.startswith("/admin/"):
+        return ("",)
+    files = ("", *(f"file={name}&" for name in FURTHER_FILES.get(route, ())))
+    return ("", *(f"?{file}_export={kind}" for file in files for kind in FORMATS))
 
 
 def plain(route: str) -> str:
@@ -109,7 +122,7 @@ def one_of_each() -> dict[type[models.Model], Any]:
     SpendMapping.objects.create(provider="AWS", tag="vision", team=team)
     Provider.objects.get_or_create(name="AWS")
     NameAlias.objects.create(kind="provider", alias="amazon", name="AWS")
-    User.objects.create_user("someone")
+    close_month(date(2025, 2, 1), User.objects.create_user("someone"), "effective", "apart")
     tables = [*admin_site.site._registry, ImportRun]
     keys = {model: model._base_manager.order_by("pk").values_list("pk", flat=True)[0] for model in tables}
     someone = User.objects.get(username="someone")
@@ -144,6 +157,16 @@ def unrendered(monkeypatch: Any) -> None:
     monkeypatch.setattr(Template, "render", lambda *args, **kwargs: "")
 
 
+@pytest.fixture
+def rights_asked_once(monkeypatch: Any) -> None:
+    """Whatever is asked for here is taken back, and rights take half of the time."""
+    known: dict[int, access.Rights] = {}
+    stored = access.stored_rights
+    monkeypatch.setattr(
+        access, "stored_rights", lambda user: known.get(user.pk) or known.setdefault(user.pk, stored(user))
+    )
+
+
 def ask(client: Client, method: str, path: str) -> Any:
     """What is answered; what the request did is taken back, its signing out too."""
     cookies = client.cookies.copy()
@@ -167,10 +190,28 @@ def leads_to_the_sign_in(answer: Any) -> bool:
 # The matrix
 
 
-def test_everybody_gets_what_the_matrix_says(clients, address, unrendered):
+def test_everybody_gets_what_the_matrix_says(clients, address, unrendered, rights_asked_once):
     """A line for each address; for each role what GET and POST give: a status, or the way to the sign-in."""
-    found = [line(clients, route, address(route)) for route in ROUTES] + of_files(clients, address)
-    written = [text for text in MATRIX.read_text().splitlines() if text and not text.startswith("#")]
+    is_written(found=[line(clients, route, address(route)) for route in ROUTES], of_files=False)
+
+
+def test_everybody_gets_the_files_that_the_matrix_says(clients, address, unrendered, rights_asked_once):
+    """The same for each page that gives a file, and for each of its files; in all formats alike."""
+    found = []
+    for route in ROUTES:
+        if route.startswith("/admin/") or route in OPEN:
+            continue
+        for query in ("", *(f"file={name}&" for name in FURTHER_FILES.get(route, ()))):
+            asked = f"{address(route)}?{query}_export="
+            if ask(clients["superuser"], "GET", f"{asked}csv").has_header("Content-Disposition"):
+                cells = "".join(f" {file_told(clients[who], asked):<15}" for who in WHO)
+                found.append(f"{f'{route}?{query}_export=csv':<58}{cells}".rstrip())
+    is_written(found, of_files=True)
+
+
+def is_written(found: list[str], of_files: bool) -> None:
+    texts = [text for text in MATRIX.read_text().splitlines() if text and not text.startswith("#")]
+    written = [text for text in texts if ("_export=" in text) == of_files]
     missing = [f"+ {text}" for text in found if text not in written]
     too_much = [f"- {text}" for text in written if text not in found]
     assert not missing + too_much, "Where this is meant, access_matrix.txt has to say:\n" + "\n".join(
@@ -178,17 +219,11 @@ def test_everybody_gets_what_the_matrix_says(clients, address, unrendered):
     )
 
 
-def of_files(clients: dict[str, Client], address: Any) -> list[str]:
-    """The same for each page that gives a file."""
-    found = []
-    for route in ROUTES:
-        if route.startswith("/admin/") or route in OPEN:
-            continue
-        asked = f"{address(route)}?_export=csv"
-        if ask(clients["superuser"], "GET", asked).has_header("Content-Disposition"):
-            cells = (f" {told(ask(clients[who], 'GET', asked)):<15}" for who in WHO)
-            found.append(f"{route + '?_export=csv':<58}" + "".join(cells).rstrip())
-    return found
+def file_told(client: Client, asked: str) -> str:
+    answers = [ask(client, "GET", asked + kind) for kind in FORMATS] + [ask(client, "HEAD", f"{asked}csv")]
+    [one] = {told(answer) for answer in answers}
+    assert {answer.has_header("Content-Disposition") for answer in answers} == {one == "200"}, asked
+    return one
 
 
 def line(clients: dict[str, Client], route: str, path: str) -> str:
@@ -201,14 +236,16 @@ def test_the_first_line_of_the_matrix_names_its_columns():
     assert head == [f"{'# address':<58}" + "".join(f" {who:<15}" for who in WHO).rstrip()]
 
 
-def test_head_is_like_get_and_other_methods_are_refused(clients, address, unrendered):
-    root = clients["superuser"]
+@pytest.mark.parametrize("who", WHO)
+def test_head_is_like_get_and_other_methods_are_refused(clients, address, unrendered, rights_asked_once, who):
+    """What GET gives is what the matrix says: that is asked above."""
+    lines = [text.split() for text in MATRIX.read_text().splitlines() if not text.startswith("#")]
+    given = {words[0]: words[1 + WHO.index(who)].partition("/")[0] for words in lines}
     for route in ROUTES:
         path = address(route)
-        statuses = {root.generic(method, path).status_code for method in OTHER_METHODS}
-        assert statuses == {405}, route
-        if not route.startswith("/admin/"):
-            assert ask(root, "HEAD", path).status_code == ask(root, "GET", path).status_code, route
+        assert told(ask(clients[who], "HEAD", path)) == given[route], route
+        refused = "405" if who != NOBODY or route in OPEN else "sign-in"
+        assert {told(clients[who].generic(method, path)) for method in OTHER_METHODS} == {refused}, route
 
 
 # Nothing without signing in

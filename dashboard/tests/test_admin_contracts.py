@@ -51,6 +51,16 @@ def rate_form(**changes: str) -> dict[str, str]:
     } | changes
 
 
+def test_who_types_in_a_total_of_billed_days_is_told(admin_client):
+    for day in ("2025-02-28", "2025-03-01", "2025-03-31", "2025-04-01"):
+        make_cost(day, "100.00")
+    make_cost("2025-03-05", "100.00", provider="GCP")
+    said = admin_client.post(f"{ENTRIES}add/", entry_form(provider=" aws"), follow=True).content.decode()
+    assert "2 of its days have a bill of the same GPUs, and both count." in said
+    said = admin_client.post(f"{ENTRIES}add/", entry_form(gpu_type="H100"), follow=True).content.decode()
+    assert "have a bill" not in said and PeriodEntry.objects.count() == 2
+
+
 def test_a_total_of_a_period_is_typed_in_and_changed(admin_client):
     admin_client.post(f"{ENTRIES}add/", entry_form(provider="  AWS ", gpu_type="A100-80GB "))
     entry = PeriodEntry.objects.get()

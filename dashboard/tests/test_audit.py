@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -135,11 +136,18 @@ def test_an_edit_is_told_from_old_to_new(signed_in, admin):
 
 
 def test_adding_and_deleting_are_told(signed_in, admin):
+    """Each is one event; what is gone is told by what it was called."""
     client = signed_in(admin)
     client.post("/admin/dashboard/team/add/", {"name": "speech"})
-    team = Team.objects.get(name="speech")
+    assert told() == [("added", "ada", "team speech", 1)]
+    job = make_job(team="speech")
+    client.post(f"/admin/dashboard/job/{job.pk}/delete/", {"post": "yes"})
+    assert told()[1:] == [("deleted", "ada", f"job {job}", 1)]
+    assert not Job.objects.exists()
+    team = Team.objects.get()
     client.post(f"/admin/dashboard/team/{team.pk}/delete/", {"confirm": "1", f"name-{team.pk}": "speech"})
-    assert ("added", "ada", "team speech", 1) in told()
+    assert told()[2:] == [("deleted", "ada", "team speech", 1)]
+    assert not Team.objects.exists()
 
 
 def test_a_change_of_many_rows_is_one_event(signed_in, admin):
@@ -150,8 +158,9 @@ def test_a_change_of_many_rows_is_one_event(signed_in, admin):
     )
     assert not Job.objects.exists()
     event = AuditEvent.objects.get()
-    assert (event.action, event.rows) == ("deleted", 12)
-    assert event.subject.startswith("job ") and event.subject.endswith("and 9 more")
+    assert (event.action, event.who, event.rows) == ("deleted", "ada", 12)
+    named = re.fullmatch(r"job (.+); (.+); (.+) and 9 more", event.subject)
+    assert named and set(named.groups()) < {str(job) for job in jobs}
 
 
 def test_an_import_its_refusal_and_its_undoing_are_told(viewer, admin, tmp_path):

@@ -198,8 +198,10 @@ def test_no_two_budgets_of_a_subject_meet(db):
 def test_no_address_decides_a_breach(client, finance, hundred_a_day):
     budget("950")
     client.force_login(finance)
-    plain = client.get("/budgets/").context["rows"]
-    turned = client.get("/budgets/?provider=GCP&basis=billed&idle=evenly&start=2025-01-01").context["rows"]
+    plain = client.get("/budgets/").context["budgets"].rows
+    turned = (
+        client.get("/budgets/?provider=GCP&basis=billed&idle=evenly&start=2025-01-01").context["budgets"].rows
+    )
     assert [row["state"].status for row in plain] == [row["state"].status for row in turned] == ["over"]
 
 

@@ -116,14 +116,14 @@ def test_the_page_lists_what_was_typed_in_and_what_it_posts(reader):
     make_job("2025-03-05 00:00", "2025-03-05 10:00", provider="fox", gpu_type="V100")
     make_commitment("8", "2025-01-01", "2025-04-30")
     shown = reader.get("/contracts/", MARCH).context
-    assert [(row["usd"], row["by"]) for row in shown["entries"]] == [
+    assert [(row["usd"], row["by"]) for row in shown["entries"].rows] == [
         (Decimal("140.00"), "contracted capacity")
     ]
-    assert [(row["price"], row["usd"], row["gpu_hours"], row["charged"]) for row in shown["rates"]] == [
+    assert [(row["price"], row["usd"], row["gpu_hours"], row["charged"]) for row in shown["rates"].rows] == [
         ("$310.00 per GPU and month", Decimal("620.00"), Decimal("1488.00"), None),
         ("$1.50 per GPU-hour", Decimal("15.00"), None, Decimal("15.00")),
     ]
-    assert [(row["gpus"], row["expiry"]) for row in shown["commitments"]] == [("8", "20 days left")]
+    assert [(row["gpus"], row["expiry"]) for row in shown["commitments"].rows] == [("8", "20 days left")]
     assert [figure["value"] for figure in shown["figures"]] == ["$140.00", "$635.00"]
     assert all(figure["how"] for figure in shown["figures"])
 

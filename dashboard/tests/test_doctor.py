@@ -17,7 +17,7 @@ from .. import audit, doctor, workers, writes
 from ..doctor import examine
 from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
-from .conftest import make_job
+from .conftest import at, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +126,13 @@ def test_static_files_that_are_not_collected_are_bad(settings, monkeypatch):
     settings.PLAIN_STATIC = False
     ((level, said),) = found("static files")
     assert level == "bad" and "missing" in said
+
+
+def test_a_clock_that_was_never_set_is_bad(monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: at("1970-01-01 00:07"))
+    assert found("time zone") == [("bad", "UTC, where it is 1970-01-01 00:07")]
+    monkeypatch.undo()
+    assert [level for level, _ in found("time zone")] == ["ok"]
 
 
 def test_a_full_disk_is_bad(monkeypatch):

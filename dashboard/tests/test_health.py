@@ -7,9 +7,11 @@ import threading
 from typing import Any
 
 import pytest
+from django.conf import settings as site
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.http import Http404
 from django.test import Client
 from psycopg import errors
 
@@ -110,8 +112,8 @@ def test_a_database_in_trouble_is_no_mistake_of_ours(monkeypatch, client, viewer
     assert (response.status_code, response["Retry-After"]) == (503, "10")
     page = response.content.decode()
     assert words in page
-    assert "10.1.2.3" not in page
     assert response["X-Request-ID"] in page
+    leaks(response)
 
 
 def test_a_database_that_is_gone_before_the_page_begins_is_told_alike(monkeypatch, client, viewer):
@@ -127,12 +129,50 @@ def test_a_database_that_is_gone_before_the_page_begins_is_told_alike(monkeypatc
         assert (response.status_code, response["Retry-After"]) == (503, "10"), path
 
 
-def test_no_page_of_an_error_leaks_anything(monkeypatch, client, viewer, settings):
-    client.force_login(viewer)
-    secret = RuntimeError(f"hunter2 {settings.SECRET_KEY} /etc/passwd")
-    for error, status in [(secret, 500), (BadRequest("hunter2"), 400)]:
-        page = answer(monkeypatch, error, client)
+VIEWS = {
+    "/accounts/login/": "dashboard.views.sign_in.SignIn.get_context_data",
+    "/costs/": "dashboard.views.costs.Asked.of",
+    "/admin/dashboard/team/": "dashboard.admin.teams.TeamAdmin.get_changelist_instance",
+}
+OPEN_TO = {"nobody": 1, "viewer": 2, "admin": 3}  # of these, in their order
+
+
+@pytest.mark.parametrize("who", OPEN_TO)
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, BadRequest), (404, Http404), (500, RuntimeError), (503, OperationalError)]
+)
+def test_no_page_of_an_error_leaks_anything(monkeypatch, client, request, settings, who, status, kind):
+    if who != "nobody":
+        client.force_login(request.getfixturevalue(who))
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise kind(f"hunter2 at 10.1.2.3 {settings.SECRET_KEY} /etc/passwd")
+
+    client.raise_request_exception = False
+    for path, view in list(VIEWS.items())[: OPEN_TO[who]]:
+        monkeypatch.setattr(view, fail)
+        page = client.get(path)
+        assert page.status_code == status, path
+        leaks(page)
+
+
+@pytest.mark.parametrize("who", OPEN_TO)
+def test_no_page_that_is_given_before_any_view_leaks_anything(monkeypatch, request, who):
+    client = Client(enforce_csrf_checks=True)
+    if who != "nobody":
+        client.force_login(request.getfixturevalue(who))
+    for status, asked in {
+        400: {"path": "/accounts/login/?next=%00", "method": "GET"},
+        403: {"path": "/accounts/login/", "method": "POST"},
+        413: {"path": "/accounts/login/", "method": "POST", "CONTENT_LENGTH": "99999999999"},
+    }.items():
+        page = client.generic(**asked)
         assert page.status_code == status
+        leaks(page)
+    monkeypatch.setattr(outages.gone, "is_known", lambda: True)
+    for path in VIEWS:
+        page = client.get(path)
+        assert page.status_code == 503, path
         leaks(page)
 
 
@@ -140,6 +180,9 @@ def leaks(response: Any) -> None:
     page = response.content.decode()
     for word in (
         "hunter2",
+        "10.1.2.3",
+        "/etc/passwd",
+        site.SECRET_KEY,
         "Traceback",
         "RuntimeError",
         "/site-packages",

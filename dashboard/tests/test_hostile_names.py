@@ -7,6 +7,9 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from datetime import date
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -14,7 +17,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from dashboard.digests import told
 from dashboard.models import Team
+from dashboard.naming import Names
+from dashboard.reports.digest import digest
 
 from .cast import admin_pages, files, name_everything, pages
 from .hostile import FORMULAS, MARKUP
@@ -22,7 +28,17 @@ from .test_access_matrix import quiet
 
 __all__ = ["quiet"]
 pytestmark = pytest.mark.django_db
-WIDE = [name for name in MARKUP if "<" in name] + ["{{ 7*7 }}{% debug %}", "javascript:alert(1)"]
+TAGS = [name for name in MARKUP if "<" in name]
+DRAWN = [  # one of each kind: a chart draws no more by name
+    "</script><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "javascript:alert(1)",
+    "{{7*7}}sevens",
+    "\u2028alert(1)//",
+    '" onmouseover="alert(2)" x="',
+    "' autofocus onfocus='alert(1)",
+]
+EVALUATED = "49sevens"  # where a template takes a name for one of its own
 
 
 @pytest.fixture
@@ -48,48 +64,80 @@ class Elements(HTMLParser):
         if tag in ("img", "script") and not given.get("src", "").startswith(("/static/", "/admin/jsi18n/")):
             self.found += [f"<{tag} {given}>"] if given.get("type") != "application/json" else []
         for name, value in given.items():
-            leads = name in ("href", "src", "action", "formaction") and "javascript:" in value.lower()
+            leads = name in ("href", "src", "action", "formaction") and runs(value)
             if name.startswith("on") or name in ("style", "srcdoc") or leads:
                 self.found.append(f'<{tag} {name}="{value}">')
+
+
+def runs(address: str) -> bool:
+    """As browsers read it: without blanks."""
+    return re.sub(r"[\x00-\x20]", "", address).lower().startswith(("javascript:", "data:", "vbscript:"))
 
 
 def brought_in(content: str) -> list[str]:
     parser = Elements()
     parser.feed(content)
-    raw = [name for name in WIDE if name in content and "<" in name]
-    return parser.found + raw
+    return parser.found + [name for name in [*TAGS, EVALUATED] if name in content]
 
 
 def test_markup_in_names_is_text(root):
-    name_everything(WIDE)
-    wrong, shown = [], set()
+    name_everything(MARKUP)
+    wrong, shown, drawn = [], set[str](), set[str]()
     for path in [*pages(), *admin_pages()]:
         answer = root.get(path)
         assert answer.status_code in (200, 403), path
         content = answer.content.decode()
+        shown |= {name for name in MARKUP if name in unescape(content)}
         wrong += [f"{path}: {one}" for one in brought_in(content)]
-        shown |= {place for place, name in enumerate(WIDE) if name.split(">")[0][:12] in unescaped(content)}
-        for text in re.findall(r'type="application/json">(.*?)</script>', content, re.DOTALL):
-            json.loads(text)
+        for chart in charts_of(content):
+            drawn |= {one["name"] for one in chart["series"]} | set(chart["labels"])
+            wrong += [f"{path}: {link}" for link in links_of(chart) if not re.match("/[^/]", link)]
     assert not wrong, "\n".join(wrong)
-    assert len(shown) == len(WIDE)
+    assert shown == set(MARKUP)
+    assert len(drawn & set(MARKUP)) > 8  # the others are drawn as one
 
 
-def unescaped(content: str) -> str:
-    return content.replace("&lt;", "<").replace("&quot;", '"').replace("&#x27;", "'").replace("&gt;", ">")
+def charts_of(content: str) -> list[Any]:
+    found = re.findall(r'id="[\w-]+-data" type="application/json">(.*?)</script>', content, re.DOTALL)
+    return [json.loads(text) for text in found]
+
+
+def links_of(chart: Any) -> list[str]:
+    links = [link for one in [*chart["series"], chart] for link in one.get("links") or []]
+    return [link for link in links if link]
 
 
 def test_markup_that_gets_through_would_be_seen():
-    assert len(brought_in("<p>" + "</p><p>".join(WIDE) + "</p>")) > len(WIDE)
+    page = "<p>" + "</p><p>".join(TAGS) + f"</p>{EVALUATED}"
+    assert set(TAGS) < set(brought_in(page))
+    for name in ("' onmouseover='alert(1)", "' autofocus onfocus='alert(1)"):
+        assert brought_in(f"<p title='{name}'>")
+    assert brought_in('<a href="java\tscript:alert(2)">') and brought_in('<a href=" DATA:text/html,x">')
+
+
+def test_json_gives_names_as_they_are(root):
+    name_everything(MARKUP)
+    asked = {"app_label": "dashboard", "model_name": "job", "field_name": "team"}
+    answer = root.get("/admin/autocomplete/", asked)
+    assert answer["Content-Type"] == "application/json" and answer["X-Content-Type-Options"] == "nosniff"
+    assert {one["text"] for one in answer.json()["results"]} == set(MARKUP)
+
+
+def test_markup_in_names_is_text_in_mail(root):
+    name_everything(MARKUP)
+    message = told(digest(date(2025, 3, 2), Names.load()), Names.load())
+    assert not brought_in(message.html)
+    assert len([name for name in TAGS if name in unescape(message.html)]) > 5  # its lists are short
+    assert not [line for line in message.text.splitlines() if line.startswith("alert(")]
 
 
 def test_nothing_runs_in_a_browser(browser_page, admin, as_of):
     as_of("2025-03-31 12:00")
-    name_everything(WIDE[:4])
+    name_everything(DRAWN)
     dialogs: list[str] = []
     page = browser_page(admin, "/help/")
     page.on("dialog", lambda dialog: (dialogs.append(page.url), dialog.dismiss()))
-    team = Team.objects.get(name=WIDE[1])
+    team = Team.objects.get(name=DRAWN[1])
     paths = [
         "/costs/",
         "/teams/",
@@ -99,10 +147,36 @@ def test_nothing_runs_in_a_browser(browser_page, admin, as_of):
         f"/teams/{team.pk}/",
         "/mappings/",
     ]
+    told_of, listed = set[str](), set[str]()
     for path in [*paths, "/imports/", "/admin/dashboard/job/"]:
         page.goto(f"{path}{'&' if '?' in path else '?'}start=2025-03-01&end=2025-03-31")
-        assert page.locator("svg[onload], img[onerror], [onmouseover], [autofocus][onfocus]").count() == 0
+        told_of |= set(names_in_tooltips(page))
+        listed |= set(names_in_legends(page))
+        assert page.locator("[onload], [onerror], [onmouseover], [onfocus], [autofocus]").count() == 0
     assert not dialogs
+    assert set(DRAWN) <= told_of and set(DRAWN) <= listed
+
+
+def names_in_tooltips(page: Any) -> Iterator[str]:
+    """With the mouse over each chart, from left to right."""
+    for canvas in page.locator("canvas[data-chart]").all():
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        for step in range(1, 20):
+            page.mouse.move(box["x"] + box["width"] * step / 20, box["y"] + box["height"] / 2)
+            for line in canvas.evaluate(LINES):
+                yield line.rpartition(": ")[0]
+
+
+LINES = "canvas => Chart.getChart(canvas).tooltip.body?.flatMap(one => one.lines) ?? []"
+
+
+def names_in_legends(page: Any) -> Iterator[str]:
+    """Each is hidden and shown again."""
+    for button in page.locator("[data-legend] button").all():
+        button.click()
+        button.click()
+        yield button.text_content()
 
 
 # Formulas

@@ -167,21 +167,23 @@ def test_a_workbook_is_not_read_and_the_words_say_what_to_do(db, content):
 
 
 BAD_BYTES = {
-    b"\0": "holds a NUL byte",
+    b"\0": "is a NUL byte",
     b"\xed\xa0\x80": "is not UTF-8 text",
     b"\xff": "is not UTF-8 text",
 }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_bad_byte_is_told_with_its_line(db, path):
+def test_a_bad_byte_is_told_with_its_line_and_place_there(db, path):
     lines = path.read_bytes().split(b"\n")
     for number in (1, len(lines) // 2, len(lines) - 1):
         for byte, words in BAD_BYTES.items():
-            content = b"\n".join([*lines[: number - 1], byte + lines[number - 1], *lines[number:]])
+            content = b"\n".join(
+                [*lines[: number - 1], b"\xc3\xbc" + byte + lines[number - 1], *lines[number:]]
+            )
             summary, changed = loaded(content)
             assert not changed
-            assert f"Line {number} {words}" in summary.refusals[0]["text"]
+            assert f"Line {number}, character 2 {words}" in summary.refusals[0]["text"]
 
 
 BAD_VALUES = [

@@ -96,7 +96,7 @@ def test_one_bad_line_refuses_the_file(ingest: Any) -> None:
         (b"a,b\n1,2\n", "Unknown format"),
         (bytes(range(256)) * 40, "binary"),
         (COSTS.encode() + b"2025-03-02,AWS\0,A,1\n", "NUL"),
-        (COSTS.encode() + b"2025-03-02,\xff,A,1\n", "Line 3 is not UTF-8"),
+        (COSTS.encode() + b"2025-03-02,\xff,A,1\n", "Line 3, character 12 is not UTF-8"),
         (gzip.compress(COSTS.encode() * 2000, mtime=0)[:-9], "cut off"),
         (COSTS.encode() + b"2025-03-02,AWS,A," + b"9" * 1000 + b"\n", "Line 3, cost_usd"),
     ],

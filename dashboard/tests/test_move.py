@@ -131,6 +131,11 @@ def test_everything_arrives_and_both_sides_agree(moved, full):
             assert rows("default", model) == rows(SOURCE, model), model
 
 
+def test_totals_of_before_jobs_had_a_number_of_gpus_are_their_rows(empty):
+    with connected_to(default=empty):
+        assert moving.totals("default", Job, {"id", "team_id", "start_time", "end_time"}) == {"jobs": 0}
+
+
 def test_it_goes_back_again(moved, full, empty_file, tmp_path):
     """Into a PostgreSQL where the tests run on one, and out of it into SQLite."""
     place = dict(connection.settings_dict)

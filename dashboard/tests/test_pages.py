@@ -12,6 +12,7 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from dashboard.models import CostSnapshot, Job, NameAlias, Team, UsageSnapshot
+from dashboard.reports import job_time
 
 from .conftest import at, make_cost, make_job, make_usage
 
@@ -353,7 +354,7 @@ def test_search_finds_model_names_in_any_case_ids_and_users(client, finance, as_
     as_of("2025-03-08")
     make_job(model_name="École-7B", external_id="4711", submitted_by="mara")
     client.force_login(finance)
-    assert client.get("/jobs/", {"q": text}).context["count"] == str(found)
+    assert client.get("/jobs/", {"q": text}).context["number"] == found
 
 
 def test_a_page_of_one_job_shows_its_days(client, finance, week):
@@ -453,3 +454,10 @@ def test_the_words_of_this_schema_are_queryset_methods(week):
     assert UsageSnapshot.objects.hours_per_provider() == {"AWS": Decimal("350.00"), "GCP": Decimal("120.00")}
     assert UsageSnapshot.objects.peak_days(1)[0] == (date(2025, 3, 1), Decimal("70.00"))
     assert reverse("jobs") == "/jobs/"
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 job,"), (2, "2 jobs,"), (3000, "3,000 jobs,")])
+def test_the_number_of_jobs_reads_as_a_sentence(client, finance, week, monkeypatch, number, words):
+    monkeypatch.setattr(job_time, "count", lambda scope, names: number)
+    client.force_login(finance)
+    assert f"<p>{words} " in client.get("/jobs/").content.decode()

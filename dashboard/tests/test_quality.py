@@ -368,9 +368,9 @@ def test_each_count_of_odd_jobs_is_that_of_its_list(client, finance, messy, wher
     told = [t for group in response.context["failed"] for t in group["checks"] if t["check"].mend == "jobs"]
     assert len(told) >= 9
     for check in told:
-        assert f"{client.get(check['url']).context['count']} job" in check["counted"], check["url"]
+        assert f"{client.get(check['url']).context['number']} job" in check["counted"], check["url"]
         for one in check["findings"]:
-            assert client.get(one["url"]).context["count"] == str(one["finding"].count), one["url"]
+            assert client.get(one["url"]).context["number"] == one["finding"].count, one["url"]
 
 
 def test_every_link_of_the_page_leads_somewhere(client, admin, messy):
@@ -447,7 +447,7 @@ def test_all_fine_is_said_plainly(client, finance, clean):
 
 def test_a_check_that_there_is_not_finds_nothing(client, finance, messy):
     client.force_login(finance)
-    assert client.get("/jobs/", {"quality": "moon"}).context["count"] == "0"
+    assert client.get("/jobs/", {"quality": "moon"}).context["number"] == 0
     assert client.get("/data-quality/", {"quality": "moon"}).context["failed"] == []
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib import admin as admin_site
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client, override_settings
+from django.urls import reverse
 
 from dashboard import remembered
 from dashboard.ingest.load import Source, load
@@ -23,11 +27,12 @@ from .contracts import make_commitment, make_rate
 from .servers import connected_to, new_database
 
 RANGES = ("preset=all", "start=2025-03-01&end=2025-03-31")
-WAYS = ("", "&_export=csv", "&basis=billed", "&bucket=month&group_by=gpu_type")
-ALL = os.environ.get("SAME") == "all"  # else every page once and its file
+WAYS = ("", "&_export=csv", "&_export=xlsx", "&basis=billed", "&bucket=month&group_by=gpu_type")
+ALL = os.environ.get("SAME") == "all"  # else every page once and its files
 ONE_AT_A_TIME = sorted(
     path.name for path in SAMPLES.iterdir() if path.suffix != ".gz" and "bad" not in path.name
 )
+SHEETS = ("xl/workbook.xml", "xl/worksheets/", "xl/sharedStrings.xml")
 _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="\w+"|request_id=\w+|<code>[0-9a-f]{32}</code>')
 _CURSOR = re.compile(r"(after|before)=[\w-]+")
@@ -65,16 +70,25 @@ def told(url: str) -> dict[str, str]:
         client.force_login(root)
         for path in paths():
             answer = client.get(path)
-            content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-            said[normal(path)] = f"{answer.status_code} {normal(content.decode())}"
+            said[normal(path)] = f"{answer.status_code} {normal(text_of(answer))}"
     remembered.forget()
     return said
+
+
+def text_of(answer: Any) -> str:
+    """Of a workbook all sheets, with every cell."""
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    if not content.startswith(b"PK"):
+        return content.decode()
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        held = sorted(name for name in book.namelist() if name.startswith(SHEETS))
+        return "\n".join(f"{name}: {book.read(name).decode()}" for name in held)
 
 
 def paths() -> Iterator[str]:
     for page in PAGES:
         for days in RANGES if ALL else RANGES[:1]:
-            for way in WAYS if ALL else WAYS[:2]:
+            for way in WAYS if ALL else WAYS[:3]:
                 yield f"/{page}{'&' if '?' in page else '?'}{days}{way}"
     for sort in ("team", "-gpu_hours", "model", "-end", "duration"):
         yield f"/jobs/?sort={sort}"
@@ -86,6 +100,8 @@ def paths() -> Iterator[str]:
         yield f"/jobs/{job.pk}/"
     for run in ImportRun.objects.order_by("pk"):
         yield f"/imports/{run.pk}/"
+    for model in admin_site.site._registry:
+        yield reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist")
 
 
 def normal(text: str) -> str:

@@ -166,6 +166,8 @@ def test_djangos_deployment_check_finds_nothing(bytes_of_it: int) -> None:
         text=True,
     )
     assert checked.returncode == 0, checked.stderr
+    said = checked.stdout + checked.stderr
+    assert said.startswith("System check identified no issues (") and "WARNING" not in said
 
 
 @pytest.mark.parametrize("name", [file.name for file in PROJECT.glob("requirements*.txt")])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from statistics import median
+from time import process_time
 from typing import Any
 
 import pytest
@@ -119,6 +121,21 @@ def test_an_unknown_user_is_answered_like_a_known_one(hashed):
         assert answer == plain(try_out("nobody")), name
 
 
+def test_an_unknown_user_takes_as_long_as_a_known_one(argon2):
+    """In CPU time of this process, by turns: the machine's other work slows all of them alike.
+
+    A hash is nine tenths of an answer, so that one more or less would be a factor of two at least.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in kinds_of_users()}
+    for turn in range(5):
+        for name, times in spent.items():
+            begun = process_time()
+            assert try_out(name, address=f"192.0.2.{turn}").status_code == 200
+            times.append(process_time() - begun)
+    typical = {name: median(times) for name, times in spent.items()}
+    assert max(typical.values()) < 1.5 * min(typical.values()), typical
+
+
 def test_an_inactive_user_is_not_told_that_the_password_was_right(hashed):
     kinds_of_users()
     assert plain(try_out("gone", RIGHT)) == plain(try_out("unknown", RIGHT))
@@ -195,6 +212,31 @@ def test_the_right_person_is_back_within_fifteen_minutes(viewer):
         assert try_out(password=RIGHT)["Retry-After"] == "60"
         clock.shift(timedelta(minutes=1))
         assert try_out(password=RIGHT).status_code == 302
+
+
+def test_the_right_person_is_back_within_fifteen_minutes_of_an_attack_from_many_addresses(viewer):
+    """From a browser that nobody knows. Tries that were refused prolong nothing."""
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        assert statuses(try_out(address=f"192.0.2.{n}") for n in range(20)) == [200] * 20
+        for minute in range(14):
+            assert {try_out(address=f"198.51.{minute}.{n}").status_code for n in range(5)} == {429}
+            assert try_out(password=RIGHT, address=OFFICE)["Retry-After"] == str((15 - minute) * 60)
+            clock.shift(timedelta(minutes=1))
+        clock.shift(timedelta(minutes=1))
+        assert try_out(password=RIGHT, address=OFFICE).status_code == 302
+
+
+def test_a_known_browser_is_let_in_at_once_however_long_the_attack_goes_on(viewer):
+    browser = Client()
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        assert try_out(password=RIGHT, address=OFFICE, client=browser).status_code == 302
+        for hour in range(3):
+            browser.post("/accounts/logout/")
+            for n in range(25):
+                try_out(address=f"198.51.{hour}.{n}")
+            assert try_out(password=RIGHT, address=OFFICE).status_code == 429
+            assert try_out(password=RIGHT, address="192.0.2.200", client=browser).status_code == 302
+            clock.shift(timedelta(hours=1))
 
 
 def test_a_stranger_who_never_stops_keeps_nobody_out_elsewhere(viewer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from django.template.backends.django import Template
 from django.test import Client, RequestFactory
 from django_tables2 import Table
 
-from dashboard.models import Invoice
+from dashboard.models import Budget, CostSnapshot, DayNote, DismissedAnomaly, Invoice
 
 from .cast import name_everything
 from .conftest import make_job
+from .contracts import make_commitment, make_entry, per_hour
 
 pytestmark = pytest.mark.django_db
 DAYS = "start=2025-03-20&end=2025-03-31"
+MARCH = "start=2025-03-01&end=2025-03-31"
 LONGER = {"/bridge/": "start=2025-03-01&end=2025-03-28", "/contracts/": "start=2025-03-01&end=2025-03-31"}
 LONGER |= {"/waste/": "start=2025-02-15&end=2025-03-31"}
 PAGES = (
@@ -160,6 +163,76 @@ def test_no_page_has_more_than_200_rows(root, contexts):
         assert 1 <= len(contexts[-1]["rows"]) <= 200
         root.get(f"/jobs/?per_page={asked}")
         assert len(contexts[-1]["table"].data) <= 200
+
+
+@pytest.fixture
+def long_lists(db: None, as_of: Any) -> Client:
+    """250 of each: of what is typed in, of notes, of days that stand out and of dismissed ones."""
+    as_of("2025-03-31 12:00")
+    for n in range(250):
+        hardware = {"provider": f"P{n:03}", "gpu_type": "fox"}
+        per_hour("1.00", "2025-03-01", **hardware)
+        make_entry("2025-03-05", "2025-03-06", "1.00", **hardware, note=f"entry {n}")
+        make_commitment("1", "2025-03-01", "2025-03-31", **hardware)
+        Budget.objects.create(provider=hardware["provider"], first_month="2025-03-01", monthly_usd=1)
+        DayNote.objects.create(day="2025-03-05", text=f"note {n}")
+    five_hundred_days_that_stand_out()
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+def five_hundred_days_that_stand_out() -> None:
+    """$10 a day for five weeks, and once $1,000; of every second one somebody knew."""
+    days = [date(2025, 2, 20) + timedelta(days=n) for n in range(36)]
+    cells = [("AWS" if n % 2 else "GCP", f"G{n:03}") for n in range(500)]
+    CostSnapshot.objects.bulk_create(
+        CostSnapshot(date=day, provider=provider, gpu_type=gpu_type, cost_usd=1000 if day == days[32] else 10)
+        for day in days
+        for provider, gpu_type in cells
+    )
+    DismissedAnomaly.objects.bulk_create(
+        DismissedAnomaly(day=days[32], provider=provider, gpu_type=gpu_type, reason="known")
+        for provider, gpu_type in cells[::2]
+    )
+
+
+LISTS = {
+    "/contracts/": {"rates": "rates-page", "entries": "entries-page", "commitments": "commitments-page"},
+    "/unit-prices/": {"commitments": "commitments-page", "contracts": "contracts-page"},
+    "/budgets/": {"budgets": "page"},
+    "/anomalies/": {"anomalies": "page", "dismissed": "dismissed-page", "notes": "notes-page"},
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_the_pages_of_a_list_are_its_rows_each_once_and_200_at_most(long_lists, contexts, path):
+    def lists(per_page: int | str, number: int = 1) -> list[Any]:
+        contexts.clear()
+        turned = "&".join(f"{field}={number}" for field in LISTS[path].values())
+        long_lists.get(f"{path}?{MARCH}&per_page={per_page}&{turned}")
+        return [contexts[-1][name] for name in LISTS[path]]
+
+    assert {len(one.rows) for one in lists(1_000_000)} == {200}
+    assert {len(one.rows) for one in lists("all")} == {50}
+    for first, second in zip(lists(125), lists(125, 2), strict=True):
+        shown = [repr(row) for row in (*first.rows, *second.rows)]
+        assert len(set(shown)) == len(shown) == len(first) == 250
+    assert {one.page.number for one in lists(125, 99)} == {2}, "past the end is the last page"
+
+
+def test_the_files_of_long_lists_have_all_of_them(long_lists):
+    for path in ("/contracts/?file=entries&", "/budgets/?", "/anomalies/?"):
+        answer = long_lists.get(f"{path}{MARCH}&_export=csv")
+        lines = b"".join(answer.streaming_content).splitlines()
+        assert len(lines) == 1 + (500 if "anomalies" in path else 250), path
+
+
+def test_each_long_list_leads_to_its_other_pages(long_lists):
+    for path, fields in LISTS.items():
+        page = long_lists.get(f"{path}?{MARCH}").content.decode()
+        assert page.count("Page 1 of 5, 250 rows") >= len(fields), path
+        assert all(f"{field}=2#" in page for field in fields.values()), path
 
 
 @pytest.mark.parametrize("query", ["all=", "all=1", ""])

@@ -113,8 +113,10 @@ def test_sacct_with_a_delimiter_at_the_end_of_each_line_is_the_same():
         (gzip.compress(gzip.compress(b"a,b\n", mtime=0), mtime=0), "gzip file inside a gzip file"),
         (bytes(range(256)), "binary"),
         ("a,b\n".encode("utf-16-le"), "binary"),
-        (b"a,b\n1,2\n3,\0\n", "Line 3 holds a NUL byte"),
-        ("a,b\n1,2\nZ\u00fcrich,2\n".encode("latin-1"), "Line 3 is not UTF-8 text (byte 0xFC)"),
+        (b"a,b\n1,2\n3,\0\n", "Line 3, character 3 is a NUL byte"),
+        ("a,b\n1,2\nZ\u00fcrich,2\n".encode("latin-1"), "Line 3, character 2 is not UTF-8 text (byte 0xFC)"),
+        ("a,b\n\u8a13\u7df4,".encode() + b"\xff\n", "Line 2, character 4 is not UTF-8 text (byte 0xFF)"),
+        ("\ufeffa,".encode() + b"\xff\n", "Line 1, character 3 is not UTF-8 text"),
         (b'a,b\n1,2\n"3,4\n5,6\n', "Line 3: a quotation mark is opened here and never closed"),
         (b'a,b\n"1"2,3\n', "Line 2: text stands behind a closing quotation mark"),
         (b"a,b\n1\r2,3\n", "Line 2: a carriage return stands inside the line"),
@@ -129,7 +131,7 @@ def test_what_cannot_be_read_is_refused_with_words(content, words):
 
 def test_the_line_of_a_bad_byte_is_right_far_into_the_file():
     content = b"a,b\n" + b"1,2\n" * 70_000 + b"\xfc,2\n" + b"1,2\n" * 10
-    assert refusal(content).startswith("Line 70002 ")
+    assert refusal(content).startswith("Line 70002, character 1 ")
 
 
 @pytest.mark.parametrize("cut", [11, 40, -9, -1])

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
+from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from dashboard import rollups
-from dashboard.models import Job, Team, TeamLimit
+from dashboard.closing import close_month
+from dashboard.exports import FORMATS
+from dashboard.filters import SHARED_BY
+from dashboard.joblist import SORTS
+from dashboard.models import CostSnapshot, Job, Team, TeamLimit, UsageSnapshot
+from dashboard.reports.sharing import IDLE_VIEWS
+from dashboard.tables import RunningTable, ShareTable, TeamTable
 
 from .conftest import make_cost, make_job, make_team, make_usage, make_user
+from .test_access_matrix import MATRIX, WHO
 from .test_allocation import a_log_speaks_of
 
-SECRET = re.compile(
-    r"hidden|whisper|770[.,]06|7\.70|333\.33|1,?103[.,]40|1103|110\.01|220\.02", re.IGNORECASE
-)
+SECRETS = {
+    "names": r"covert|whisper",
+    "hours of the others": r"\b69\.(?:79|8\b)|\b34\.2",
+    "hours of all together": r"\b99\.(?:79|8\b)|\b46\.2",
+    "their cost": r"770\.06|377\.36|62\.89",
+    "idle cost": r"666\.66|\b2\.32\b|331\.72|332\.18|771\.(?:22|68)",
+    "the bill": r"333\.33|1,?103\.40|1,?770\.06",
+    "a closed month": r"66\.2|110\.34|\b11\.03\b",
+}
+SECRET = re.compile("|".join(SECRETS.values()), re.IGNORECASE)
 PAGES = ("teams", "allocation", "jobs", "running", "help")
+WITHOUT_FILES = ("job", "help")
 CLOSED = (
     "costs",
     "usage",
@@ -40,23 +60,42 @@ CLOSED = (
     "admin:index",
 )
 MARCH = "start=2025-03-01&end=2025-03-09"
+RANGES = (MARCH, "preset=all&compare=last_month", "preset=last7", "preset=ytd")
+VIEWS = (*(f"idle={view}" for view in IDLE_VIEWS), "basis=billed", "bucket=week", "compare=last_year")
+MONTHS = ("2025-03", "2025-03&idle=evenly", "2025-03&basis=billed", "2025-02", "2025-02&as=now", "2025-04")
+FURTHER_FILES = ("entries", "runs", "idle", "stuck", "restated")
 
 
 @pytest.fixture(autouse=True)
 def two_teams(db, as_of):
-    """On 3 March $1,103.40 for 100 metered hours: 30 of vision for $331.02, 69.79 of hidden for $770.06."""
+    """On 3 March $1,103.40 for 100 metered hours: 30 of vision for $331.02, 69.79 of covert for $770.06.
+
+    What is left, 0.21 hours for $2.32, and $666.66 of L4s are idle. Of the $2.32 vision would bear $0.70 by
+    use and $1.16 evenly. Since six o’clock 2 GPUs of vision and 5.7 of covert run: 12 hours and 34.2.
+    """
     as_of("2025-03-10 12:00")
     make_cost("2025-03-03", "1103.40")
     make_usage("2025-03-03", "100.00")
     make_job("2025-03-03 00:00", "2025-03-03 10:00", gpu_count=Decimal(3))
-    hidden = {"team": "hidden", "model_name": "whisper"}
-    make_job("2025-03-03 00:00", "2025-03-03 10:00", gpu_count=Decimal("6.979"), **hidden)
+    covert = {"team": "covert", "model_name": "whisper"}
+    make_job("2025-03-03 00:00", "2025-03-03 10:00", gpu_count=Decimal("6.979"), **covert)
     make_job("2025-03-10 06:00", None, status="running", gpu_count=Decimal(2))
-    make_job("2025-03-10 06:00", None, status="running", gpu_count=Decimal(5), **hidden)
+    make_job("2025-03-10 06:00", None, status="running", gpu_count=Decimal("5.7"), **covert)
     make_cost("2025-03-04", "333.33", gpu_type="L4")
     make_cost("2025-03-09", "333.33", gpu_type="L4")
     a_log_speaks_of("2025-03-01 00:00", "2025-03-09 23:00", "AWS")
     rollups.settle()
+
+
+@pytest.fixture
+def closed_february(two_teams) -> None:
+    """$110.34 for 10 metered hours: 3 of vision for $33.10, 6 of covert for $66.21, and $11.03 idle."""
+    make_cost("2025-02-03", "110.34")
+    make_usage("2025-02-03", "10.00")
+    make_job("2025-02-03 00:00", "2025-02-03 03:00")
+    make_job("2025-02-03 00:00", "2025-02-03 06:00", team="covert", model_name="whisper")
+    rollups.settle()
+    close_month(date(2025, 2, 1), make_user("cleo", "Finance"), "effective", "apart")
 
 
 def limited(name: str, *teams: str, role: str = "Manager") -> User:
@@ -78,39 +117,127 @@ def team(name: str) -> UUID:
 
 
 def text_of(answer: Any) -> str:
-    parts = answer.streaming_content if answer.streaming else [answer.content]
-    return b"".join(parts).decode()
+    """Of a workbook: all that its sheets hold and are called, but not when it was made."""
+    content = b"".join(answer.streaming_content if answer.streaming else [answer.content])
+    if not content.startswith(b"PK"):
+        return content.decode()
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        names = sorted(name for name in book.namelist() if name != "docProps/core.xml")
+        return "\n".join(f"{name}\n{book.read(name).decode()}" for name in names)
+
+
+def asking(page: str, *queries: str) -> list[str]:
+    return [f"{page}?{query}" for query in queries]
+
+
+def sorts(columns: Iterable[str]) -> list[str]:
+    """Each column once, up and down in turn."""
+    return [f"{MARCH}&sort={'-' * (place % 2)}{column}" for place, column in enumerate(columns)]
 
 
 def every_page() -> list[str]:
-    vision, job = team("vision"), Job.objects.get(team__name="vision", status="completed")
+    """All that is open to them, in each of its views, sorts, filters and searches."""
+    vision, job = team("vision"), Job.objects.filter(team__name="vision").latest("end_time")
+    ways = [f"{MARCH}&by={by}&then_by={then}" for by, then in pairwise((*SHARED_BY, "team"))]
+    views = [f"{MARCH}&{view}" for view in VIEWS]
     return [
-        *(f"{reverse(name)}?{MARCH}" for name in PAGES),
-        *(f"{reverse(name)}?preset=all&compare=last_month" for name in PAGES),
-        reverse("allocation") + f"?{MARCH}&by=model&then_by=provider&idle=evenly",
-        reverse("allocation") + f"?{MARCH}&by=gpu_type&basis=billed",
-        reverse("teams") + f"?{MARCH}&model=whisper",
-        reverse("jobs") + "?q=whisper",
-        reverse("jobs") + "?q=hidden&status=running",
-        reverse("team", args=[vision]) + f"?{MARCH}",
-        reverse("statement", args=[vision]) + "?month=2025-03&idle=evenly",
+        *(f"{reverse(name)}?{days}" for name in PAGES for days in RANGES),
+        *asking(reverse("allocation"), *ways, *views, *sorts(ShareTable.base_columns)),
+        *asking(reverse("allocation"), f"{MARCH}&model=whisper", f"{MARCH}&by=model&per_page=1&page=2"),
+        *asking(reverse("teams"), *views, *sorts(TeamTable.base_columns)),
+        *asking(reverse("teams"), f"{MARCH}&status=running", f"{MARCH}&model=whisper"),
+        *asking(reverse("jobs"), *sorts(SORTS), "sort=gpu_hours", "per_page=1", "per_page=1&before=end"),
+        *asking(reverse("jobs"), "q=whisper", "q=covert&status=running", "q=resnet", "jump=2025-03-03"),
+        *asking(reverse("jobs"), "model=whisper", "provider=AWS&gpu_type=L4", "quality=duplicates"),
+        *asking(reverse("running"), *sorts(RunningTable.base_columns), "model=whisper", "basis=billed"),
+        *asking(reverse("team", args=[vision]), *RANGES, *views, f"{MARCH}&model=whisper"),
+        *asking(reverse("statement", args=[vision]), *(f"month={month}" for month in MONTHS)),
         reverse("job", args=[job.pk]),
     ]
 
 
-def test_no_page_and_no_file_tells_of_another_team(own):
-    for url in every_page():
+def every_file(kind: str) -> list[str]:
+    """Of each of these pages; no name of a further file leads to another."""
+    pages = [url for url in every_page() if resolve(url.partition("?")[0]).url_name not in WITHOUT_FILES]
+    one_of_each = {route(url): url for url in pages}.values()
+    further = [f"{url}&file={name}" for url in one_of_each for name in FURTHER_FILES]
+    return [f"{url}&_export={kind}" for url in (*pages, *further)]
+
+
+def got(own: Client, urls: Iterable[str]) -> dict[str, str]:
+    """What each address gives, with the name of its file, none of it about others."""
+    others, found = ids_of_others(), {}
+    for url in urls:
         answer = own.get(url)
         assert answer.status_code == 200, url
-        asked_for = r"\?[^\"]*|value=\"(whisper|hidden)\"|Model: whisper|Search: (whisper|hidden)"
-        told = re.sub(asked_for, "", text_of(answer))
-        told = re.sub(r"whisper|hidden(?=\W)", "", told) if "whisper" in url or "q=hidden" in url else told
-        told = re.sub(r"visually-hidden|type=\"hidden\"|hidden data|aria-hidden|\bhidden>", "", told)
+        found[url] = answer.get("Content-Disposition", "") + without_tokens(answer)
+        told = re.sub("|".join(re.findall("whisper|covert", url)) or "$^", "", found[url])
         assert not SECRET.search(told), (url, SECRET.search(told))
-        if "job/" not in url and "/help/" not in url and not re.search(r"/jobs/[0-9a-f]{8}", url):
-            file = own.get(url + ("&" if "?" in url else "?") + "_export=csv")
-            assert file.status_code == 200, url
-            assert not re.search(r"hidden|whisper|770\.06|333\.33", text_of(file)), url
+        assert not others.search(told), url
+    return found
+
+
+def ids_of_others() -> re.Pattern[str]:
+    jobs = Job.objects.filter(team__name="covert").values_list("pk", flat=True)
+    ids = [str(pk) for pk in (team("covert"), *jobs)]
+    return re.compile("|".join([*ids, *(pk.replace("-", "") for pk in ids)]))
+
+
+def without_tokens(answer: Any) -> str:
+    text = re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", text_of(answer))
+    return re.sub(r"Request [0-9a-f-]+", "", text)
+
+
+@pytest.mark.parametrize("kind", ["page", *FORMATS])
+def test_nothing_tells_of_another_team_and_nothing_moves_with_it(own, closed_february, kind):
+    """Not one character, though the bill, the idle cost and the hours of all have changed."""
+    urls = every_page() if kind == "page" else every_file(kind)
+    before = got(own, urls)
+    others_do_more()
+    for url, now in got(own, urls).items():
+        assert now.splitlines() == before[url].splitlines(), url
+
+
+def others_do_more() -> None:
+    """At the same $11.034 an hour: on another day, in the closed month, and of what was idle on 3 March."""
+    make_cost("2025-03-05", "551.70")
+    make_usage("2025-03-05", "50.00")
+    CostSnapshot.objects.filter(date="2025-02-03").update(cost_usd="165.51")
+    UsageSnapshot.objects.filter(date="2025-02-03").update(gpu_hours="15.00")
+    covert = {"team": "covert", "model_name": "hush", "status": "failed"}
+    make_job("2025-03-05 00:00", "2025-03-05 20:00", **covert)
+    make_job("2025-02-03 06:00", "2025-02-03 11:00", **covert)
+    make_job("2025-03-03 20:00", "2025-03-03 20:12", team="unheard of", model_name="whisper")
+    make_job("2025-03-10 01:00", None, team="covert", model_name="whisper", status="running")
+    Job.objects.filter(team__name="covert", status="completed").update(model_name="secretive")
+    rollups.settle()
+
+
+def test_who_sees_all_is_told_each_of_these_secrets(finance, closed_february):
+    """Else it would be no wonder that nobody else is."""
+    everybody = Client()
+    everybody.force_login(finance)
+    urls = (
+        *(reverse("running"), f"{reverse('teams')}?{MARCH}", f"{reverse('costs')}?{MARCH}"),
+        *asking(reverse("allocation"), MARCH, f"{MARCH}&idle=by_use"),
+        *asking(reverse("statement", args=[team("covert")]), "month=2025-02", "month=2025-02&as=now"),
+    )
+    told = "".join(text_of(everybody.get(url)) for url in urls)
+    assert [kind for kind, secret in SECRETS.items() if not re.search(secret, told)] == []
+    assert ids_of_others().search(told)
+
+
+def test_all_that_is_open_to_them_is_among_these_pages(own):
+    place = WHO.index("of one team")
+    lines = [line.split() for line in MATRIX.read_text().splitlines() if not line.startswith("#")]
+    of_figures = re.compile(r"/(?!accounts/|admin/|healthz|readyz|metrics)")
+    opened = {line[0] for line in lines if line[place + 1].startswith("200") and of_figures.match(line[0])}
+    pages, files = every_page(), every_file("csv")
+    assert opened == {route(url) for url in pages} | {f"{route(url)}?_export=csv" for url in files}
+
+
+def route(url: str) -> str:
+    return "/" + resolve(url.partition("?")[0]).route
 
 
 def test_what_they_see_of_their_own_is_what_everybody_sees(own, finance):
@@ -146,24 +273,28 @@ def test_pages_of_all_teams_together_are_closed(own):
         answer = own.get(reverse(name))
         assert answer.status_code in (403, 302), name
         assert answer.status_code == 403 or "login" in answer.headers["Location"], name
+        for kind, file in product(FORMATS, ("", *FURTHER_FILES)):
+            refused = own.get(reverse(name), {"_export": kind, "file": file})
+            assert refused.status_code in (403, 302), (name, kind, file)
+            assert not refused.has_header("Content-Disposition")
     assert own.get("/").headers["Location"] == reverse("teams")
     menu = text_of(own.get(reverse("teams")))
     assert not [name for name in CLOSED if f'href="{reverse(name)}"' in menu]
 
 
 def test_the_ids_of_others_are_unknown_wherever_they_stand(own):
-    hidden, job = team("hidden"), Job.objects.filter(team__name="hidden")[0].pk
-    for other in (hidden, job, hidden.hex, str(hidden).upper()):
+    covert, job = team("covert"), Job.objects.filter(team__name="covert")[0].pk
+    for other in (covert, job, covert.hex, str(covert).upper()):
         for name in (*PAGES, *CLOSED, "overview"):
             assert own.get(reverse(name), {"team": other}).status_code == 404, name
             assert own.get(reverse(name), {"anything": f"x{other}"}).status_code == 404, name
             assert own.post(reverse(name), {"team": other}).status_code == 404, name
     for path in (
-        reverse("team", args=[hidden]),
-        reverse("statement", args=[hidden]),
+        reverse("team", args=[covert]),
+        reverse("statement", args=[covert]),
         reverse("job", args=[job]),
-        reverse("admin:dashboard_team_change", args=[hidden]),
-        f"{reverse('teams')}?team={team('vision')}&team={hidden}",
+        reverse("admin:dashboard_team_change", args=[covert]),
+        f"{reverse('teams')}?team={team('vision')}&team={covert}",
     ):
         assert own.get(path).status_code == 404, path
     assert own.get(reverse("teams"), {"team": UUID(int=7)}).status_code == 200, "nobody's id is no secret"
@@ -194,7 +325,7 @@ def test_a_limit_outlives_its_teams(own):
 def test_finance_and_admins_see_all_whatever_limit_is_set(role):
     client = Client()
     client.force_login(limited("fred", "vision", role=role))
-    assert "hidden" in text_of(client.get(reverse("teams") + f"?{MARCH}&_export=csv"))
+    assert "covert" in text_of(client.get(reverse("teams") + f"?{MARCH}&_export=csv"))
     assert client.get(reverse("costs")).status_code == 200
 
 
@@ -206,23 +337,6 @@ def test_who_is_in_the_administration_and_limited_is_let_in_no_more():
     client.force_login(user)
     answer = client.get(reverse("admin:dashboard_job_changelist"))
     assert answer.status_code == 302 and "login" in answer.headers["Location"]
-
-
-def test_what_others_do_on_other_days_moves_nothing_on_any_page(own):
-    """Not one character, though the bill, the idle cost and the hours of all have changed."""
-    before = {url: without_tokens(own.get(url)) for url in every_page()}
-    make_cost("2025-03-05", "551.70")  # the same $11.034 an hour
-    make_usage("2025-03-05", "50.00")
-    make_job("2025-03-05 00:00", "2025-03-05 20:00", team="hidden", model_name="whisper", status="failed")
-    make_job("2025-03-10 01:00", None, team="hidden", model_name="whisper", status="running")
-    rollups.settle()
-    for url, page in before.items():
-        assert without_tokens(own.get(url)).splitlines() == page.splitlines(), url
-
-
-def without_tokens(answer: Any) -> str:
-    text = re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", text_of(answer))
-    return re.sub(r"Request [0-9a-f-]+", "", text)
 
 
 def test_an_admin_sets_the_limit(admin, client):

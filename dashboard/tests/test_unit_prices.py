@@ -68,7 +68,7 @@ def test_spot_and_on_demand_of_one_cell_are_told_apart(client, finance, two_kind
 
 def test_a_commitment_used_60_per_cent_reads_60_per_cent(client, finance, sixty_per_cent):
     response = page_of(client, finance)
-    [row] = response.context["commitments"]
+    [row] = response.context["commitments"].rows
     assert row["use"].utilisation == Decimal("0.6")
     assert (row["use"].covered.gpu_hours, row["use"].unused) == (6, 4)
     figure = next(f for f in response.context["figures"] if f["label"] == "Commitment utilisation")
@@ -242,7 +242,7 @@ def covered(day: int, hours: str = "24", month: int = 3) -> Any:
 
 
 def contracts(response: Any) -> list[str]:
-    return [row["told"] for row in response.context["contracts"]]
+    return [row["told"] for row in response.context["contracts"].rows]
 
 
 def test_contracted_hours_are_gpus_times_elapsed_hours_of_days_on_the_bill(client, finance, as_of):
@@ -250,9 +250,9 @@ def test_contracted_hours_are_gpus_times_elapsed_hours_of_days_on_the_bill(clien
     as_of("2025-03-07 12:00")
     commit("2025-03-03", "2025-12-31")
     load_rows(*(covered(day) for day in range(1, 7)))
-    [row] = page_of(client, finance).context["commitments"]
+    [row] = page_of(client, finance).context["commitments"].rows
     assert (row["use"].contracted, row["use"].covered.gpu_hours) == (192, 144)
-    [row] = page_of(client, finance, start="2025-03-03").context["commitments"]
+    [row] = page_of(client, finance, start="2025-03-03").context["commitments"].rows
     assert row["use"].of_contract == Decimal("0.5")
 
 
@@ -262,9 +262,9 @@ def test_a_day_on_which_clocks_change_has_23_contracted_hours(client, finance, a
     Provider.objects.create(key=name_key("AWS"), name="AWS", bill_clock="America/Los_Angeles")
     commit("2025-03-09", "2025-03-09", gpus="1.5")
     load_rows(covered(9), covered(12))
-    assert page_of(client, finance, end="2025-03-10").context["commitments"][0]["use"].contracted == Decimal(
-        "34.5"
-    )
+    assert page_of(client, finance, end="2025-03-10").context["commitments"].rows[0][
+        "use"
+    ].contracted == Decimal("34.5")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_contract_says_when_it_ends(client, finance, as_of, last, told, flag):
     as_of("2025-04-10 12:00")
     commit("2025-01-01", last)
     load_rows(covered(20), bill(31, "1", "1"))
-    [row] = page_of(client, finance).context["contracts"]
+    [row] = page_of(client, finance).context["contracts"].rows
     assert (row["told"], row["flag"], row["covered_last"]) == (told, flag, date(2025, 3, 20))
 
 
@@ -293,7 +293,7 @@ def test_a_contract_that_is_followed_by_another_is_not_flagged(client, finance, 
     load_rows(covered(20))
     response = page_of(client, finance)
     assert contracts(response) == ["10 days left, another contract follows", "375 days left"]
-    assert not any(row["flag"] for row in response.context["contracts"])
+    assert not any(row["flag"] for row in response.context["contracts"].rows)
 
 
 def test_a_longer_contract_beside_it_does_not_follow_one(client, finance, as_of):
@@ -309,9 +309,9 @@ def test_a_contract_meets_the_bill_under_whatever_spelling(client, finance, as_o
     NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
     commit("2025-03-20", "2025-12-31", provider="amazon", gpu_type="a100-80gb")
     load_rows(covered(20), covered(22))
-    [row] = page_of(client, finance, provider="AWS").context["commitments"]
+    [row] = page_of(client, finance, provider="AWS").context["commitments"].rows
     assert (row["use"].covered.gpu_hours, row["use"].contracted) == (48, 144)
-    assert page_of(client, finance, provider="GCP").context["contracts"] == []
+    assert page_of(client, finance, provider="GCP").context["contracts"].rows == []
 
 
 def test_covered_hours_without_a_contract_are_named(client, finance, sixty_per_cent):

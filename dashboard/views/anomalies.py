@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -30,6 +31,7 @@ COLUMNS = (
     *("first_day", "last_day", "provider", "gpu_type", "what", "expected_usd", "actual_usd"),
     *("difference_usd", "by_hours_usd", "by_rate_usd", "moved", "dismissed_by", "dismissed_at", "reason"),
 )
+DISMISSED = "dismissed-"
 MOVED = {"hours": "hours", "rate": "rate", "": ui.NOTHING}
 
 
@@ -45,10 +47,12 @@ def page(request: HttpRequest) -> HttpResponseBase:
     if file := asked.export("anomalies", COLUMNS, lambda: map(file_row, in_order(found)), control(found)):
         return file
     open_ones = report.undismissed(found)
+    dismissed = [one for one in found if one.dismissed]
     context = asked.context(
         figures=figures(asked, open_ones),
-        rows=[row(asked, one, sent) for one in open_ones],
-        dismissed=[row(asked, one, sent) for one in found if one.dismissed],
+        anomalies=asked.listed(open_ones, partial(row, asked, sent=sent)),
+        dismissed=asked.listed(dismissed, partial(row, asked, sent=sent), DISMISSED),
+        dismissed_open=f"{DISMISSED}page" in request.GET,
         how_anomaly=asked.how("anomaly"),
         rule=RULE,
         may_dismiss=remarks.may_dismiss(request.user),

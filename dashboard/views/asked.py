@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django_tables2 import Table
 
@@ -33,6 +33,23 @@ ON_A_BASIS = (
     "forecast",
     "waste",
 )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rows of a page of a longer list, with what _number_pages.html asks of a table to turn to the others."""
+
+    rows: Sequence[Any]
+    page: Page
+    prefixed_page_field: str
+
+    @property
+    def paginator(self) -> Paginator:
+        return self.page.paginator
+
+    def __len__(self) -> int:
+        """Of the whole list."""
+        return self.paginator.count
 
 
 @dataclass(frozen=True)
@@ -138,10 +155,18 @@ class Asked:
 
     def one_page(self, table: Table) -> Table:
         """The page of the table that is asked for; past the end is the last page."""
-        pages = Paginator(table.rows, self.per_page).num_pages
-        asked_for = clamped(self.request.GET.get(table.prefixed_page_field, ""), 1, pages)
-        table.paginate(page=asked_for, per_page=self.per_page)
+        page = self.page_of(table.rows, table.prefixed_page_field)
+        table.paginate(page=page.number, per_page=self.per_page)
         return table
+
+    def listed(self, found: Sequence[Any], row: Callable[[Any], Any], prefix: str = "") -> Listed:
+        """The same of a list that is no table. row: what a page shows of one."""
+        page = self.page_of(found, f"{prefix}page")
+        return Listed([row(one) for one in page], page, f"{prefix}page")
+
+    def page_of(self, rows: Any, field: str) -> Page:
+        pages = Paginator(rows, self.per_page)
+        return pages.page(clamped(self.request.GET.get(field, ""), 1, pages.num_pages))
 
     def context(self, **extra: Any) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -46,6 +47,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     control = f"{sum((one.booked for one in found), ZERO)} USD spent, budgets that overlap counted each"
     if answer := asked.export("budgets", COLUMNS, lambda: map(file_row, found), control):
         return answer
+    listed = asked.listed(found, partial(row, asked))
     context = asked.context(
         month=month,
         months=beside(
@@ -53,9 +55,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
             lambda first: asked.here(month=f"{first:%Y-%m}"),
             asked=request.GET.get("month", ""),
         ),
-        rows=[row(asked, one) for one in found],
-        charts=[burn_down(asked, one) for one in found[:MOST_DRAWN]],
-        undrawn=max(len(found) - MOST_DRAWN, 0),
+        budgets=listed,
+        charts=[burn_down(asked, one) for one in listed.page[:MOST_DRAWN]],
+        undrawn=max(len(listed.rows) - MOST_DRAWN, 0),
         fiscal_year=fiscal_year_start(month.start, settings.HELIOX_FISCAL_MONTH),
         how_budget=asked.how("budget"),
         actions=actions(request.user),

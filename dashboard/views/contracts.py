@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -39,7 +40,6 @@ COLUMNS = (
 )
 ENTRY_COLUMNS = ("from", "to", "provider", "gpu_type", "cost_usd", "gpu_hours", "note")
 ENTRIES = "entries"
-MOST_LISTED = 100
 SPREAD_BY = {CAPACITY: "contracted capacity", METERED: "metered hours", ELAPSED: "elapsed time"}
 ZERO = Decimal("0.00")
 
@@ -60,10 +60,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
         found=found,
         figures=figures(asked, found),
         charts=charts(asked, found),
-        entries=[entry_row(asked, one) for one in found.entries[:MOST_LISTED]],
-        more_entries=max(len(found.entries) - MOST_LISTED, 0),
-        rates=[rate_row(asked, one) for one in found.rates],
-        commitments=[commitment_row(asked, one) for one in found.commitments],
+        entries=asked.listed(found.entries, partial(entry_row, asked), "entries-"),
+        rates=asked.listed(found.rates, partial(rate_row, asked), "rates-"),
+        commitments=asked.listed(found.commitments, partial(commitment_row, asked), "commitments-"),
         entry_files=asked.links_to_file(ENTRIES),
         table=asked.one_page(table),
         sums=sums(found),

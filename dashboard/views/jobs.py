@@ -47,16 +47,16 @@ def page(request: HttpRequest) -> HttpResponseBase:
     hours = gpu_time.hours(job_time.gpu_microseconds(asked.scope, asked.names))
     listed, measured_at, misread = one_page(asked, jobs, sort, order)
     table = JobTable(listed.rows, names=asked.names, span=span, order_by=sort)
-    count = ui.count(number)
+    rows = f"{ui.count(number)} job{'' if number == 1 else 's'}"
     context = asked.context(
         table=table,
         pages=links(asked, listed),
         jump=jump(asked, sort),
-        count=count,
+        number=number,
         hours=hours,
         clipped=span is not None,
         problems=[words for words in (refused, misread) if words],
-        how=asked.how("job-hours", formula=formula(hours), rows=f"{count} jobs", money=False),
+        how=asked.how("job-hours", formula=formula(hours), rows=rows, money=False),
         measured_at=measured_at,
     )
     return render(request, "dashboard/jobs.html", context)

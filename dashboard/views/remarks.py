@@ -249,7 +249,7 @@ def panel(asked: Asked, found: list[DayNote], sent: Answer | None) -> dict[str, 
     user = asked.request.user
     wrong = sent.form if sent and isinstance(sent.form, NoteForm) else None
     return {
-        "notes": [noted(user, note, wrong, sent) for note in found],
+        "notes": asked.listed(found, lambda note: noted(user, note, wrong, sent), "notes-"),
         "new_note": (wrong if wrong and sent and not sent.note else empty_note(asked))
         if may_note(user)
         else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -51,8 +52,10 @@ def page(request: HttpRequest) -> HttpResponseBase:
         kinds=asked.one_page(kinds),
         open={"prices": asked.is_asked_for(prices), "kinds": asked.is_asked_for(kinds)},
         total=total,
-        commitments=[use_row(asked, place, use) for place, use in used.by(asked.bucket_of).items()],
-        contracts=[contract_row(used, one) for one in used.expiries],
+        commitments=asked.listed(
+            list(used.by(asked.bucket_of).items()), lambda one: use_row(asked, *one), "commitments-"
+        ),
+        contracts=asked.listed(used.expiries, partial(contract_row, used), "contracts-"),
         untold=used.untold,
         outliers=[outlier_row(asked, one) for one in found[:MOST_OUTLIERS]],
         more_outliers=len(found) - MOST_OUTLIERS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -62,12 +62,16 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; most are never shown, so the ratios are worked out when they are."""
+    """A line of the table; most are never shown, so they are summed when they are."""
 
     day: date
     provider: str
     gpu_type: str
-    sums: usage.Sum
+    cells: Sequence[usage.Hours]
+
+    @property
+    def sums(self) -> usage.Sum:
+        return usage.total(self.cells)
 
     @property
     def metered(self) -> Decimal | None:
@@ -92,20 +96,20 @@ class Row:
 
 def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[Row]:
     if asked.scope.bucket == "day":
-        return [Row(*cell[:3], usage.total((cell,))) for cell in cells]
+        return [Row(*cell[:3], (cell,)) for cell in cells]
     groups: defaultdict[tuple[date, str, str], list[usage.Hours]] = defaultdict(list)
     for day, of_day in groupby(cells, key=attrgetter("day")):
         start = asked.bucket_of(day)
         for cell in of_day:
             groups[start, cell.provider, cell.gpu_type].append(cell)
-    return [Row(*key, usage.total(groups[key])) for key in sorted(groups)]
+    return [Row(*key, groups[key]) for key in sorted(groups)]
 
 
 def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
     for row in table.rows:
-        got = row.record
+        got, sums = row.record, row.record.sums
         cell = got.day, got.provider, got.gpu_type
-        yield *cell, got.metered, six_decimals(got.job_hours), got.usd
+        yield *cell, sums.metered, six_decimals(sums.job_hours), sums.usd
 
 
 def control(total: usage.Sum) -> str:
