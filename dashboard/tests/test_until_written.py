@@ -15,10 +15,11 @@ from dashboard.models import CostSnapshot, Job, NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
 from dashboard.reports import spend, usage
+from dashboard.reports.allocation import allocate_in_sum
 from dashboard.reports.job_cost import running_jobs
 from dashboard.reports.prices import priced_cells
 from dashboard.reports.stuck import Usual, usual_lengths
-from dashboard.reports.teams import running_by_team
+from dashboard.reports.teams import hours_by_bucket, running_by_team
 from dashboard.rollups import asking
 from dashboard.rollups.unsettled import NOTED, if_any
 from dashboard.scope import Scope, Span
@@ -26,6 +27,7 @@ from dashboard.scope import Scope, Span
 from .conftest import at, make_cost, make_job, make_team, make_usage
 from .contracts import make_entry, per_month
 from .quarter import ALL_OF_IT, CUT, KEYS, QUARTER, make_quarter, read_anew
+from .test_allocation import a_log_speaks_of
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +123,9 @@ def figures(forget: bool = False) -> dict[str, list[Any]]:
         "costs": spend.costs(ALL_OF_IT, names),
         "cells": usage.cells(ALL_OF_IT, names),
         "prices": sorted(priced_cells(ALL_OF_IT, names)),
+        "shares": sorted(map(str, allocate_in_sum(ALL_OF_IT, names))),
+        "spread": sorted(map(str, allocate_in_sum(ALL_OF_IT.but(idle="by_use"), names))),
+        "weeks": sorted(hours_by_bucket(ALL_OF_IT, names, "week")),
         "hours": sorted(rollups.by(["team"], picked, names, QUARTER)),
         "jobs": sorted(rollups.count_by(["team", "status"], picked, names, QUARTER)),
         "all jobs": sorted(rollups.count_by(["status"], picked, names)),
@@ -134,7 +139,7 @@ WRITES = {
     "a cost": (lambda: make_cost("2025-02-12", "7.00"), {"costs", "cells"}),
     "a dearer cost": (
         lambda: CostSnapshot.objects.filter(date="2025-03-10").update(cost_usd=200),
-        {"costs", "cells", "prices"},
+        {"costs", "cells", "prices", "shares", "spread"},
     ),
     "metered hours": (lambda: make_usage("2025-02-12", "7.00"), {"cells"}),
     "a job": (
@@ -143,7 +148,7 @@ WRITES = {
     ),
     "a job that runs": (
         lambda: make_job(*RUNNING, status="running", team="speech"),
-        {"cells", "prices", "hours", "jobs", "all jobs", "running", "running by team"},
+        {"cells", "prices", "shares", "weeks", "hours", "jobs", "all jobs", "running", "running by team"},
     ),
     "a job that ended": (
         lambda: Job.objects.filter(status="running").update(status="failed", end_time=at("2025-03-30 00:00")),
@@ -195,6 +200,25 @@ def test_what_runs_goes_on_and_days_come_to_an_end_without_a_write(quarter, unti
         [(running, _)] = found["running"]
         assert (running.job, running.gpu_hours) == (job, Decimal(hours))
         assert found == figures(forget=True)
+
+
+def test_idle_cost_that_is_spread_over_a_month_that_goes_on_is_shared_anew(quarter, until_written, as_of):
+    """The days are over, but of a day that nobody used it hangs on the hours of the whole month."""
+    make_cost("2025-04-02", "100.00")
+    make_usage("2025-04-02", "10.00")
+    a_log_speaks_of("2025-04-01 00:00", "2025-04-06 00:00", "AWS")
+    make_job("2025-04-03 01:00", "2025-04-03 02:00")
+    make_job("2025-04-10 10:00", None, status="running", team="speech")
+    scope = Scope(Span.inclusive(date(2025, 4, 1), date(2025, 4, 5)), idle="by_use")
+
+    def shares() -> list[str]:
+        return sorted(map(str, allocate_in_sum(scope, Names.load())))
+
+    before = shares()
+    as_of("2025-04-10 20:00")
+    after = shares()
+    remembered.forget()
+    assert before != after == shares()
 
 
 def test_the_parts_of_a_page_of_days_that_are_over_are_read_once(quarter, until_written):
