@@ -54,7 +54,10 @@ def wait_for_no_one_gone(get_response: Callable[[HttpRequest], HttpResponse]) ->
 
 
 class LimitBodies:
-    """Who may not import sends no large bodies, and nobody larger ones than HELIOX_UPLOAD_MB."""
+    """Who may not import sends no large bodies, nobody larger ones than HELIOX_UPLOAD_MB or in chunks.
+
+    Django reads no body without a length: a file that came so would seem to be empty.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,6 +66,8 @@ class LimitBodies:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
+            return render(request, "411.html", status=411)
         size = announced(request.META.get("CONTENT_LENGTH", ""))
         if size <= LARGEST_FORM:
             return None

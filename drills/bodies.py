@@ -21,8 +21,8 @@ LENGTH = 300 * MEGABYTE
 NO_PAGE = "/none/"
 ADDRESSES = ("/", "/imports/", "/accounts/login/", "/admin/", "/theme", "/readyz", NO_PAGE)
 ANNOUNCED, IN_CHUNKS = f"Content-Length: {LENGTH}", "Transfer-Encoding: chunked"
-# There is no page at the last address. What comes in chunks is answered as if it were empty.
-ANSWERS = {ANNOUNCED: (413, 404), IN_CHUNKS: range(200, 500)}
+# There is no page at the last address.
+ANSWERS = {ANNOUNCED: (413, 404), IN_CHUNKS: (411, 404)}
 FILE = b'--x\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\n'
 PIECE = b"a" * 65_536
 MOST_SENT, MOST_WRITTEN, MOST_HELD = 16, 1, 16  # MB; what is on its way stands in buffers of the system
@@ -62,7 +62,7 @@ def drill() -> Outcome:
     kept_out = sum(one.is_kept_out for one in tried)
     sent, written, held = (max(getattr(one, what) for one in tried) for what in ("sent", "written", "held"))
     figure = (
-        f"{kept_out} of {len(tried)} bodies of 300 MB kept out, announced ones by a 413: "
+        f"{kept_out} of {len(tried)} bodies of 300 MB kept out, announced ones by a 413, others by a 411: "
         f"at most {sent:.1f} MB left the client, {written:.2f} MB were written to files, "
         f"{held:.1f} MB more memory held"
     )

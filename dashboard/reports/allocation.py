@@ -16,6 +16,7 @@ from .. import gpu_time
 from ..money import cents, usd
 from ..naming import Names
 from ..remembered import in_months
+from ..rollups import remembered_when_over
 from ..scope import Scope, Span
 from . import shared_months, spend
 from .billed import Billed
@@ -214,6 +215,14 @@ def allocate_in_sum(scope: Scope, names: Names) -> list[Share]:
     """
     if scope.models:
         return allocate(scope, names).shares
+    if scope.span is None:
+        return read_in_sum(scope, names)
+    asked = "sums", scope.span, scope.providers, scope.gpu_types, scope.teams, scope.basis, scope.idle
+    days = shared_months.days_of(scope)
+    return remembered_when_over(asked, days, names, lambda: read_in_sum(scope, names))
+
+
+def read_in_sum(scope: Scope, names: Names) -> list[Share]:
     sums: Sums = defaultdict(dict)
     for month in shared_months.by_month("sums", scope, names, partial(sums_by_month, names)):
         for line, owners in month.items():

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from ..models import CostSnapshot, PeriodEntry, Rate, UsageSnapshot
 from ..naming import Names
+from ..remembered import until_written
 from ..scope import Scope, Span
 from .compare import Sides
 from .coverage import Coverage
@@ -73,15 +74,20 @@ class Known:
 
     def of_rows(self, model: Any, typed_in: Iterable[PeriodEntry | Rate]) -> Days:
         found: defaultdict[str, set[date]] = defaultdict(set)
-        rows = narrowed(model.objects.filter(on(self.sides)), self.scope.but(gpu_types=()), self.names)
-        for day, stored in rows.order_by().values_list("date", "provider").distinct():
-            found[self.names.provider(stored)].add(day)
+        asked = "known", model._meta.db_table, self.sides, self.scope.providers
+        for provider, day in until_written(asked, lambda: self.stored(model)):
+            found[provider].add(day)
         for one in typed_in:
             provider = self.names.provider(one.provider)
             if self.asks_for(provider):
                 days = Span.inclusive(one.first_day, one.last_day or self.sides.now.last)
                 found[provider] |= self.days_of([days])
         return found
+
+    def stored(self, model: Any) -> list[tuple[str, date]]:
+        rows = narrowed(model.objects.filter(on(self.sides)), self.scope.but(gpu_types=()), self.names)
+        days = rows.order_by().values_list("date", "provider").distinct()
+        return [(self.names.provider(stored), day) for day, stored in days]
 
     @cached_property
     def entries(self) -> list[PeriodEntry]:

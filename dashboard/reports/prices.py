@@ -48,8 +48,10 @@ def priced_cells(scope: Scope, names: Names) -> list[Priced]:
         months = shared_months.by_month("prices", scope, names, partial(cells_by_month, names), len)
         return [cell for month in months for cell in month]
 
+    if scope.span is None:
+        return read()
     asked = "prices", scope.span, scope.providers, scope.gpu_types, scope.basis, scope.idle
-    return remembered_when_over(asked, scope.span, names, read)
+    return remembered_when_over(asked, shared_months.days_of(scope), names, read)
 
 
 def cells_by_month(names: Names, scope: Scope, billed: Billed) -> dict[date, list[Priced]]:

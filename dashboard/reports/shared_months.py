@@ -18,7 +18,7 @@ from .. import remembered, rollups
 from ..models import Delivery, SpendMapping
 from ..naming import Names
 from ..remembered import digest, part_of
-from ..scope import Scope
+from ..scope import Scope, Span
 from .billed import Billed
 from .job_time import picked
 
@@ -56,6 +56,12 @@ def by_month(
     )
 
 
+def days_of(scope: Scope) -> Span:
+    """That count: spread idle cost goes to who used the same GPUs in that month, on whatever day of it."""
+    assert scope.span
+    return scope.span if scope.idle == "apart" else scope.span.in_months
+
+
 @dataclass(frozen=True)
 class Known:
     """What is not read again to tell whether it changed.
@@ -76,9 +82,7 @@ class Known:
     def read(cls, scope: Scope, names: Names) -> Known:
         assert scope.span
         everybody = scope.but(teams=(), statuses=(), models=(), q="")
-        # Idle cost goes to who used the same GPUs in that month, so that all of its days count.
-        span = scope.span if scope.idle == "apart" else scope.span.in_months
-        return cls(rollups.known_by(picked(everybody, names), names, span), lines_known_by())
+        return cls(rollups.known_by(picked(everybody, names), names, days_of(scope)), lines_known_by())
 
     def keys(self, question: Hashable, scope: Scope, names: Names, billed: Billed) -> dict[date, bytes]:
         """Of each month that can be told to be unchanged."""

@@ -9,11 +9,14 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
+
 from .. import gpu_time
 from ..models import Job, Team
 from ..naming import Names
 from ..remembered import until_written
-from ..scope import Scope
+from ..rollups import remembered_when_over
+from ..scope import Scope, bucket_start
 from .job_time import count_by, jobs_of, models_by_team, picked, spent_by, time_by
 
 
@@ -103,6 +106,21 @@ def hours_by_day(scope: Scope, names: Names) -> list[tuple[date, UUID, int]]:
     """(day, team, GPU microseconds)."""
     rows = time_by(["day", "team"], scope, names, scope.span)
     return [(day, team, microseconds) for day, team, microseconds, *_ in rows if microseconds]
+
+
+def hours_by_bucket(scope: Scope, names: Names, bucket: str) -> list[tuple[date, UUID, int]]:
+    """The same by the first days of weeks, months or quarters."""
+
+    def summed() -> list[tuple[date, UUID, int]]:
+        found = Counter[tuple[date, UUID]]()
+        for day, team, microseconds in hours_by_day(scope, names):
+            found[bucket_start(day, bucket, settings.HELIOX_FISCAL_MONTH), team] += microseconds
+        return [(*of, microseconds) for of, microseconds in found.items()]
+
+    if scope.q or scope.quality:
+        return summed()
+    asked = "hours by team", bucket, picked(scope, names).as_key(), scope.span
+    return remembered_when_over(asked, scope.span, names, summed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,3 +95,19 @@ def test_what_a_record_lacks_is_an_error_and_no_dash():
 
 def test_no_rows_are_no_html():
     assert Costs([]).html_rows() == ""
+
+
+def test_rows_are_sorted_by_each_column_in_turn_and_what_is_missing_comes_first():
+    rows = [
+        Row("b", Team("x", None), Decimal(2), 1),
+        Row("a", Team("y", None), None, 2),
+        Row("c", Team("x", None), Decimal("-1"), 3),
+        Row("d", Team("x", None), Decimal(0), 4),
+    ]
+
+    def days(*order: str) -> str:
+        return "".join(row.record.day for row in Costs(rows, order_by=order).rows)
+
+    assert (days("usd"), days("-usd")) == ("acdb", "bdca")
+    assert (days("team", "-day"), days("-team", "day")) == ("dcba", "abcd")
+    assert days("team") == "bcda", "what is alike stays in order"

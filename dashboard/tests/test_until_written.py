@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups, writes
-from dashboard.models import NameAlias, Provider, Team
+from dashboard.models import CostSnapshot, Job, NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
+from dashboard.reports import spend, usage
+from dashboard.reports.allocation import allocate_in_sum
+from dashboard.reports.job_cost import running_jobs
+from dashboard.reports.prices import priced_cells
 from dashboard.reports.stuck import Usual, usual_lengths
+from dashboard.reports.teams import hours_by_bucket, running_by_team
 from dashboard.rollups import asking
 from dashboard.rollups.unsettled import NOTED, if_any
-from dashboard.scope import Span
+from dashboard.scope import Scope, Span
 
-from .conftest import make_cost, make_job, make_team
-from .quarter import CUT, KEYS, QUARTER, make_quarter, read_anew
+from .conftest import at, make_cost, make_job, make_team, make_usage
+from .contracts import make_entry, per_month
+from .quarter import ALL_OF_IT, CUT, KEYS, QUARTER, make_quarter, read_anew
+from .test_allocation import a_log_speaks_of
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +112,122 @@ def test_hours_of_days_that_go_on_are_read_each_time(quarter, until_written, as_
     before = hours()
     as_of("2025-04-10 13:00")
     assert hours() - before == 3_600_000_000
+
+
+def figures(forget: bool = False) -> dict[str, list[Any]]:
+    """Of days that are over, and of what runs."""
+    if forget:
+        remembered.forget()
+    names, picked = Names.load(), rollups.Picked()
+    return {
+        "costs": spend.costs(ALL_OF_IT, names),
+        "cells": usage.cells(ALL_OF_IT, names),
+        "prices": sorted(priced_cells(ALL_OF_IT, names)),
+        "shares": sorted(map(str, allocate_in_sum(ALL_OF_IT, names))),
+        "spread": sorted(map(str, allocate_in_sum(ALL_OF_IT.but(idle="by_use"), names))),
+        "weeks": sorted(hours_by_bucket(ALL_OF_IT, names, "week")),
+        "hours": sorted(rollups.by(["team"], picked, names, QUARTER)),
+        "jobs": sorted(rollups.count_by(["team", "status"], picked, names, QUARTER)),
+        "all jobs": sorted(rollups.count_by(["status"], picked, names)),
+        "running": [(one, one.job.team.name) for one in running_jobs(Scope(), names)],
+        "running by team": sorted(running_by_team(Scope(), names).items()),
+    }
+
+
+RUNNING = "2025-03-09 12:00", None
+WRITES = {
+    "a cost": (lambda: make_cost("2025-02-12", "7.00"), {"costs", "cells"}),
+    "a dearer cost": (
+        lambda: CostSnapshot.objects.filter(date="2025-03-10").update(cost_usd=200),
+        {"costs", "cells", "prices", "shares", "spread"},
+    ),
+    "metered hours": (lambda: make_usage("2025-02-12", "7.00"), {"cells"}),
+    "a job": (
+        lambda: make_job("2025-02-10 01:00", "2025-02-10 02:00"),
+        {"cells", "hours", "jobs", "all jobs"},
+    ),
+    "a job that runs": (
+        lambda: make_job(*RUNNING, status="running", team="speech"),
+        {"cells", "prices", "shares", "weeks", "hours", "jobs", "all jobs", "running", "running by team"},
+    ),
+    "a job that ended": (
+        lambda: Job.objects.filter(status="running").update(status="failed", end_time=at("2025-03-30 00:00")),
+        {"cells", "hours", "jobs", "all jobs", "running", "running by team"},
+    ),
+    "a job that is gone": (
+        lambda: Job.objects.filter(start_time__lt=at("2025-02-01 00:00")).delete(),
+        {"cells", "hours", "jobs", "all jobs"},
+    ),
+    "another name": (
+        lambda: NameAlias.objects.create(kind="provider", alias="AWS", name="Amazon"),
+        {"costs", "cells", "prices"},
+    ),
+    "a team's name": (lambda: Team.objects.filter(name="vision").update(name="sight"), {"running"}),
+    "a total of days": (
+        lambda: make_entry("2025-02-01", "2025-02-28", "2800.00"),
+        {"costs", "cells", "prices"},
+    ),
+    "a price of own GPUs": (
+        lambda: per_month("31.00", "1", "2025-03-01", "2025-03-31"),
+        {"costs", "cells", "prices"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_what_is_remembered_until_something_is_written_is_right_after_it(quarter, until_written, what):
+    make_job(*RUNNING, status="running")
+    write, changed = WRITES[what]
+    before = figures()
+    assert figures() == before
+    write()
+    after = figures()
+    assert after == figures(forget=True)
+    told = {name for name in after if after[name] != before[name]}
+    assert told >= changed
+
+
+def test_what_runs_goes_on_and_days_come_to_an_end_without_a_write(quarter, until_written, as_of):
+    job = make_job(*RUNNING, status="running")
+    for moment, hours in (
+        ("04-10 12:00", 768),
+        ("04-10 13:30", 769.5),
+        ("04-11 00:00", 780),
+        ("04-12 06:00", 810),
+    ):
+        as_of(f"2025-{moment}")
+        found = figures()
+        [(running, _)] = found["running"]
+        assert (running.job, running.gpu_hours) == (job, Decimal(hours))
+        assert found == figures(forget=True)
+
+
+def test_idle_cost_that_is_spread_over_a_month_that_goes_on_is_shared_anew(quarter, until_written, as_of):
+    """The days are over, but of a day that nobody used it hangs on the hours of the whole month."""
+    make_cost("2025-04-02", "100.00")
+    make_usage("2025-04-02", "10.00")
+    a_log_speaks_of("2025-04-01 00:00", "2025-04-06 00:00", "AWS")
+    make_job("2025-04-03 01:00", "2025-04-03 02:00")
+    make_job("2025-04-10 10:00", None, status="running", team="speech")
+    scope = Scope(Span.inclusive(date(2025, 4, 1), date(2025, 4, 5)), idle="by_use")
+
+    def shares() -> list[str]:
+        return sorted(map(str, allocate_in_sum(scope, Names.load())))
+
+    before = shares()
+    as_of("2025-04-10 20:00")
+    after = shares()
+    remembered.forget()
+    assert before != after == shares()
+
+
+def test_the_parts_of_a_page_of_days_that_are_over_are_read_once(quarter, until_written):
+    make_job(*RUNNING, status="running")
+    figures()
+    with CaptureQueriesContext(connection) as asked:
+        figures()
+    tables = ("jobs", "snapshots", "bill_lines", "gpu_", "rates", "period_entries")
+    assert not [one["sql"] for one in asked if any(f'FROM "{table}' in one["sql"] for table in tables)]
 
 
 def test_a_job_that_ends_while_a_page_is_made_is_on_it(quarter, until_written):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ from ..periods import day_in_words
 from ..reports import notes
 from ..reports.allocation import NOBODY
 from ..reports.spend import Cost
-from ..reports.teams import TeamDay
+from ..reports.teams import TeamDay, hours_by_bucket, hours_by_day
 from ..reports.usage import Hours, Sum, total
 from ..scope import BUCKETS, ONE_DAY, Span, bucket_end, bucket_start, buckets
 from .asked import Asked, bucket_label
@@ -194,20 +194,22 @@ PRICE_CAPTION = (
 )
 
 
-def team_hours(asked: Asked, days: Sequence[tuple[date, UUID, int]], teams: dict[UUID, str]) -> Chart:
-    """days: GPU microseconds by day and team."""
-    axis = Axis.over(asked, (day for day, _, _ in days))
-    ids, spent = {name: team for team, name in teams.items()}, Counter[tuple[date, UUID]]()
-    for day, team, microseconds in days:
-        spent[axis.of(day), team] += microseconds
-    grid = Grid(axis.starts)
-    for (start, team), microseconds in spent.items():
+def team_hours(asked: Asked, teams: dict[UUID, str]) -> Chart:
+    axis = Axis.over(asked, days_with_hours(asked))
+    ids, grid = {name: team for team, name in teams.items()}, Grid(axis.starts)
+    for start, team, microseconds in hours_by_bucket(asked.scope, asked.names, axis.bucket):
         grid.add(start, teams[team], gpu_time.hours(microseconds))
     series = grid.stacked(
         "hours", lambda start, names: axis.link("jobs", start, team=[ids[name] for name in names])
     )
     how = asked.how("job-hours", money=False, rows="Jobs of the range", rows_url=asked.link("jobs"))
     return time_chart(axis, "teams", "Job GPU-hours by team", series, "", "jobs", how)
+
+
+def days_with_hours(asked: Asked) -> Iterator[date]:
+    """Looked up where a range does not tell."""
+    for day, _, _ in hours_by_day(asked.scope, asked.names):
+        yield day
 
 
 def team_trend(asked: Asked, days: Sequence[TeamDay], team: str) -> Chart:

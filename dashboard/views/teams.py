@@ -68,10 +68,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
     cost_changes = TeamCostChanges.of(asked.scope, bill_sides(asked), asked.names) if costs else None
     rows = [row(asked, team, total, changes, costs.get(team.id), cost_changes) for team in use]
     table = TeamTable(rows, exclude=() if costs else ("usd", "usd_change"))
-    days = teams.hours_by_day(asked.scope, asked.names)
     context = asked.context(
         figures=figures(asked, use, total, changes) if use else [],
-        charts=[drawn.team_hours(asked, days, {team.id: team.name for team in use})],
+        charts=[drawn.team_hours(asked, {team.id: team.name for team in use})],
         table=asked.one_page(asked.sorted(table)),
         changed=notes(changes.sides, cost_changes),
         costs_url=rows_url(asked, "allocation", team=asked.scope.teams) if costs else "",
