@@ -31,8 +31,8 @@ ROWS = (
         "≤ 1.2",
         pages.every_page,
         elsewhere="tables2 + filter 11, admin 45",
-        limit="Running jobs and Waste grow with what runs, not with the log: 11 jobs run among the ten thousand, "
-        "and fill 11 rows; 301 among the ten million, and fill a page of 50. Each is priced as of now, and "
+        limit="Running jobs and Waste grow with what runs, not with the log: 11 jobs run among the ten "
+        "thousand, and fill 11 rows; 301 among the ten million, and fill a page of 50. Each is priced as of now, and "
         "compared with how long the newest of its kind took.",
     ),
     Row(
