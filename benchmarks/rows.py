@@ -32,8 +32,8 @@ ROWS = (
         pages.every_page,
         elsewhere="tables2 + filter 11, admin 45",
         limit="Running jobs and Waste grow with what runs, not with the log: 11 jobs run among the ten "
-        "thousand, and fill 11 rows; 301 among the ten million, and fill a page of 50. Each is priced as of now, and "
-        "compared with how long the newest of its kind took.",
+        "thousand, and fill 11 rows; 301 among the ten million, and fill a page of 50. Each is priced as of "
+        "now, and compared with how long the newest of its kind took.",
     ),
     Row(
         2,
