@@ -284,10 +284,8 @@ def restore_jobs(worker: Worker) -> None:
 def hours_by_team_and_day(worker: Worker, from_jobs: bool, days: int = 90) -> None:
     from dashboard import gpu_time, rollups
     from dashboard.models import Job
-    from dashboard.naming import Names
 
-    keys, names = ["day", "team"], kept(worker, "names", Names.load)
-    names.answers.clear()
+    keys, names = ["day", "team"], known_names(worker)
     if from_jobs:
         rows = gpu_time.measured(keys, Job.objects.all(), names, span_of(days))
     else:
@@ -297,18 +295,27 @@ def hours_by_team_and_day(worker: Worker, from_jobs: bool, days: int = 90) -> No
 
 def dollars(worker: Worker, from_jobs: bool, days: int = 90) -> None:
     """The bill shared among the teams; from_jobs: with hours that are measured and not summed ahead."""
-    from dashboard.naming import Names
     from dashboard.reports import allocation
     from dashboard.scope import Scope
 
-    scope, names = Scope(span=span_of(days)), kept(worker, "names", Names.load)
-    names.answers.clear()
+    scope, names = Scope(span=span_of(days)), known_names(worker)
     with measured_hours() if from_jobs else unchanged():
         shared = allocation.allocate(scope, names)
     worker.found = [
         (one.day, one.provider, one.gpu_type, one.team, one.line, one.microseconds, one.cents)
         for one in shared.shares
     ]
+
+
+def known_names(worker: Worker) -> Any:
+    """Of a process that remembers no figure: else both ways would be told what the first came to."""
+    from dashboard import remembered
+    from dashboard.naming import Names
+
+    names = kept(worker, "names", Names.load)
+    names.answers.clear()
+    remembered.forget()
+    return names
 
 
 @contextmanager

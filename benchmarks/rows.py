@@ -31,9 +31,9 @@ ROWS = (
         "≤ 1.2",
         pages.every_page,
         elsewhere="tables2 + filter 11, admin 45",
-        limit="Running jobs and Waste grow with what runs, not with the log: each running job is priced, and "
-        "compared with how long the newest of its kind took; 11 jobs run among the ten thousand, 377 among "
-        "the ten million.",
+        limit="Running jobs and Waste grow with what runs, not with the log: 11 jobs run among the ten "
+        "thousand, and fill 11 rows; 301 among the ten million, and fill a page of 50. Each is priced as of "
+        "now, and compared with how long the newest of its kind took.",
     ),
     Row(
         2,
@@ -46,8 +46,7 @@ ROWS = (
         "10 the form with its eight menus, 7 the table with its heading, 3 the menu; the rest is a dozen "
         "small questions: who is signed in, which names and days there are, how many jobs and hours. To find "
         "and read the fifty jobs takes the database 2 ms. 15 ms would take another way to make HTML than "
-        "Django's templates and forms, or pages that are kept. Of 365 days the hours and jobs of each day, "
-        "team and GPU type are added up, of which there are more where there are more jobs.",
+        "Django's templates and forms, or pages that are kept.",
     ),
     Row(
         3,
@@ -119,10 +118,9 @@ ROWS = (
         limit="Costs and hours are sums. But a bill is shared to the cent within each day, provider and GPU "
         "type, by the law of allocation: three years of fifty teams are a hundred thousand shares, each the "
         "work of some microseconds. A process does that once for each month and remembers it until something "
-        "of the month changes; the second table is of a process that remembers nothing. Ninety days are "
-        "remembered as well, and so are the names, the models of each team and all that no clock changes; "
-        "what is left of both is forms and templates alike, so that the ratio tells of the rest: Usage adds "
-        "up twelve thousand cells, and Costs three years of the bill's own.",
+        "of the month changes; what days that are over cost and used in all is remembered until anything is "
+        "written. The second table is of a process that remembers nothing. What is left of both ranges is "
+        "forms and templates alike, and the twelve thousand cells that Usage adds up.",
     ),
     Row(13, "admin", "The admin's list of jobs against 10 k", "≤ 3", pages.admin_list, elsewhere="45"),
     Row(

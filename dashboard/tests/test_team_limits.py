@@ -22,11 +22,11 @@ from dashboard.closing import close_month
 from dashboard.exports import FORMATS
 from dashboard.filters import SHARED_BY
 from dashboard.joblist import SORTS
-from dashboard.models import CostSnapshot, Job, Team, TeamLimit, UsageSnapshot
+from dashboard.models import CostSnapshot, ImportRun, Job, Team, TeamLimit, UsageSnapshot
 from dashboard.reports.sharing import IDLE_VIEWS
 from dashboard.tables import RunningTable, ShareTable, TeamTable
 
-from .conftest import make_cost, make_job, make_team, make_usage, make_user
+from .conftest import at, make_cost, make_job, make_team, make_usage, make_user
 from .test_access_matrix import MATRIX, WHO
 from .test_allocation import a_log_speaks_of
 
@@ -351,3 +351,15 @@ def test_an_admin_sets_the_limit(admin, client):
     client.post(reverse("admin:dashboard_teamlimit_change", args=[limit.pk]), {"user": user.pk, "teams": []})
     history = text_of(client.get(reverse("admin:dashboard_teamlimit_history", args=[limit.pk])))
     assert "teams: vision → none" in history
+
+
+def test_the_name_of_an_imported_file_is_for_who_sees_all_teams(own):
+    files = [{"name": "covert-and-vision.csv"}]
+    run = ImportRun.objects.create(format="jobs", files=files, written_at=at("2025-03-09 12:00"))
+    job = Job.objects.filter(team__name="vision").first()
+    Job.objects.filter(pk=job.pk).update(imported_by=run)
+    said = own.get(f"/jobs/{job.pk}/").content.decode()
+    assert f"Import {run.pk}" in said and not SECRET.search(said)
+    whole = Client()
+    whole.force_login(make_user("whole", "Manager"))
+    assert "covert-and-vision.csv" in whole.get(f"/jobs/{job.pk}/").content.decode()
