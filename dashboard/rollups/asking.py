@@ -45,7 +45,6 @@ def count(picked: Picked, names: Names, span: Span | None = None) -> int:
 
 def models_by_team(picked: Picked, names: Names, span: Span | None = None) -> dict[UUID, int]:
     """How many different models the jobs that overlap the span are of."""
-
     asked = "models", picked.as_key(), span
     return remembered_when_over(asked, span, names, lambda: count_models(picked, names, span))
 
