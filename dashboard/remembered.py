@@ -78,10 +78,12 @@ def once(known_by: Hashable, work_out: Callable[[Known], list[Row]], known: Know
     return rows
 
 
-def until_written(asked: Hashable, work_out: Callable[[], Found], unknown: Found | None = None) -> Found:
+def until_written(
+    asked: Hashable, work_out: Callable[[], Found], unknown: Found | None = None, weight: int = 1
+) -> Found:
     """What something comes to by what is stored alone, whatever the moment. Nobody changes the answer.
 
-    unknown: what to take where nobody can tell whether something was written.
+    unknown: what to take where nobody can tell whether something was written. weight: of one of its rows.
     """
     stored = state(reading())
     if stored is None:
@@ -91,7 +93,7 @@ def until_written(asked: Hashable, work_out: Callable[[], Found], unknown: Found
     if before and before[0] == stored:
         return before[1]
     found = work_out()
-    TOLD.keep(key, (stored, found), len(found))
+    TOLD.keep(key, (stored, found), weight * len(found))
     return found
 
 

@@ -17,6 +17,7 @@ from .statements import execute, rows
 
 ENTITIES: tuple[type[models.Model], ...] = (Team, Job, CostSnapshot, UsageSnapshot)
 NAME = "typed"
+OF_A_YEAR = "substr({0}, 1, 4) > '0000'"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ def condition(field: Any) -> tuple[str, str] | None:
         day = "substr({0}, 1, 10)"
         time = "datetime({0}) IS NOT NULL AND substr({0}, 12, 2) < '24'"
         return (
-            f"date({day}, '+0 days') = {day} AND {{0}} > '0001' AND {time}",
+            f"date({day}, '+0 days') = {day} AND {OF_A_YEAR} AND {time}",
             "a time such as 2025-03-01 12:00:00",
         )
     if isinstance(kind, DateField):
-        return "date({0}, '+0 days') = {0} AND {0} > '0001'", "a day such as 2025-03-01"
+        return f"date({{0}}, '+0 days') = {{0}} AND {OF_A_YEAR}", "a day such as 2025-03-01"
     if isinstance(kind, UUIDField):
         digits = "replace({0}, '-', '')"
         return f"length({digits}) = 32 AND {digits} NOT GLOB '*[^0-9a-fA-F]*'", "a uuid"
@@ -98,15 +99,17 @@ def columns(connection: Any, model: type[models.Model]) -> set[str]:
 
 
 def statements(table: str, ruled: list[Rule]) -> Iterator[tuple[str, str]]:
-    cases = " ".join(refused(table, rule) for rule in ruled)
     of = ", ".join(f'"{rule.column}"' for rule in ruled)
     for event, on in {"insert": "INSERT", "update": f"UPDATE OF {of}"}.items():
-        name = f"{table}_{NAME}_{event}"
+        name, cases = f"{table}_{NAME}_{event}", " ".join(refused(table, rule, event) for rule in ruled)
         yield name, f"CREATE TRIGGER {name} BEFORE {on} ON {table} BEGIN SELECT CASE {cases} END; END"
 
 
-def refused(table: str, rule: Rule) -> str:
-    return f"WHEN {rule.broken('NEW.')} THEN RAISE(ABORT, '{table}.{rule.column}: expected {rule.expected}')"
+def refused(table: str, rule: Rule, event: str) -> str:
+    """What was there before may stay: else a row that came in broken could be mended in one go only."""
+    when = f'NEW."{rule.column}" IS NOT OLD."{rule.column}" AND ' if event == "update" else ""
+    words = f"{table}.{rule.column}: expected {rule.expected}"
+    return f"WHEN {when}{rule.broken('NEW.')} THEN RAISE(ABORT, '{words}')"
 
 
 def unreadable(connection: Any) -> Iterator[tuple[str, int]]:

@@ -47,7 +47,8 @@ UNSEEN = (AuditEvent, SignInTry, SentDigest, Upload, UploadPart, DataWrite)
 
 State = Hashable
 
-# By the names of connections; None: each look is a new one.
+UNTOLD: dict[str, State | None] = {}
+# By the names of connections; None: each look is a new one. UNTOLD: nothing can be told.
 _found: ContextVar[dict[str, State | None] | None] = ContextVar("states", default=None)
 
 
@@ -61,10 +62,13 @@ def going_by(states: dict[str, State | None] | None) -> Iterator[None]:
 
 
 def ask_once(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Middleware: all of a request that changes nothing goes by the state that it found first."""
+    """Middleware: all of a request that changes nothing goes by the state that it found first.
+
+    What another comes to is remembered by nobody: it may have read some of it before a write, some after.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        with going_by({} if request.method in SAFE else None):
+        with going_by({} if request.method in SAFE else UNTOLD):
             return get_response(request)
 
     return middleware
@@ -87,6 +91,8 @@ def untold(connection: Any) -> Iterator[None]:
 def state(connection: Any) -> State | None:
     """None where it cannot be told: within a transaction on SQLite, or where not every write is noted."""
     found = _found.get()
+    if found is UNTOLD:
+        return None
     if found is None:
         return present_state(connection)
     if connection.alias not in found:

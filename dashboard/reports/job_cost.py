@@ -166,6 +166,7 @@ def priced(day: JobDay, price: Decimal | None) -> JobDay:
     return replace(day, usd=amount, estimated=True)
 
 
+ROWS_OF_A_JOB = 10  # that a remembered one weighs as much as
 # Of a running job; half of the time that it takes went into columns that nobody looks at.
 TOLD = (
     *("team__name", "model_name", "provider", "gpu_type", "gpu_count"),
@@ -189,8 +190,8 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
 
     Amounts are before whole cents are shared out: a job's own page may differ by a cent a day.
     """
-    at = now()
-    found = [one.as_of(at) for one in known_before_today(scope, names) if one.since <= at]
+    known, at = known_before_today(scope, names), now()  # a day may come to its end meanwhile
+    found = [one.as_of(at) for one in known if one.since <= at]
     return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
 
 
@@ -240,7 +241,7 @@ def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
         return read()
     days = today(), *(today_by(clock) for clock in sorted(names.spellings_by_clock()))
     asked = "running", picked(scope, names).as_key(), scope.basis, scope.idle, days
-    return remembered_when_over(asked, Span.inclusive(closed, closed), names, read)
+    return remembered_when_over(asked, Span.inclusive(closed, closed), names, read, ROWS_OF_A_JOB)
 
 
 def began(job: Job) -> datetime:

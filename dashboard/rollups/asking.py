@@ -63,10 +63,10 @@ def summed_at_once(keys: Sequence[str], picked: Picked, names: Names, span: Span
 
 
 def remembered_when_over(
-    asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found]
+    asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found], weight: int = 1
 ) -> Found:
     """What days come to; remembered until something is written where no passing of time changes it."""
-    return until_written(asked, work_out) if is_over(span, names) else work_out()
+    return until_written(asked, work_out, weight=weight) if is_over(span, names) else work_out()
 
 
 def is_over(span: Span | None, names: Names) -> bool:

@@ -47,5 +47,19 @@ def test_doctor_counts_what_came_in_before_and_says_what_to_do():
     assert told() == [("what no page could read is refused", "")]
 
 
+def test_a_row_that_came_in_broken_can_be_mended_column_by_column():
+    job = make_job()
+    execute(connection, "DROP TRIGGER jobs_typed_update")
+    execute(connection, "UPDATE jobs SET start_time = '0000-05-05 00:00:00', end_time = 'late'")
+    typed.install(connection)
+    assert [found for found, _ in told()[1:]] == [
+        "1 in jobs.start_time cannot be read",
+        "1 in jobs.end_time cannot be read",
+    ]
+    execute(connection, "UPDATE jobs SET model_name = 'bert', start_time = '2025-03-01 10:00:00'")
+    execute(connection, "UPDATE jobs SET end_time = NULL")
+    assert (Job.objects.get().pk, len(told())) == (job.pk, 1)
+
+
 def told() -> list[tuple[str, str]]:
     return [(one.found, one.todo) for one in examine() if one.what == "values"]
