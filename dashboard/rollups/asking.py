@@ -8,6 +8,8 @@ from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.conf import settings
+
 from ..clock import today_by
 from ..naming import Names
 from ..remembered import by_month, digest, in_months, is_worth_it, part_of, until_written
@@ -66,7 +68,10 @@ def remembered_when_over(
     asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found], weight: int = 1
 ) -> Found:
     """What days come to; remembered until something is written where no passing of time changes it."""
-    return until_written(asked, work_out, weight=weight) if is_over(span, names) else work_out()
+    if not is_over(span, names):
+        return work_out()
+    by = settings.HELIOX_COST_BASIS, settings.HELIOX_SPREAD_CREDITS
+    return until_written((asked, by), work_out, weight=weight)
 
 
 def is_over(span: Span | None, names: Names) -> bool:

@@ -51,6 +51,7 @@ def by_team(scope: Scope | None = None) -> dict[tuple[str, str], Decimal]:
 def nothing_remembered() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(remembered, "KEPT", remembered.Kept())
+        patch.setattr(remembered, "TOLD", remembered.Kept())
         yield
 
 

@@ -53,6 +53,12 @@ def in_april(db, as_of):
     as_of("2025-04-10 12:00")
 
 
+@pytest.fixture(autouse=True)
+def months_alone(monkeypatch):
+    """What is remembered until something is written has tests of its own."""
+    monkeypatch.setattr(remembered, "state", lambda connection: None)
+
+
 @pytest.fixture
 def quarter():
     make_quarter()

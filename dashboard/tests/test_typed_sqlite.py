@@ -23,6 +23,12 @@ def test_the_refusal_names_the_column_and_what_it_expects():
         execute(connection, "UPDATE cost_snapshots SET cost_usd = 1e400")
 
 
+def test_an_hour_that_python_does_not_know_is_refused():
+    make_job()
+    with pytest.raises(IntegrityError, match="jobs.end_time: expected a time such as 2025-03-01 12:00:00"):
+        execute(connection, "UPDATE jobs SET end_time = '2025-03-01 24:00:00'")
+
+
 def test_what_a_page_can_read_is_stored():
     make_cost("2025-03-01", "10.00"), make_job()
     execute(connection, "UPDATE cost_snapshots SET cost_usd = '-9999999999.99', date = '9999-12-31'")

@@ -221,6 +221,18 @@ def test_idle_cost_that_is_spread_over_a_month_that_goes_on_is_shared_anew(quart
     assert before != after == shares()
 
 
+def test_a_setting_has_its_own_answers(quarter, until_written, settings):
+    asked = []
+
+    def read() -> list[str]:
+        asked.append(settings.HELIOX_COST_BASIS)
+        return asked[:]
+
+    for settings.HELIOX_COST_BASIS in ("effective", "billed", "effective"):
+        rollups.remembered_when_over("a question", QUARTER, Names.load(), read)
+    assert asked == ["effective", "billed"]
+
+
 def test_the_parts_of_a_page_of_days_that_are_over_are_read_once(quarter, until_written):
     make_job(*RUNNING, status="running")
     figures()
