@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -116,16 +117,29 @@ def by_month(
     """
     if all(key in KEPT for key in keys.values()):
         return found(span, keys, work_out)[0]
-    waited = WORKING.acquire(timeout=PATIENCE)
-    try:
+    with first_at(WORKING, PATIENCE):
         months, worked_out = found(span, keys, work_out)
         # What was worked out while its month changed may be of both before and after.
         for month in unchanged() & worked_out.keys() & keys.keys():
             KEPT.keep(keys[month], worked_out[month], rows_of(worked_out[month]))
         return months
+
+
+@contextmanager
+def first_at(lock: Any, patience: float) -> Iterator[bool]:
+    """Whether nobody else is at it. Who comes later waits so many seconds for what comes of it, then goes on.
+
+    Those who waited in vain go on side by side: where a table is held, each would else wait for it anew,
+    and behind all others.
+    """
+    is_first = lock.acquire(blocking=False)
+    if not is_first and lock.acquire(timeout=patience):
+        lock.release()
+    try:
+        yield is_first
     finally:
-        if waited:
-            WORKING.release()
+        if is_first:
+            lock.release()
 
 
 def found(

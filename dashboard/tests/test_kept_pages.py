@@ -401,6 +401,34 @@ def test_of_many_who_ask_for_the_same_page_one_makes_it(asked, monkeypatch):
     assert got == [b"a page"] * 3 and asked.times == 1
 
 
+def test_those_who_waited_in_vain_make_the_page_side_by_side(asked, monkeypatch):
+    """One by one, each would wait for the same held table again, behind all others."""
+    reader = asked.ask() and asked.reader
+    monkeypatch.setattr(kept, "state", lambda of: "another")
+    monkeypatch.setattr(Reader, "like", lambda of: reader)
+    begun, goes_on, together = threading.Event(), threading.Event(), threading.Barrier(3)
+
+    def answer():
+        if not begun.is_set():
+            begun.set()
+            assert goes_on.wait(60)
+        else:
+            together.wait(kept.PATIENCE / 3)
+        return HttpResponse("a table is held", status=503)
+
+    asked.answer = answer
+    got: list[int] = []
+    threads = [threading.Thread(target=lambda: got.append(asked.ask().status_code)) for _ in range(4)]
+    threads[0].start()
+    assert begun.wait(60)
+    for thread in threads[1:]:
+        thread.start()
+    goes_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert got == [503] * 4
+
+
 def test_while_a_page_is_made_anew_others_get_the_old_one_for_another_minute(asked, as_of, monkeypatch):
     monkeypatch.setattr(kept, "PATIENCE", 0.01)
     as_of("2025-03-31 12:00:00")

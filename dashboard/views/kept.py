@@ -11,8 +11,8 @@ import copy
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeGuard
@@ -27,7 +27,7 @@ from django.utils.html import escape
 from ..access import Reader
 from ..clock import now
 from ..databases import reading
-from ..remembered import Kept, digest
+from ..remembered import Kept, digest, first_at
 from ..writes import State, state
 
 MINUTE = timedelta(minutes=1)
@@ -92,17 +92,10 @@ def last_made(key: bytes, within: timedelta) -> Parts | None:
     return parts if began and timedelta(0) <= now() - began < within else None
 
 
-@contextmanager
-def making(key: bytes) -> Iterator[bool]:
+def making(key: bytes) -> AbstractContextManager[bool]:
     """Whether nobody else is at it; who comes then waits only where there is none of the last two minutes."""
-    lock = MAKING[key[0] % len(MAKING)]
-    is_first = lock.acquire(blocking=False)
-    held = is_first or (not last_made(key, 2 * MINUTE) and lock.acquire(timeout=PATIENCE))
-    try:
-        yield is_first
-    finally:
-        if held:
-            lock.release()
+    patience = 0 if last_made(key, 2 * MINUTE) else PATIENCE
+    return first_at(MAKING[key[0] % len(MAKING)], patience)
 
 
 def may_be_kept(request: HttpRequest) -> bool:
