@@ -81,6 +81,11 @@ class Scope:
     compare: str = "previous"
     quality: tuple[str, ...] = ()
 
+    @property
+    def seeks_jobs(self) -> bool:
+        """By a search or by checks of data quality, of which no sums know."""
+        return bool(self.q or self.quality)
+
     def over(self, span: Span | None) -> Scope:
         return replace(self, span=span)
 

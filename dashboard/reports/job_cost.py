@@ -16,11 +16,10 @@ from ..models import Job
 from ..models.calendar import midnight
 from ..money import to_cents, usd
 from ..naming import Names
-from ..rollups import remembered_when_over
 from ..scope import ONE_DAY, Scope, Span
 from .allocation import USE, CellPool, allocate, cell_pools
 from .freshness import Freshness
-from .job_time import jobs_of, picked
+from .job_time import jobs_of, remembered
 from .prices import PRICE_AGE, Hardware, Priced, Prices, priced_cells
 from .sharing import Pool, spread
 
@@ -237,11 +236,9 @@ def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
         prices = Prices.of(priced_cells(all_hardware, names), freshness)
         return [before_today(job, prices, names) for job in jobs]
 
-    if scope.q or scope.quality:
-        return read()
     days = today(), *(today_by(clock) for clock in sorted(names.spellings_by_clock()))
-    asked = "running", picked(scope, names).as_key(), scope.basis, scope.idle, days
-    return remembered_when_over(asked, Span.inclusive(closed, closed), names, read, ROWS_OF_A_JOB)
+    asked, closed_days = ("running", scope.basis, scope.idle, days), Span.inclusive(closed, closed)
+    return remembered(asked, scope.over(closed_days), names, read, ROWS_OF_A_JOB)
 
 
 def began(job: Job) -> datetime:

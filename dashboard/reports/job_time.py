@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from dataclasses import replace
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Count
 
 from .. import gpu_time, rollups
+from ..days_over import remembered_when_over
 from ..models.entities import JobQuerySet
 from ..naming import Names
 from ..rollups import Picked
@@ -18,6 +19,7 @@ from ..scope import Scope, Span
 from .oddities import odd
 
 COLUMNS = {"team": "team_id", "model": "model_name"}
+Found = TypeVar("Found", bound=Sized)
 
 
 def picked(scope: Scope, names: Names) -> Picked:
@@ -29,6 +31,16 @@ def picked(scope: Scope, names: Names) -> Picked:
         statuses=scope.statuses,
         models=scope.models,
     )
+
+
+def remembered(
+    asked: Hashable, scope: Scope, names: Names, work_out: Callable[[], Found], weight: int = 1
+) -> Found:
+    """What the jobs of days that are over come to; but of a search or a check, which are worked out anew."""
+    if scope.seeks_jobs:
+        return work_out()
+    of_jobs = asked, picked(scope, names).as_key()
+    return remembered_when_over(of_jobs, scope.span, names, work_out, weight)
 
 
 def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
@@ -109,7 +121,7 @@ def count(scope: Scope, names: Names) -> int:
 
 
 def models_by_team(scope: Scope, names: Names) -> dict[Any, int]:
-    if scope.q or scope.quality:
+    if scope.seeks_jobs:
         jobs = jobs_within(scope, names).order_by()
         return dict(jobs.values_list("team_id").annotate(Count("model_name", distinct=True)))
     return rollups.models_by_team(picked(scope, names), names, scope.span)

@@ -15,9 +15,8 @@ from .. import gpu_time
 from ..models import Job, Team
 from ..naming import Names
 from ..remembered import until_written
-from ..rollups import remembered_when_over
 from ..scope import Scope, bucket_start
-from .job_time import count_by, jobs_of, models_by_team, picked, spent_by, time_by
+from .job_time import count_by, jobs_of, models_by_team, picked, remembered, spent_by, time_by
 
 
 @dataclass
@@ -97,7 +96,7 @@ def running_by_team(scope: Scope, names: Names) -> dict[UUID, int]:
     def counted() -> dict[UUID, int]:
         return jobs_of(scope, names).running().per_team()
 
-    if scope.q or scope.quality:
+    if scope.seeks_jobs:
         return counted()
     return until_written(("running by team", picked(scope, names).as_key()), counted)
 
@@ -117,10 +116,7 @@ def hours_by_bucket(scope: Scope, names: Names, bucket: str) -> list[tuple[date,
             found[bucket_start(day, bucket, settings.HELIOX_FISCAL_MONTH), team] += microseconds
         return [(*of, microseconds) for of, microseconds in found.items()]
 
-    if scope.q or scope.quality:
-        return summed()
-    asked = "hours by team", bucket, picked(scope, names).as_key(), scope.span
-    return remembered_when_over(asked, scope.span, names, summed)
+    return remembered(("hours by team", bucket, scope.span), scope, names, summed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from .. import gpu_time, posted
 from ..models import UsageSnapshot
 from ..naming import Names
-from ..rollups import remembered_when_over
 from ..scope import Scope
-from .job_time import picked, time_by
+from .job_time import remembered, time_by
 from .spend import cell_of, narrowed, posted_alone, rows_and_posted
 from .stored import rows_of
 
@@ -81,10 +80,8 @@ def jobs_by_cell(scope: Scope, names: Names) -> dict[posted.Cell, int]:
 
 def cells(scope: Scope, names: Names) -> list[Hours]:
     """Every cell with cost, metered or job hours, oldest first."""
-    if scope.q or scope.quality:
-        return read_cells(scope, names)
-    asked = "cells", scope.span, scope.providers, scope.gpu_types, scope.basis, picked(scope, names).as_key()
-    return remembered_when_over(asked, scope.span, names, lambda: read_cells(scope, names))
+    asked = "cells", scope.span, scope.providers, scope.gpu_types, scope.basis
+    return remembered(asked, scope, names, lambda: read_cells(scope, names))
 
 
 def read_cells(scope: Scope, names: Names) -> list[Hours]:

@@ -1,6 +1,6 @@
 """GPU time and jobs per day, summed ahead: kept exact by triggers, settled in batches, read by every page."""
 
-from .asking import by, count, count_by, models_by_team, remembered_when_over, spent_by
+from .asking import by, count, count_by, models_by_team, spent_by
 from .clocks import expect
 from .reading import (
     Picked,
@@ -25,7 +25,6 @@ __all__ = [
     "models_by_team",
     "pieces",
     "rebuild",
-    "remembered_when_over",
     "settle",
     "settle_if_worth_it",
     "spent_by",

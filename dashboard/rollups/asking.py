@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence, Sized
+from collections.abc import Sequence
 from datetime import date
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
-from ..clock import today_by
+from ..days_over import remembered_when_over
 from ..naming import Names
 from ..remembered import by_month, digest, in_months, is_worth_it, part_of, until_written
 from ..scope import Span
@@ -18,7 +16,6 @@ from .reading import Picked, asked_once, count_models, counted_by, summed_by
 from .stamps import known_by
 
 Rows = list[tuple[Any, ...]]
-Found = TypeVar("Found", bound=Sized)
 
 
 def by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None = None) -> Rows:
@@ -62,22 +59,6 @@ def counted(keys: Sequence[str], picked: Picked, names: Names, span: Span | None
 def summed_at_once(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Rows:
     asked = "summed", keys, picked.as_key(), span
     return remembered_when_over(asked, span, names, lambda: summed_by(keys, picked, names, span))
-
-
-def remembered_when_over(
-    asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found], weight: int = 1
-) -> Found:
-    """What days come to; remembered until something is written where no passing of time changes it."""
-    if not is_over(span, names):
-        return work_out()
-    by = settings.HELIOX_COST_BASIS, settings.HELIOX_SPREAD_CREDITS
-    return until_written((asked, by), work_out, weight=weight)
-
-
-def is_over(span: Span | None, names: Names) -> bool:
-    """By every clock: no job comes to overlap it, or to run longer in it, by the mere passing of time."""
-    clocks = ("UTC", *names.spellings_by_clock())
-    return span is not None and all(today_by(clock) >= span.end for clock in clocks)
 
 
 def summed_by_month(keys: Sequence[str], picked: Picked, names: Names, span: Span) -> Rows:

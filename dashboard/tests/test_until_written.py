@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups, writes
+from dashboard.days_over import remembered_when_over
 from dashboard.models import CostSnapshot, Job, NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
@@ -229,7 +230,7 @@ def test_a_setting_has_its_own_answers(quarter, until_written, settings):
         return asked[:]
 
     for settings.HELIOX_COST_BASIS in ("effective", "billed", "effective"):
-        rollups.remembered_when_over("a question", QUARTER, Names.load(), read)
+        remembered_when_over("a question", QUARTER, Names.load(), read)
     assert asked == ["effective", "billed"]
 
 

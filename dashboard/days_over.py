@@ -1,0 +1,31 @@
+"""What days that are over come to, remembered until anything is written: no passing of time changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sized
+from typing import TypeVar
+
+from django.conf import settings
+
+from .clock import today_by
+from .naming import Names
+from .remembered import until_written
+from .scope import Span
+
+Found = TypeVar("Found", bound=Sized)
+
+
+def remembered_when_over(
+    asked: Hashable, span: Span | None, names: Names, work_out: Callable[[], Found], weight: int = 1
+) -> Found:
+    """Of days that are not over it is worked out each time. weight: of one of its rows in memory."""
+    if not are_over(span, names):
+        return work_out()
+    by = settings.HELIOX_COST_BASIS, settings.HELIOX_SPREAD_CREDITS
+    return until_written((asked, by), work_out, weight=weight)
+
+
+def are_over(span: Span | None, names: Names) -> bool:
+    """By every clock: no job comes to overlap them, or to run longer in them."""
+    clocks = ("UTC", *names.spellings_by_clock())
+    return span is not None and all(today_by(clock) >= span.end for clock in clocks)
