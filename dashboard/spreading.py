@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from .models import Commitment, PeriodEntry, UsageSnapshot
+from .models import Commitment, CostSnapshot, PeriodEntry, UsageSnapshot
 from .models.calendar import FIRST_DAY, LAST_DAY, midnight
 from .models.contracts import OfHardware
 from .money import WIDE, carry_cents
@@ -50,6 +50,22 @@ def spreads(entries: Iterable[PeriodEntry], names: Names) -> list[Spread]:
     unpromised = [entry for entry in entries if entry.pk not in promised]
     metered = metered_hours(unpromised, names)
     return [spread(entry, names, promised.get(entry.pk), metered) for entry in entries]
+
+
+def billed_days(entries: Sequence[PeriodEntry], names: Names) -> int:
+    """Days of the entries with a cost of the same hardware from elsewhere, each entry's by itself."""
+    if not entries:
+        return 0
+    first, last = min(entry.first_day for entry in entries), max(entry.last_day for entry in entries)
+    cells = CostSnapshot.objects.within(Span.inclusive(first, last)).order_by()
+    billed: defaultdict[Hardware, set[date]] = defaultdict(set)
+    for day, provider, gpu_type in cells.values_list("date", "provider", "gpu_type").distinct():
+        billed[names.hardware((provider, gpu_type))].add(day)
+    of_each = (billed[names.hardware((entry.provider, entry.gpu_type))] for entry in entries)
+    return sum(
+        sum(entry.first_day <= day <= entry.last_day for day in days)
+        for entry, days in zip(entries, of_each, strict=True)
+    )
 
 
 def spread(

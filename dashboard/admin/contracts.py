@@ -9,8 +9,8 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..access import may_export, may_import
-from ..models import Commitment, CostSnapshot, PeriodEntry, Rate
-from ..naming import Names
+from ..models import Commitment, PeriodEntry, Rate
+from ..spreading import billed_days
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
 from .fields import suggest
@@ -116,15 +116,6 @@ class ContractAdmin(HelioxAdmin):
         return links
 
 
-def billed_days(entry: PeriodEntry, names: Names) -> int:
-    spellings = (
-        names.provider_spellings([names.provider(entry.provider)]),
-        names.gpu_spellings([names.gpu_type(entry.gpu_type)]),
-    )
-    costs = CostSnapshot.objects.within(entry.span).of(*spellings)
-    return costs.values("date").distinct().count()
-
-
 @admin.register(PeriodEntry)
 class PeriodEntryAdmin(ContractAdmin):
     form = PeriodEntryForm
@@ -151,7 +142,7 @@ class PeriodEntryAdmin(ContractAdmin):
         """From now on it is a person's, and an import asks before it touches it."""
         obj.imported_by = None
         super().save_model(request, obj, form, change)
-        if days := billed_days(obj, names_of(request)):
+        if days := billed_days([obj], names_of(request)):
             have = "has" if days == 1 else "have"
             words = (
                 f"{days:,} of its days {have} a bill of the same GPUs, and both count. "

@@ -78,8 +78,12 @@ class FilesAdded:
         return self.by_run[run_id]
 
 
+def is_of_a_csv(snapshot: CostSnapshot | UsageSnapshot) -> bool:
+    return snapshot.imported_by_id is not None and not snapshot.from_lines
+
+
 class DailyFiles:
-    """A CSV owns the cells it wrote and updates them; over anything else it asks what to do."""
+    """A CSV updates the cells that one wrote, unless told to keep or add; over anything else it asks."""
 
     def __init__(self, on_conflict: str, tally: Tally) -> None:
         self.on_conflict, self.tally = on_conflict, tally
@@ -140,7 +144,7 @@ class DailyFiles:
             self.tally.count(plan.put(figure, []))
         elif plan.amount_of(stored) == amount or self.added_before(stored, said):
             self.tally.count("unchanged")
-        elif all(one.imported_by_id and not one.from_lines for one in stored):
+        elif self.on_conflict == "refuse" and all(is_of_a_csv(one) for one in stored):
             self.tally.count(plan.put(figure, stored))
         else:
             self.settle_conflict(plan, said, figure, stored)

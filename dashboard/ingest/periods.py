@@ -14,7 +14,7 @@ from ..models import ImportRun, PeriodEntry
 from ..models.names import name_key
 from ..naming import Names
 from ..scope import Span, shift_month
-from ..spreading import spreads
+from ..spreading import billed_days, spreads
 from .daily import FilesAdded
 from .formats.periods import MOST
 from .records import PeriodRow, Refused
@@ -50,7 +50,7 @@ class Amounts:
 
 
 class PeriodFiles:
-    """A CSV owns the entries it wrote and updates them; over what a person typed in it asks what to do.
+    """A CSV updates the entries that one wrote, unless told to keep or add; over what is typed in it asks.
 
     An entry is the same when its days, provider and GPU type are, whatever their spelling. A note is no
     figure: one that a person typed in stays.
@@ -118,7 +118,7 @@ class PeriodFiles:
         if told == there or self.added_before(stored, said):
             same_note = "note" in said.unsaid or len(stored) > 1 or tidied(stored[0].note) == said.row.note
             self.tally.count("unchanged" if same_note or not owned else self.put(said, there, stored))
-        elif owned:
+        elif owned and self.on_conflict == "refuse":
             self.tally.count(self.put(said, told, stored))
         else:
             self.settle_conflict(said, told, there, stored)
@@ -169,6 +169,10 @@ class PeriodFiles:
                 f"{old}",
                 None,
                 {n: (getattr(old, n), getattr(new, n)) for n in fields if getattr(old, n) != getattr(new, n)},
+            )
+        if both := billed_days([*(new for _, new in self.changed.values()), *self.created], names):
+            self.tally.warnings.append(
+                f"On {both:,} of the days of these entries a bill of the same GPUs stands, too: both count."
             )
         self.sum_months(names)
 

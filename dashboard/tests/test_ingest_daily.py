@@ -78,6 +78,15 @@ def test_add_is_done_once_per_file() -> None:
     assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
 
 
+def test_who_chooses_to_keep_or_to_add_is_heard_also_over_an_earlier_csv() -> None:
+    load_rows(cost("539.04"), digest="file a")
+    kept = load_rows(cost("0.01"), digest="file b", on_conflict="keep")
+    assert (kept.ignored_kinds, kept.changes) == ({"kept what was there": 1}, 0)
+    for _ in range(2):
+        load_rows(cost("0.01"), digest="file b", on_conflict="add")
+        assert figures() == ["2025-03-01 AWS A100-80GB 539.05"]
+
+
 def test_a_csv_over_a_bill_asks() -> None:
     load_rows(bill(1, "10", None))
     assert load_rows(cost("10")).changes == 0

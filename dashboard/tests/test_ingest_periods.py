@@ -303,3 +303,16 @@ def test_a_daily_figure_beside_a_period_entry_or_in_the_place_of_a_rate_is_warne
         "On 1 of these days the figure takes the place of a rate.",
     ]
     assert load_rows(*rows).changes == 0
+
+
+def test_a_period_entry_over_billed_days_is_warned_of_as_in_the_admin():
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    for day in ("2025-03-01", "2025-03-31", "2025-04-01"):
+        make_cost(day, "8")
+    make_cost("2025-03-02", "8", provider="Fox")
+    summary = load_rows(period("310", provider="Amazon"), period("100", provider="Lambda"))
+    assert summary.inserted == 2
+    assert summary.warnings == [
+        "On 2 of the days of these entries a bill of the same GPUs stands, too: both count."
+    ]
+    assert load_rows(period("310", provider="Amazon")).warnings == []
