@@ -31,8 +31,8 @@ from .models import (
 from .money import dollars, usd
 from .naming import Names
 from .reports.closing import Expected, ToClose, month_of, to_close
+from .statements import execute
 
-CLOSING = 0x4E0C1  # advisory lock: one closes or withdraws at a time
 IN_SETUP = {
     "account_mappings": AccountMapping,
     "cluster_mappings": ClusterMapping,
@@ -84,10 +84,9 @@ def read_as_of_now() -> None:
 
 
 def one_at_a_time() -> None:
-    """On SQLite one writes at a time anyway, and the close in force is unique."""
+    """On SQLite one writes anyway. The lock takes no snapshot, so who waited sees what the other did."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLOSING])
+        execute(connection, "LOCK TABLE month_closes IN SHARE ROW EXCLUSIVE MODE")
 
 
 def check_may_be_closed(month: date) -> None:
@@ -164,7 +163,7 @@ def lines_of(close: MonthClose, found: ToClose) -> Iterable[ClosedLine]:
 def team_names(found: ToClose) -> dict[UUID, str]:
     """As they are now; of teams that are gone, as they were closed last."""
     asked = {part.team for part in found.lines if part.team is not None}
-    stored = ClosedLine.objects.filter(team__in=asked).exclude(team_name="").order_by("close__closed_at")
+    stored = ClosedLine.objects.filter(team__in=asked).exclude(team_name="").order_by("close__pk")
     closed = {team: name for team, name in stored.values_list("team", "team_name") if team}
     return closed | dict(Team.objects.filter(pk__in=asked).values_list("pk", "name"))
 
@@ -213,7 +212,7 @@ def withdraw(close: MonthClose, user: Any, reason: str) -> None:
 
 
 def check_may_be_withdrawn(close: MonthClose, reason: str) -> None:
-    newest = MonthClose.objects.filter(withdrawn_at=None).order_by("-closed_at", "-pk").first()
+    newest = MonthClose.objects.filter(withdrawn_at=None).order_by("-pk").first()
     if newest is None or not MonthClose.objects.filter(pk=close.pk, withdrawn_at=None).exists():
         raise Refused(f"The close of {close.month:%B %Y} is withdrawn already.")
     if newest.pk != close.pk:

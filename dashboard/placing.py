@@ -9,6 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
+from django.forms import model_to_dict
+
 from .models import AccountMapping, ClusterMapping, SpendMapping
 from .models.names import name_key
 
@@ -47,6 +49,9 @@ class Placing:
         self._by_account = grouped(self.accounts, "cluster", "account")
         self._by_spend = grouped(self.spend, "provider", "sub_account", "tag")
         self._paying: dict[tuple[str, str, str], list[SpendMapping]] = {}
+
+    def content(self) -> list[dict[str, Any]]:
+        return [model_to_dict(one) for one in (*self.clusters, *self.accounts, *self.spend)]
 
     @classmethod
     def load(cls) -> Placing:

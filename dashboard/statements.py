@@ -21,6 +21,20 @@ def rows(connection: Any, sql: str, params: Sequence[Any] = ()) -> list[tuple[An
         return cursor.fetchall()
 
 
+def wait_for_turn(connection: Any, lock: int, of: str = "") -> None:
+    """Holds an advisory lock, or that of a kind (`of`), until the transaction ends.
+
+    The wait itself takes a snapshot: whoever reads by one for the whole transaction locks a table instead.
+    On SQLite one writes at a time anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    if of:
+        execute(connection, "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [lock, of])
+    else:
+        execute(connection, "SELECT pg_advisory_xact_lock(%s)", [lock])
+
+
 def stretches(connection: Any, table: str, blocks: int) -> Iterator[str]:
     """Conditions that pick the table's rows of so many blocks (8 kB each) at a time, in stored order.
 

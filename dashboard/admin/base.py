@@ -13,17 +13,21 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import DataError
+from django.db import DataError, connection
 from django.db.models import DateTimeField, Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
 
 from .. import audit
 from ..access import may_export, may_import
 from ..restating import restating
+from ..statements import wait_for_turn
 from . import history
+from .as_seen import OfOneRow
 from .links import link, page_query
 
+FORMS = 0x4E0F0  # advisory lock: one form of a kind is saved at a time
 MOST_WORDS = 20
 MOST_LISTED = 50
 MOST_DIGITS = 40
@@ -144,6 +148,26 @@ class HelioxAdmin(CarefulAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with self.noting(request):
             return super().changeform_view(request, *args, **kwargs)
+
+    def _changeform_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        """Within Django's transaction. What a form says is held against the rows that others have saved."""
+        if request.method == "POST":
+            wait_for_turn(connection, FORMS, of=self.opts.db_table)
+        return super()._changeform_view(request, *args)  # type: ignore[misc]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """For a form that is sent: as it is once those are done who are writing it."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST" or not connection.in_atomic_block:
+            return found
+        list(self.model._base_manager.select_for_update().filter(pk=found.pk).values_list("pk"))
+        return super().get_object(request, object_id, from_field)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return form if obj is None else type(form.__name__, (OfOneRow, form), {})
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with self.noting(request):

@@ -21,10 +21,14 @@ def changes(form: ModelForm) -> str:
 
 
 def change(form: ModelForm, name: str) -> str:
+    return f"{now_stored(form, name)} → {in_words(form.cleaned_data.get(name))}"
+
+
+def now_stored(form: ModelForm, name: str) -> str:
+    """`status: running`."""
     field = form.fields[name]
     label = str(field.label or name)
-    old = stored(field, form.initial.get(name))
-    return f"{label[:1].lower()}{label[1:]}: {in_words(old)} → {in_words(form.cleaned_data.get(name))}"
+    return f"{label[:1].lower()}{label[1:]}: {in_words(stored(field, form.initial.get(name)))}"
 
 
 def stored(field: Any, initial: Any) -> Any:

@@ -25,6 +25,7 @@ from .daily import DailyFiles
 from .giving_way import GivingWay, Progress, nobody
 from .jobs import UNSPECIFIED, JobPlan, JobRows
 from .periods import PeriodFiles
+from .reapply import reapply
 from .records import (
     BillRow,
     CostRow,
@@ -187,7 +188,8 @@ class Batch:
         self.names_of_files: list[str] = []
         self.tally = Tally()
         self.teams = TeamBook()
-        self.rows = JobRows(Placing.load(), self.teams)
+        self.placing = Placing.load()
+        self.rows = JobRows(self.placing, self.teams)
         self.way = GivingWay()
         self.jobs = JobPlan(self.rows, self.teams, self.names_of_files, self.tally, self.way, progress)
         self.bills = Bills(on_conflict, self.tally)
@@ -266,6 +268,8 @@ class Batch:
             run = self.new_run(user)
             for part in (self.teams, self.jobs, self.bills, self.daily, self.periods):
                 part.write(run)
+            if Placing.load().content() != self.placing.content():  # mapped while the files were read
+                reapply(Job.objects.filter(imported_by=run))
             rollups.settle(between=self.way.rest)
             writes.fold(connection)
             summary = self.summary(dry_run=False, committed=True, run=run.pk)

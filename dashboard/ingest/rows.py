@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection, models
 
 from ..models import CostSnapshot, ImportChange, ImportRun, Job, Team, UsageSnapshot
-from ..statements import execute
+from ..statements import execute, wait_for_turn
 
 T = TypeVar("T")
 MODELS: dict[str, type[models.Model]] = {
@@ -27,9 +27,8 @@ def pieces(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
 
 
 def wait_for_other_imports() -> None:
-    """Until the end of the transaction. SQLite has one writer at a time anyway."""
-    if connection.vendor == "postgresql":
-        execute(connection, "SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+    """Until the end of the transaction."""
+    wait_for_turn(connection, IMPORT_LOCK)
 
 
 def columns(model: type[models.Model]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from .. import workers
-from ..statements import execute
+from ..statements import execute, wait_for_turn
 from . import cutting, triggers
 from .cutting import WATCHED, columns
 
@@ -27,8 +27,7 @@ def alone(connection: Any) -> None:
 
     Citus locks rows of one shard only. Without a lock two writers would both take away the same old row.
     """
-    if connection.vendor == "postgresql":
-        execute(connection, "SELECT pg_advisory_xact_lock(%s)", [WRITING])
+    wait_for_turn(connection, WRITING)
 
 
 @contextmanager

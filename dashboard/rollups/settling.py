@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from .. import workers, writes
 from ..models import GpuTimeChange, ModelName
 from ..naming import Names, pairs_in_jobs
-from ..statements import execute, rows, stretches
+from ..statements import execute, rows, stretches, wait_for_turn
 from .clocks import adopt_clocks, cut_by_present_clocks, hold_jobs_still
 from .cutting import COLUMNS, MEASURES, changes, columns
 from .stamps import MONTH, stamp_all, stamping
@@ -104,14 +104,11 @@ def settle_noted(between: Callable[[], None]) -> None:
 
 
 def locked(wait: bool) -> bool:
-    if connection.vendor != "postgresql":
-        return True  # a writer is alone there
-    with connection.cursor() as cursor:
-        if wait:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SETTLING])
-            return True
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SETTLING])
-        return cursor.fetchone()[0]
+    if wait or connection.vendor != "postgresql":
+        wait_for_turn(connection, SETTLING)
+        return True
+    [[got]] = rows(connection, "SELECT pg_try_advisory_xact_lock(%s)", [SETTLING])
+    return got
 
 
 NEW_NAMES = (

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connection, transaction
 from django.forms import modelform_factory
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from .. import audit
 from ..access import check_export, may_add, may_administer, may_export, viewing
 from ..admin import history
+from ..admin.base import FORMS
 from ..admin.mappings import moved_in_words
 from ..exports import FORMATS, Export
 from ..filters import query
@@ -30,6 +31,7 @@ from ..money import CENT
 from ..naming import Names
 from ..reports.unmatched import unmatched
 from ..restating import restating
+from ..statements import wait_for_turn
 from .asked import refusal
 from .kept import kept
 from .unmatched import MAPPINGS, Table, address, tables_of
@@ -68,16 +70,16 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
     if not may_add(request.user, model):
         raise PermissionDenied("Your role may look at mappings but not add any.")
     form = modelform_factory(model, fields=fields)(request.POST)
-    if form.is_valid():
-        with restating():
+    with restating(), transaction.atomic():
+        wait_for_turn(connection, FORMS, of=model._meta.db_table)
+        if form.is_valid():
             save(request, form)
-    else:
-        words = " ".join(str(error) for errors in form.errors.values() for error in errors)
-        messages.error(request, f"Nothing was mapped. {words}")
+        else:
+            words = " ".join(str(error) for errors in form.errors.values() for error in errors)
+            messages.error(request, f"Nothing was mapped. {words}")
     return HttpResponseRedirect(reverse("mappings"))
 
 
-@transaction.atomic
 def save(request: HttpRequest, form: Any) -> None:
     mapping = form.save()
     history.log(request, {"Mapped from the list of unmatched.": [mapping]}, ADDITION)
