@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,12 +13,12 @@ from time import monotonic
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from dashboard.models import Job
-from dashboard.tests.conftest import PROJECT, make_user
+from dashboard.tests.conftest import make_user
 from dashboard.tests.servers import connected_to
 
 from . import Outcome, many_jobs
 from .kills import log_file
-from .serving import PRODUCTION, Answer, ask, signed_in, web_server
+from .serving import Answer, ask, import_file, signed_in, web_server
 
 STORED, ROWS = 100_000, int(os.environ.get("IMPORTED_ROWS", 600_000))
 SIGNING_IN, READING = 3, 3  # people at once
@@ -39,12 +37,7 @@ def drill() -> Outcome:
                 sign_ins = [people.submit(sign_in, port, f"user{n}", over) for n in range(SIGNING_IN)]
                 views = [people.submit(read, port, cookie, n, over) for n in range(READING)]
                 began = monotonic()
-                imported = subprocess.run(
-                    [sys.executable, "manage.py", "ingest", str(file)],
-                    cwd=PROJECT,
-                    env={"PATH": os.environ["PATH"], "DATABASE_URL": url} | PRODUCTION,
-                    capture_output=True,
-                ).returncode
+                imported = import_file(url, file)
                 took = monotonic() - began
                 over.set()
                 signed, seen = answers_of(sign_ins), answers_of(views)

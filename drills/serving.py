@@ -41,6 +41,13 @@ class Answer:
     body: bytes = b""
 
 
+def import_file(url: str, file: Path) -> int:
+    """The exit code of the command, in a process of its own: a fork of many threads may wait for ever."""
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url} | PRODUCTION
+    command = [sys.executable, "manage.py", "ingest", str(file)]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True).returncode
+
+
 @contextmanager
 def web_server(url: str, workers: int = 2, **more: str) -> Iterator[int]:
     """Its port. The database is migrated."""

@@ -20,8 +20,8 @@ from dashboard.tests.servers import connected_to, new_database
 
 from . import Outcome, many_jobs
 from .beside_import import PAGES, PASSWORD, SIGNING_IN, new_users
-from .kills import begun, log_file
-from .serving import ask, memory_of, signed_in, web_server, workers_of
+from .kills import log_file
+from .serving import ask, import_file, memory_of, signed_in, web_server, workers_of
 
 MINUTES = float(os.environ.get("SOAK", 30))
 JOBS, ROWS = 20_000, 2_000
@@ -114,7 +114,5 @@ def imports(url: str, folder: Path, over: Event) -> int:
     wrong = turn = 0
     while not over.wait(20):
         turn += 1
-        client, said = begun(url, log_file(folder, ROWS, "log.csv", turn).path)
-        client.join()
-        wrong += said.value < 0
+        wrong += import_file(url, log_file(folder, ROWS, "log.csv", turn).path) != 0
     return wrong
