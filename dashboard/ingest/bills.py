@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from ..models import ImportRun
 from ..models.names import name_key
 from ..naming import Names
-from .deliveries import Draft, current_delivery, warn_of_fewer_days
+from .deliveries import Draft, in_force, subject, warn_of_fewer_days
 from .figures import BillFigures
 from .records import BillRow
 from .summary import Tally
@@ -37,12 +38,12 @@ class Bills:
     def plan(self, names: Names, lock: bool) -> None:
         if not self.drafts:
             return
-        for draft in self.drafts.values():
-            draft.settle(current_delivery(draft, names))
-            if draft.replaces is None or draft.replaces.digest != draft.digest:
-                self.changed.append(draft)
-            else:
+        for draft in self.under_one_name(names):
+            draft.settle(in_force(draft, names))
+            if draft.is_there:
                 self.tally.count("unchanged", sum(line.rows for line in draft.lines.values()))
+            else:
+                self.changed.append(draft)
         self.figures = BillFigures(self.changed, names, lock)
         self.figures.settle(self.on_conflict, self.tally)
         for draft in self.changed:
@@ -50,6 +51,13 @@ class Bills:
             draft.report(self.tally)
             warn_of_fewer_days(draft, self.tally)
         self.figures.report(self.tally)
+
+    def under_one_name(self, names: Names) -> list[Draft]:
+        found: dict[Any, Draft] = {}
+        for draft in self.drafts.values():
+            if found.setdefault(subject(draft, names), draft) is not draft:
+                found[subject(draft, names)].take(draft)
+        return list(found.values())
 
     def count_rows(self, draft: Draft) -> None:
         assert self.figures is not None

@@ -45,6 +45,12 @@ class Line:
         self.gpu_hours = plus(self.gpu_hours, row.gpu_hours)
         self.rows += 1
 
+    def take(self, other: Line) -> None:
+        self.billed = WIDE.add(self.billed, other.billed)
+        self.effective = WIDE.add(self.effective, other.effective)
+        self.gpu_hours = plus(self.gpu_hours, other.gpu_hours)
+        self.rows += other.rows
+
     def stored(self) -> tuple[Decimal, Decimal, Decimal | None, int]:
         """As the columns hold them: 18 decimals."""
         hours = None if self.gpu_hours is None else fitted(self.gpu_hours)
@@ -63,14 +69,17 @@ def fitted(amount: Decimal) -> Decimal:
 
 @dataclass
 class Draft:
-    """A delivery as the files of one call say it."""
+    """A delivery as the files of one call say it.
+
+    It replaces all of its provider, account and period: several, where an alias has made two providers one.
+    """
 
     provider: str
     account: str
     period_start: date
     period_end: date
     lines: dict[LineKey, Line] = field(default_factory=dict)
-    replaces: Delivery | None = None
+    replaces: list[Delivery] = field(default_factory=list)
     old_lines: dict[LineKey, tuple[Any, ...]] = field(default_factory=dict)
 
     def add(self, file: str, row: BillRow) -> None:
@@ -78,13 +87,29 @@ class Draft:
         key = (row.day, row.sub_account, row.tag, row.kind, row.service_category, row.gpu_type)
         self.lines.setdefault(key, Line(file, row.line)).add(row)
 
-    def settle(self, current: Delivery | None) -> None:
-        """Takes the place of that delivery, and its spelling."""
-        if current is None:
+    def take(self, other: Draft) -> None:
+        """The same delivery under another name."""
+        self.period_end = max(self.period_end, other.period_end)
+        for key, line in other.lines.items():
+            if key in self.lines:
+                self.lines[key].take(line)
+            else:
+                self.lines[key] = line
+
+    def settle(self, current: list[Delivery]) -> None:
+        """Takes the place of these deliveries, and the spelling of the first."""
+        if not current:
             return
-        self.replaces, self.provider, self.account = current, current.provider, current.account
-        for row in current.lines.values_list(*OWN_KEY, "billed", "effective", "gpu_hours", "rows"):
-            self.old_lines[row[: len(OWN_KEY)]] = row[len(OWN_KEY) :]
+        self.replaces, self.provider, self.account = current, current[0].provider, current[0].account
+        rows = BillLine.objects.filter(delivery__in=current).order_by("pk")
+        for row in rows.values_list(*OWN_KEY, "billed", "effective", "gpu_hours", "rows"):
+            key, amounts = row[: len(OWN_KEY)], row[len(OWN_KEY) :]
+            before = self.old_lines.get(key)
+            self.old_lines[key] = tuple(map(plus, before, amounts)) if before else amounts
+
+    @property
+    def is_there(self) -> bool:
+        return len(self.replaces) == 1 and self.replaces[0].digest == self.digest
 
     def fates(self) -> dict[LineKey, str]:
         return {key: self.fate(key, line) for key, line in self.lines.items()}
@@ -113,29 +138,31 @@ class Draft:
 
     def groups(self) -> set[Group]:
         """Of the GPU lines, those that come and those that go."""
-        keys = [*self.lines, *self.old_lines]
-        return {(self.provider, key[-1], key[0].replace(day=1)) for key in keys if key[-1]}
+        providers = {self.provider, *(one.provider for one in self.replaces)}
+        months = {(key[-1], key[0].replace(day=1)) for key in [*self.lines, *self.old_lines] if key[-1]}
+        return {(provider, *of) for provider in providers for of in months}
 
     def report(self, tally: Tally) -> None:
         lines = Counter(self.fates().values())
         removed = len(self.old_lines.keys() - self.lines.keys())
-        tally.table("deliveries", created=1, changed=int(self.replaces is not None))
+        tally.table("deliveries", created=1, changed=len(self.replaces))
         tally.table("bill_lines", lines["inserted"], lines["updated"], removed)
         tally.touch({key[0].replace(day=1) for key in self.lines.keys() | self.old_lines.keys()})
 
     def write(self, run: ImportRun) -> None:
-        if self.replaces is not None:
-            Delivery.objects.filter(pk=self.replaces.pk).update(current=False)
-        delivery = Delivery.objects.create(
-            run=run,
-            provider=self.provider,
-            account=self.account,
-            period_start=self.period_start,
-            period_end=self.period_end,
-            digest=self.digest,
-            replaces=self.replaces,
-        )
+        Delivery.objects.filter(pk__in=[one.pk for one in self.replaces]).update(current=False)
+        said = {
+            "run": run,
+            "provider": self.provider,
+            "account": self.account,
+            "period_start": self.period_start,
+            "period_end": self.period_end,
+        }
+        first, others = self.replaces[0] if self.replaces else None, self.replaces[1:]
+        delivery = Delivery.objects.create(**said, digest=self.digest, replaces=first)
         BillLine.objects.bulk_create(self.rows_of(delivery), batch_size=1000)
+        for other in others:  # without lines: it says which delivery comes back when this one is undone
+            Delivery.objects.create(**said, digest="", replaces=other, current=False)
 
     def rows_of(self, delivery: Delivery) -> Iterable[BillLine]:
         for key, line in sorted(self.lines.items()):
@@ -160,14 +187,15 @@ def plain(value: Any) -> str:
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
-def current_delivery(draft: Draft, names: Names) -> Delivery | None:
-    """The delivery in force; another spelling or an alias of the provider is the same provider."""
-    provider = name_key(names.provider(draft.provider))
-    for delivery in Delivery.objects.filter(current=True, period_start=draft.period_start).order_by("pk"):
-        same_account = name_key(delivery.account) == name_key(draft.account)
-        if same_account and name_key(names.provider(delivery.provider)) == provider:
-            return delivery
-    return None
+def subject(one: Draft | Delivery, names: Names) -> tuple[str, str, date]:
+    """Another spelling or an alias of the provider is the same provider."""
+    return name_key(names.provider(one.provider)), name_key(one.account), one.period_start
+
+
+def in_force(draft: Draft, names: Names) -> list[Delivery]:
+    """Of the same subject; the first that came first."""
+    current = Delivery.objects.filter(current=True, period_start=draft.period_start).order_by("pk")
+    return [one for one in current if subject(one, names) == subject(draft, names)]
 
 
 def warn_of_fewer_days(draft: Draft, tally: Tally) -> None:

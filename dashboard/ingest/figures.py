@@ -9,7 +9,7 @@ from ..models import BillLine, CostSnapshot, ImportRun, UsageSnapshot
 from ..money import WIDE
 from ..naming import Names
 from ..scope import shift_month
-from .deliveries import Draft, Line, current_delivery
+from .deliveries import Draft, Line, in_force
 from .derive import Group, Sum, all_groups, figures, group_of, line_sums, reach
 from .records import Refused
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, SnapshotPlan, whose
@@ -33,12 +33,11 @@ class Deriving:
             made = figures(model, sums)
             for cell in sorted(made.keys() | self.derived_before(plan)):
                 stored = plan.at(cell)
-                own = [row for row in stored if row.from_lines and (row.provider, row.gpu_type) == cell[1:]]
-                entered = [row for row in stored if not row.from_lines]
-                if entered and cell not in taken[model]:
+                own, entered = own_of(cell, stored), [row for row in stored if not row.from_lines]
+                if entered and not own and cell not in taken[model]:
                     continue
                 if cell in made:
-                    plan.put(made[cell], own + entered)
+                    plan.put(made[cell], own or entered)
                 else:
                     for row in own:
                         plan.remove(row)
@@ -51,6 +50,11 @@ class Deriving:
     def write(self, run: ImportRun | None) -> None:
         for plan in self.plans.values():
             plan.write(run)
+
+
+def own_of(cell: Cell, stored: list[Any]) -> list[Any]:
+    """Of the rows in the place of a cell, the one that its lines made."""
+    return [row for row in stored if row.from_lines and (row.provider, row.gpu_type) == cell[1:]]
 
 
 def rebuild(names: Names) -> dict[str, int]:
@@ -72,7 +76,7 @@ class BillFigures:
         self.drafts, self.names = drafts, names
         groups = {group for draft in drafts for group in draft.groups()}
         self.deriving = Deriving(groups, names, lock)
-        replaced = [draft.replaces.pk for draft in drafts if draft.replaces]
+        replaced = [one.pk for draft in drafts for one in draft.replaces]
         self.before = line_sums(groups)
         self.after = line_sums(groups, without=replaced)
         for draft in drafts:
@@ -99,12 +103,16 @@ class BillFigures:
         self.deriving.settle(self.after, taken)
 
     def contested(self, model: Any) -> dict[Cell, Decimal]:
-        """Cell → what the bill says, where an entered figure says something else and the lines are new."""
+        """Cell → what the bill says, where an entered figure says something else and the lines are new.
+
+        An entered figure beside one of lines, which an alias has brought together, is not in their place.
+        """
         plan, found = self.deriving.plans[model], {}
         for cell, figure in figures(model, self.after).items():
             entered = [row for row in plan.at(cell) if not row.from_lines]
             news = self.before.get(cell, Sum()).of(model) != self.after[cell].of(model)
-            if entered and news and plan.amount_of(entered) != figure.amount:
+            beside = own_of(cell, plan.at(cell))
+            if entered and news and not beside and plan.amount_of(entered) != figure.amount:
                 found[cell] = figure.amount
         return found
 
@@ -175,7 +183,7 @@ def add_lines(sums: dict[Cell, Sum], draft: Draft) -> None:
 def entered_draft(provider: str, month: Any, names: Names) -> Draft:
     """With what was entered and added earlier for that provider and month."""
     draft = Draft(provider, ENTERED_ACCOUNT, month, shift_month(month, 1))
-    draft.settle(current_delivery(draft, names))
+    draft.settle(in_force(draft, names))
     for key, (billed, effective, gpu_hours, rows) in draft.old_lines.items():
         draft.lines[key] = Line("", 0, billed, effective, gpu_hours, rows)
     return draft

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Sum
 
+from .. import posted
 from ..models import BillLine, Delivery, Invoice
 from ..models.exact import PreciseSum
 from ..models.names import name_key
@@ -303,25 +304,23 @@ def part_of(kind: str, service: str, gpu_type: str) -> str:
 def entered(book: Book, scope: Scope, around: Span | None) -> Iterator[Entered]:
     """Entered figures are the same on either basis; those of own rates are nobody's bill."""
     wide = scope.but(basis=settings.HELIOX_COST_BASIS, gpu_types=(), span=around)
-    found = [row for row in spend.rows(wide, book.names) if row.source != "lines"]
-    covered = cells_with_lines(wide, book.names) if found else set()
+    rows = spend.rows(wide, book.names)
+    found = [row for row in rows if row.source != "lines"]
+    beside = {spend.cell_of(row, book.names) for row in rows if row.source == "lines"}
+    instead = cells_with_lines(wide, book.names) - beside if found else set()
     for row in found:
         if row.source == "rate":
             book.internal += row.usd if scope.span is None or row.day in scope.span else ZERO
-        elif cell_of(book.names, row.day, row.provider, row.gpu_type) not in covered:
+        elif row.source == "period" or spend.cell_of(row, book.names) not in instead:
             yield row.provider, row.day, row.usd
 
 
-def cells_with_lines(scope: Scope, names: Names) -> set[tuple[date, str, str]]:
+def cells_with_lines(scope: Scope, names: Names) -> set[posted.Cell]:
     lines = spend.narrowed(BillLine.objects.current().gpu(), scope, names)
     if scope.span:
         lines = lines.filter(day__gte=scope.span.start, day__lt=scope.span.end)
     rows = lines.order_by().values_list("day", "provider", "gpu_type").distinct()
-    return {cell_of(names, *row) for row in rows}
-
-
-def cell_of(names: Names, day: date, provider: str, gpu_type: str) -> tuple[date, str, str]:
-    return day, name_key(names.provider(provider)), name_key(names.gpu_type(gpu_type))
+    return {(day, *names.hardware((provider, gpu_type))) for day, provider, gpu_type in rows}
 
 
 # Shared

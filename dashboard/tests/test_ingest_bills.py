@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dashboard.checks import stored_basis
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Options
+from dashboard.ingest.undo import undo
 from dashboard.models import (
     AuditEvent,
     BillLine,
@@ -149,6 +150,73 @@ def test_capitals_and_aliases_of_a_provider_are_the_same_delivery() -> None:
     assert load_rows(bill(1, "10", provider="aws", account="MAIN")).changes == 0
     load_rows(bill(1, "12", provider="Amazon Web Services"))
     assert costs() == {"1 AWS A100-80GB": "12.00"}
+
+
+def two_names_of_one_provider() -> None:
+    """A bill of AWS for the 1st, one of Amazon for the 2nd; then an alias makes them one."""
+    load_rows(bill(1, "10"))
+    load_rows(bill(2, "5", provider="Amazon"))
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+
+
+def test_a_delivery_replaces_all_of_its_provider_account_and_period() -> None:
+    two_names_of_one_provider()
+    summary = load_rows(bill(1, "12"), bill(2, "5"))
+    assert (summary.updated, summary.unchanged) == (1, 1)
+    assert costs() == {"1 AWS A100-80GB": "12.00", "2 AWS A100-80GB": "5.00"}
+    assert Delivery.objects.filter(current=True).count() == 1
+    assert load_rows(bill(1, "12"), bill(2, "5")).changes == 0
+
+
+def test_the_first_of_two_bills_again_takes_the_other_away_too() -> None:
+    two_names_of_one_provider()
+    load_rows(bill(1, "10"))
+    assert costs() == {"1 AWS A100-80GB": "10.00"}
+
+
+def test_undoing_it_brings_back_each_of_the_bills_that_it_replaced() -> None:
+    two_names_of_one_provider()
+    before = costs()
+    undo(load_rows(bill(1, "12"), bill(2, "5")).run)
+    assert costs() == before == {"1 AWS A100-80GB": "10.00", "2 Amazon A100-80GB": "5.00"}
+    assert Delivery.objects.filter(current=True).count() == Delivery.objects.count() == 2
+
+
+def test_one_provider_under_two_names_in_one_call_is_one_delivery() -> None:
+    two_names_of_one_provider()
+    summary = load_rows(bill(1, "12"), bill(1, "1", provider="Amazon"), bill(2, "5", provider="Amazon"))
+    assert summary.committed
+    assert costs() == {"1 AWS A100-80GB": "13.00", "2 AWS A100-80GB": "5.00"}
+
+
+def a_bill_beside_an_entered_figure() -> None:
+    """Two spellings of one cell: $10 billed, $4 effective and 2 h by lines, $7 and 5 h by hand."""
+    load_rows(bill(1, "10", effective="4", hours="2"))
+    make_cost("2025-03-01", "7.00", provider="Amazon")
+    make_usage("2025-03-01", "5.00", provider="Amazon")
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+
+
+@pytest.mark.parametrize("how", ["refuse", "keep", "replace", "add"])
+def test_a_replaced_bill_leaves_nothing_behind_beside_an_entered_figure(how: str) -> None:
+    a_bill_beside_an_entered_figure()
+    assert load_rows(bill(2, "20", hours="3"), on_conflict=how).committed
+    assert costs() == {"1 Amazon A100-80GB": "7.00", "2 AWS A100-80GB": "20.00"}
+    assert sum(usage.gpu_hours for usage in UsageSnapshot.objects.all()) == 5 + 3
+
+
+@pytest.mark.parametrize("how", ["refuse", "keep", "replace", "add"])
+def test_a_corrected_bill_touches_no_figure_beside_it(how: str) -> None:
+    a_bill_beside_an_entered_figure()
+    load_rows(bill(1, "20", effective="8", hours="2"), on_conflict=how)
+    assert costs() == {"1 AWS A100-80GB": "8.00", "1 Amazon A100-80GB": "7.00"}
+
+
+def test_another_basis_is_rebuilt_beside_an_entered_figure_too(settings: Any) -> None:
+    a_bill_beside_an_entered_figure()
+    settings.HELIOX_COST_BASIS = "billed"
+    call_command("rebuild_snapshots", verbosity=0)
+    assert costs() == {"1 AWS A100-80GB": "10.00", "1 Amazon A100-80GB": "7.00"}
 
 
 def test_fewer_days_than_before_are_said_loudly() -> None:

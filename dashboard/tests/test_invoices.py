@@ -18,6 +18,7 @@ from dashboard.reports.invoices import PARTS, STATES, Bill, TieOut, spans_of, ti
 from dashboard.scope import Scope, Span
 
 from .conftest import REAL, make_cost
+from .contracts import make_entry
 from .loading import bill, load_rows
 
 pytestmark = pytest.mark.django_db
@@ -204,6 +205,19 @@ def test_a_figure_that_was_entered_where_lines_stand_too_is_not_counted_twice():
     make_cost("2025-03-01", "11.00")
     load_rows(bill(1, "10"), on_conflict="keep")
     assert (only().total, dict(only().parts)) == (Decimal("10.00"), {"gpu": Decimal(10)})
+
+
+def test_a_period_entry_is_held_against_the_invoice_on_billed_days_too():
+    load_rows(bill(1, "10", hours=None))
+    make_entry("2025-03-01", "2025-03-31", "310.00")
+    assert tie().billed == 320
+
+
+def test_what_was_entered_beside_a_bill_is_held_against_the_invoice():
+    load_rows(bill(1, "10"))
+    make_cost("2025-03-01", "7.00", provider="Amazon")
+    NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    assert tie().billed == 17
 
 
 def test_a_figure_that_was_added_to_a_bill_is_no_bill_of_its_own():
