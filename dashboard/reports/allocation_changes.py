@@ -37,7 +37,7 @@ class AllocationChanges:
 
     @cached_property
     def why_not(self) -> str:
-        return self.known.why_not("cost", "jobs")
+        return self.known.why_shares_cannot()
 
     @cached_property
     def parts(self) -> tuple[dict[str, int], dict[str, int]]:

@@ -179,4 +179,4 @@ class TeamCostChanges:
         return self.known.sides
 
     def of_team(self, team: UUID) -> Change:
-        return change(self.now.get(team), self.before.get(team), self.known.why_not("cost", "jobs"))
+        return change(self.now.get(team), self.before.get(team), self.known.why_shares_cannot())

@@ -14,8 +14,9 @@ from ..naming import Names
 from ..scope import ONE_DAY, Scope, Span, shift_month
 from .anomalies import Anomaly, anomalies, undismissed
 from .budgets import BudgetState, budget_states
-from .compare import Change, change, months_earlier
+from .compare import Change, Sides, change, months_earlier
 from .freshness import Completeness, Freshness, jobs_through
+from .known import Known
 from .spend import costs
 from .stuck import StuckJobs, stuck_jobs
 
@@ -79,7 +80,7 @@ class Digest:
 def digest(day: date, names: Names) -> Digest:
     freshness = Freshness.load(names).up_to(day)
     known = costs_by_day(day, names)
-    month = month_to_date(freshness, known)
+    month = month_to_date(freshness, known, names)
     return Digest(
         day,
         settings.HELIOX_COST_BASIS,
@@ -116,14 +117,16 @@ def provider_day(provider: str, day: date, known: Costs) -> ProviderDay:
     return ProviderDay(provider, day, usd, change(usd, before))
 
 
-def month_to_date(freshness: Freshness, known: Costs) -> MonthToDate | None:
+def month_to_date(freshness: Freshness, known: Costs, names: Names) -> MonthToDate | None:
     through = freshness.through()
     if through is None or not known:
         return None
     span = Span.inclusive(through.replace(day=1), through)
     before = months_earlier(span, 1)
     usd, earlier = spent(span, known), spent(before, known)
-    reason = "" if before.length == span.length else "the month before is shorter"
+    reason = "the month before is shorter" if before.length < span.length else ""
+    sides = Sides(span, before, reason)
+    reason = Known(Scope(span, basis=settings.HELIOX_COST_BASIS), sides, names).why_not("cost")
     return MonthToDate(span, before, usd, change(usd, earlier, reason))
 
 

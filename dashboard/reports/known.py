@@ -43,6 +43,10 @@ class Known:
         reasons = (self.unknown(measure, provider) for measure in measures)
         return next(filter(None, reasons), "")
 
+    def why_shares_cannot(self) -> str:
+        """Why shares of the bill cannot be compared: they go by metered hours wherever there are any."""
+        return self.why_not("cost", "jobs", *(["metered"] if self.metered else []))
+
     def unknown(self, measure: str, provider: str) -> str:
         asked = Known, self.scope, self.sides, measure, provider
         return self.names.once(asked, lambda: self.in_words(measure, provider))

@@ -222,7 +222,7 @@ def changed(now: Waste, scope: Scope, sides: Sides, names: Names) -> Change:
     if sides.reason:
         return Change(None, None, None, sides.reason)
     before = added_up(daily_waste(scope, names, sides.before), sides.before)
-    return change(now.within(sides.now), before, Known(scope, sides, names).why_not("cost", "jobs"))
+    return change(now.within(sides.now), before, Known(scope, sides, names).why_shares_cannot())
 
 
 def added(amounts: Iterable[Decimal]) -> Decimal:

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from dashboard.models import CostSnapshot, ImportRun, LogSpan, PeriodEntry, UsageSnapshot
 from dashboard.naming import Names
 from dashboard.periods import PRESETS, in_words, preset_span
-from dashboard.reports.changes import Changes
+from dashboard.reports.allocation import allocate
+from dashboard.reports.allocation_changes import AllocationChanges
+from dashboard.reports.changes import Changes, TeamCostChanges
 from dashboard.reports.compare import AGAINST, Sides, change, points, sides, spans_to_compare
 from dashboard.reports.known import Known
 from dashboard.reports.usage import cells
+from dashboard.reports.waste import Waste, changed
 from dashboard.scope import Scope, Span
 
 from .conftest import at, make_cost, make_job, make_usage
@@ -382,3 +385,42 @@ def test_a_comparison_asks_the_database_a_fixed_number_of_times(
     for number in (most, again):
         with django_assert_max_num_queries(number):
             client.get(url, {"preset": "last7"})
+
+
+# Shares of the bill
+
+
+def two_weeks(unmetered: range) -> tuple[Scope, Sides]:
+    """$100, a job of 10 h and 20 metered hours on each of the first fourteen days, but for some."""
+    for day in range(1, 15):
+        make_cost(f"2025-03-{day:02}", "100.00")
+        make_job(f"2025-03-{day:02} 00:00", f"2025-03-{day:02} 10:00")
+        if day not in unmetered:
+            make_usage(f"2025-03-{day:02}", "20.00")
+    now, before = inclusive("2025-03-08", "2025-03-14"), inclusive("2025-03-01", "2025-03-07")
+    return Scope(now), Sides(now, before)
+
+
+def shares_compared(scope: Scope, both: Sides) -> dict[str, Decimal | None]:
+    names = Names.load()
+    shares = AllocationChanges.of(scope, allocate(scope, names), both, names, by_model=False)
+    costs = TeamCostChanges.of(scope, both, names)
+    return {
+        "teams": shares.part("teams").by,
+        "idle": shares.part("idle").by,
+        "a team": costs.of_team(next(iter(costs.now))).by,
+        "waste": changed(Waste.of(scope, names), scope, both, names).by,
+    }
+
+
+def test_shares_are_not_compared_where_metered_hours_are_missing_on_one_side(db, as_of):
+    """Without them teams bear all of the bill, and nothing is idle."""
+    as_of("2025-03-20 12:00")
+    assert set(shares_compared(*two_weeks(unmetered=range(3, 8))).values()) == {None}
+
+
+@pytest.mark.parametrize("unmetered", [range(0), range(1, 15)])
+def test_shares_are_compared_where_all_or_none_of_the_days_are_metered(db, as_of, unmetered):
+    as_of("2025-03-20 12:00")
+    by = shares_compared(*two_weeks(unmetered))
+    assert (by["teams"], by["a team"]) == (0, 0)

@@ -54,14 +54,25 @@ def test_each_provider_is_told_by_its_last_closed_day():
 
 
 def test_the_month_so_far_is_held_against_the_same_days_of_the_last():
-    """1–18 March $60 against 1–18 February $80; what lies outside counts on neither side."""
-    for day, usd in (("02-02", "80"), ("02-19", "999"), ("03-02", "10"), ("03-18", "50"), ("03-19", "7")):
-        make_cost(f"2025-{day}", usd)
+    """1–18 March at $3 against 1–18 February at $4; what lies outside counts on neither side."""
+    for day in range(1, 19):
+        make_cost(f"2025-02-{day:02}", "4")
+        make_cost(f"2025-03-{day:02}", "3")
+    make_cost("2025-02-19", "999")
+    make_cost("2025-03-19", "7")
     month = found().month
     assert (month.usd, month.span.last.day, month.before.last, month.change.by) == (
-        *(60, 18, date(2025, 2, 18), Decimal("-0.25")),
+        *(54, 18, date(2025, 2, 18), Decimal("-0.25")),
     )
-    assert lines("Month to date") == ["1–18 Mar 2025: $60.00; 25.0 % less than 1–18 Feb 2025 ($80.00)"]
+    assert lines("Month to date") == ["1–18 Mar 2025: $54.00; 25.0 % less than 1–18 Feb 2025 ($72.00)"]
+
+
+def test_the_month_so_far_has_no_percentage_where_days_are_missing():
+    for day in range(1, 20):
+        make_cost(f"2025-03-{day:02}", "10")
+    make_cost("2025-02-08", "10")
+    change = found().month.change
+    assert (change.by, change.reason) == (None, "no cost on 17 of 18 days before")
 
 
 def test_a_past_day_is_told_again_as_it_is_known_now():
