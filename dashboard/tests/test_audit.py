@@ -127,6 +127,13 @@ def test_who_tries_too_often_is_told(client, viewer):
     assert event.details.endswith(" seconds")
 
 
+def test_blanks_around_a_name_are_not_told(client, viewer):
+    for blanks in range(12):
+        name = " " * blanks + "vera\u3000"
+        client.post("/accounts/login/", {"username": name, "password": "x"}, REMOTE_ADDR="192.0.2.9")
+    assert {event[:2] for event in told()} == {("sign-in failed", "vera"), ("throttled", "vera")}
+
+
 def test_an_edit_is_told_from_old_to_new(signed_in, admin):
     team = make_team("vision")
     signed_in(admin).post(f"/admin/dashboard/team/{team.pk}/change/", {"name": "sight"})

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, login, views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -18,16 +19,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ..people import browsers, second_factor, signals, throttle
+from ..people import browsers, second_factor, signals, throttle, usernames
 
 PASSED = "password_passed"  # in the session: whose password was right
 PASSED_FOR = 5 * 60
 CANDIDATE = "second_factor_candidate"  # in the session: the key that is being set up
 
 
+class SignInForm(AuthenticationForm):
+    username = usernames.NameField(widget=forms.TextInput({"autofocus": True}))
+
+
 class SignIn(views.LoginView):
+    form_class = SignInForm
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        username = request.POST.get("username", "")
+        username = usernames.meant(request.POST.get("username", ""))
         if username and request.POST.get("password"):
             self.trier = throttle.Trier.of(request, username)
             try:
