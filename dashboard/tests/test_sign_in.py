@@ -317,6 +317,26 @@ def test_tries_are_not_kept_beyond_their_time(viewer):
         assert SignInTry.objects.count() == 1
 
 
+def test_tries_of_a_clock_that_was_ahead_keep_nobody_out(viewer):
+    """Neither when it is set right again nor when the day comes that it told."""
+    with time_machine.travel("2025-03-02 12:00:00+00:00", tick=False) as clock:
+        assert statuses(try_out() for _ in range(11)) == [200] * 10 + [429]
+        clock.shift(-timedelta(days=1))
+        assert try_out(password=RIGHT).status_code == 302
+        clock.shift(timedelta(days=1))
+        assert statuses(try_out() for _ in range(11)) == [200] * 10 + [429]
+
+
+def test_tries_told_by_a_host_whose_clock_is_a_little_ahead_count(viewer):
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        for _ in range(10):
+            try_out()
+        clock.shift(-timedelta(seconds=59))
+        assert try_out(password=RIGHT).status_code == 429
+        clock.shift(-timedelta(seconds=2))
+        assert try_out(password=RIGHT).status_code == 302
+
+
 def test_what_was_typed_as_a_name_is_not_kept():
     try_out("my secret password")
     assert "my secret password" not in str(SignInTry.objects.values())

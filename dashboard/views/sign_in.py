@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ..people import browsers, second_factor, signals, throttle, usernames
+from ..people import browsers, second_factor, sessions, signals, throttle, usernames
 
 PASSED = "password_passed"  # in the session: whose password was right
 PASSED_FOR = 5 * 60
@@ -98,6 +99,7 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: user.backend,
         HASH_SESSION_KEY: user.get_session_auth_hash(),
+        "at": int(time.time()),
         "next": next_page,
     }
     request.session.set_expiry(PASSED_FOR)
@@ -107,6 +109,8 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
 def whose_password_passed(request: HttpRequest) -> User | None:
     passed = request.session.get(PASSED)
     if not passed or passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    if not sessions.is_within(PASSED_FOR, passed.get("at", 0), int(time.time())):
         return None
     user = User.objects.filter(pk=passed[SESSION_KEY], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), passed[HASH_SESSION_KEY]):
