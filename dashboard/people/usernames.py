@@ -17,6 +17,12 @@ def meant(typed: str) -> str:
     return unicodedata.normalize("NFKC", name).strip() if len(name) <= LONGEST else name
 
 
+def known(typed: str) -> str:
+    """The name of a user, or nothing: what nobody is called is at times a password in the wrong field."""
+    name = meant(typed)
+    return name if "\0" not in name and User.objects.filter(username=name).exists() else ""
+
+
 class NameField(UsernameField):
     def to_python(self, value: Any) -> str:
         return meant(value or "")
