@@ -53,6 +53,7 @@ ACTIONS = {
     "restored": "restored a backup",
     "closed": "closed a month",
     "withdrawn": "withdrew the close of a month",
+    "digest": "sent a digest",
 }
 EDITS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 NOBODYS = "by a name that no user has"  # which is not kept: it may be somebody's password

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 
 from .. import audit
 from ..admin.base import CarefulAdmin
+from ..digests.sending import send_once
+from ..digests.telling import Message
 from ..exports import Counted, rows_in, written
 from ..ingest.load import Source, load
 from ..ingest.undo import undo
@@ -28,7 +30,7 @@ from ..log_lines import JsonLines, ReadableLines, printable
 from ..models import AuditEvent, Job, Team
 from ..models.audit import AddOnly
 from ..people import signals
-from .conftest import make_job, make_team
+from .conftest import PROJECT, make_job, make_team
 
 pytestmark = pytest.mark.django_db
 FORGED = "vision\n12:00 INFO ada signed in\r\x1b[2J\u2028\u0085\u202e"
@@ -382,6 +384,21 @@ def test_it_is_filtered_and_searched(client, admin, viewer):
     assert found(f"who={admin.pk}") == ["sign-in"]
     assert found("when=1") == ["refused", "exported", "sign-in"]
     assert found("what=%27&who=1e9&when=x") == ["refused", "exported", "sign-in"]
+
+
+def test_digests_that_left_are_found_among_all_that_is_done(client, admin):
+    client.force_login(admin)
+    send_once(Message("Heliox", "31 March"), date(2025, 3, 31), "fiona@example.com", lambda message: None)
+    page = client.get("/admin/dashboard/auditevent/?what=digest")
+    assert [event.subject for event in page.context["cl"].result_list] == ["fiona@example.com"]
+    assert "sent a digest" in page.content.decode()
+
+
+def test_all_that_is_recorded_can_be_found_by_what_it_is():
+    said = re.compile(r"\b(?:record|record_of_stranger)\(\s*\"([^\"]+)\"")
+    files = (file.read_text() for file in (PROJECT / "dashboard").rglob("*.py"))
+    found = {action for text in files for action in said.findall(text)}
+    assert len(found) > 15 and found <= audit.ACTIONS.keys()
 
 
 def test_its_pages_are_bounded(client, admin, monkeypatch, django_assert_max_num_queries):
