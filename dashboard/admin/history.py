@@ -22,9 +22,13 @@ def changes(form: ModelForm) -> str:
 
 def change(form: ModelForm, name: str) -> str:
     field = form.fields[name]
-    label = str(field.label or name)
     old = stored(field, form.initial.get(name))
-    return f"{label[:1].lower()}{label[1:]}: {in_words(old)} → {in_words(form.cleaned_data.get(name))}"
+    return f"{within(str(field.label or name))}: {in_words(old)} → {in_words(form.cleaned_data.get(name))}"
+
+
+def within(label: str) -> str:
+    """As it is written within a sentence: "GPUs" and "USD" stay."""
+    return label if label[:2].isupper() else f"{label[:1].lower()}{label[1:]}"
 
 
 def stored(field: Any, initial: Any) -> Any:

@@ -164,7 +164,7 @@ def test_the_history_says_what_was_and_what_became_of_it(admin_client):
     assert "status: running → completed" in page
     assert "end time: none → 2025-03-01 02:00:00" in page
     assert "team: vision → language" in page
-    assert "1 → 2" in page
+    assert "; GPUs: 1 → 2" in page
     assert "ada" in page
 
 
