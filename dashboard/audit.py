@@ -21,6 +21,7 @@ from . import current
 from .current import Asker
 from .log_lines import printable
 from .models.audit import LONGEST_DETAILS, LONGEST_NAME, LONGEST_SUBJECT, AuditEvent
+from .people import usernames
 from .people.signals import (
     recovery_code_used,
     second_factor_failed,
@@ -52,8 +53,10 @@ ACTIONS = {
     "restored": "restored a backup",
     "closed": "closed a month",
     "withdrawn": "withdrew the close of a month",
+    "digest": "sent a digest",
 }
 EDITS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+NOBODYS = "by a name that no user has"  # which is not kept: it may be somebody's password
 NAMED = 3
 _heard: ContextVar[list[AuditEvent] | None] = ContextVar("heard", default=None)
 STRANGERS_A_MINUTE = 60
@@ -139,9 +142,8 @@ def signed_out(sender: Any, user: Any, **kwargs: Any) -> None:
 
 @receiver(user_login_failed)
 def failed_to_sign_in(sender: Any, credentials: dict[str, Any], **kwargs: Any) -> None:
-    """What was typed as a name is told, which may be somebody's password: cut, and for admins only."""
-    typed = str(credentials.get(User.USERNAME_FIELD) or "")
-    record("sign-in failed", by=replace(asker(), who=typed, user_id=None))
+    name = usernames.known(str(credentials.get(User.USERNAME_FIELD) or ""))
+    record("sign-in failed", details="" if name else NOBODYS, by=replace(asker(), who=name, user_id=None))
 
 
 @receiver(post_save, sender=User)
@@ -197,8 +199,9 @@ def refused(path: str, reason: str) -> None:
 
 @receiver(sign_in_throttled)
 def throttled(sender: Any, user: Any, username: str, retry_after: int, **kwargs: Any) -> None:
-    one = asker(user) if user else replace(asker(), who=username)
-    record_of_stranger("throttled", "", f"for {retry_after} seconds", one)
+    one = asker(user) if user else replace(asker(), who=usernames.known(username), user_id=None)
+    wait = f"for {retry_after} seconds"
+    record_of_stranger("throttled", "", wait if one.who else f"{NOBODYS}, {wait}", one)
 
 
 def record_of_stranger(action: str, subject: str, details: str, one: Asker) -> None:

@@ -279,7 +279,7 @@ def backups() -> Findings:
     last = AuditEvent.objects.filter(action="backup").order_by("-id").first()
     age = timezone.now() - last.at if last else None
     said = "none is known" if age is None else f"made {age.days} days ago" if age.days else "made today"
-    todo = "Let cron run manage.py backup each night, or make sure that other tools do."
+    todo = "Let cron run manage.py backup FILE each night, or make sure that other tools do."
     yield told("backup", said, todo, odd=age is None or age > timedelta(days=2))
 
 

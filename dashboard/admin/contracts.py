@@ -13,7 +13,7 @@ from ..models import Commitment, PeriodEntry, Rate
 from ..spreading import billed_days
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
-from .fields import suggest
+from .fields import short, suggest
 from .filters import GpuTypeFilter, ProviderFilter, names_of
 from .forms import OneLineForm
 from .invoices import Dollars
@@ -30,7 +30,7 @@ class ContractForm(OneLineForm):
         for name in NUMBERS:
             number = getattr(self.instance, name, None)
             if number is not None:
-                self.initial[name] = f"{number.normalize():f}"
+                self.initial[name] = short(number)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

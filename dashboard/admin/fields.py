@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -42,6 +43,11 @@ def one_line(name: str) -> str:
     if any(not char.isprintable() and not char.isspace() for char in name):
         raise ValidationError("Leave out control characters and marks of text direction.")
     return " ".join(name.split())
+
+
+def short(number: Decimal) -> Decimal:
+    """Without noughts at its end, and still a number: a text would differ from whatever is typed."""
+    return Decimal(f"{number.normalize():f}")
 
 
 def check_year(moment: datetime | None) -> None:

@@ -14,7 +14,7 @@ from ..models import CostSnapshot, Job, UsageSnapshot
 from ..models.entities import KNOWN_STATUSES
 from ..naming import Names
 from .base import DateAndTime
-from .fields import check_year, one_line
+from .fields import check_year, one_line, short
 
 CELL = {"date", "provider", "gpu_type"}
 FINISHED = ("completed", "failed", "cancelled")
@@ -51,7 +51,7 @@ class JobForm(OneLineForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.gpu_count:
-            self.initial["gpu_count"] = f"{self.instance.gpu_count.normalize():f}"
+            self.initial["gpu_count"] = short(self.instance.gpu_count)
 
     def clean_model_name(self) -> str:
         return one_line(self.cleaned_data["model_name"])

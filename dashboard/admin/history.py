@@ -27,8 +27,12 @@ def change(form: ModelForm, name: str) -> str:
 def now_stored(form: ModelForm, name: str) -> str:
     """`status: running`."""
     field = form.fields[name]
-    label = str(field.label or name)
-    return f"{label[:1].lower()}{label[1:]}: {in_words(stored(field, form.initial.get(name)))}"
+    return f"{within(str(field.label or name))}: {in_words(stored(field, form.initial.get(name)))}"
+
+
+def within(label: str) -> str:
+    """As it is written within a sentence: "GPUs" and "USD" stay."""
+    return label if label[:2].isupper() else f"{label[:1].lower()}{label[1:]}"
 
 
 def stored(field: Any, initial: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from .. import audit, moving, rollups, typed, writes
 from ..rollups import triggers
@@ -32,6 +32,8 @@ LINES = 4_000
 NOBODYS = {*moving.FILLED_BY_MIGRATIONS, programs.RECORDER, "bill_days", "audit_events", "data_writes"}
 # Are made anew by the program, which knows how.
 OURS_TO_MAKE = re.compile(r"\d+; \d+ \d+ (TRIGGER|FUNCTION) ")
+# A restore would bring cookies to life that were signed out since.
+LEFT_BEHIND = ("django_session", "sign_in_tries")
 GRANTS = re.compile(r"\d+; \d+ \d+ (DEFAULT )?ACL ")
 
 
@@ -48,6 +50,7 @@ def restore(file: Path, replace: bool = False) -> list[str]:
         except DatabaseError as error:
             raise CannotBackUp(f"The database did not take it: {str(error).strip()}") from error
     ContentType.objects.clear_cache()
+    said.append("Everybody signs in anew.")
     if not manifest.is_of_this_version:
         return [*said, "The backup is of an earlier version: run manage.py migrate now."]
     audit.record("restored", str(file), f"made {manifest.made_at}, SHA-256 {manifest.sha256}")
@@ -96,6 +99,15 @@ def check_totals(manifest: Manifest, alias: str) -> None:
         raise CannotBackUp(f"The totals differ, so nothing was changed: {'; '.join(wrong)}.")
 
 
+def leave_sign_ins(alias: str) -> None:
+    """After the totals were checked, which tell of them."""
+    with connections[alias].cursor() as cursor:
+        present = connections[alias].introspection.table_names(cursor)
+        for table in LEFT_BEHIND:
+            if table in present:
+                cursor.execute(f"DELETE FROM {table}")
+
+
 def mended_roll_ups(manifest: Manifest) -> list[str]:
     if not manifest.is_of_this_version:
         return []
@@ -116,6 +128,7 @@ def onto_sqlite(copy: Path, manifest: Manifest) -> list[str]:
     """Checked first, then copied in one transaction: others see all of it or nothing."""
     with opened(copy):
         check_totals(manifest, moving.SOURCE)
+        leave_sign_ins(moving.SOURCE)
     connection.ensure_connection()
     with closing(sqlite3.connect(copy)) as source:
         if (said := source.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -138,6 +151,7 @@ def onto_postgresql(copy: Path, manifest: Manifest) -> list[str]:
             run(dump, section, main)
         said = put_grants_back(dump, [line for line in dump.lines if GRANTS.match(line)])
         check_totals(manifest, "default")
+        leave_sign_ins("default")
         said += mended_roll_ups(manifest)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

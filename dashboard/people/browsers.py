@@ -6,12 +6,13 @@ So a stranger who tries out passwords of an account cannot keep its owner out.
 from __future__ import annotations
 
 import secrets
-import unicodedata
 
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
+
+from .usernames import meant
 
 SALT = "dashboard.people.browsers"
 KNOWN_FOR = 90 * 24 * 3600
@@ -19,8 +20,7 @@ KNOWN_FOR = 90 * 24 * 3600
 
 def account_key(username: str) -> str:
     """Stands for a name as typed: what people type there by mistake, a password at times, is not kept."""
-    folded = unicodedata.normalize("NFKC", username).casefold()
-    return salted_hmac(SALT, folded, algorithm="sha256").hexdigest()
+    return salted_hmac(SALT, meant(username).casefold(), algorithm="sha256").hexdigest()
 
 
 def cookie_name() -> str:

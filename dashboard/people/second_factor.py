@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -24,6 +25,7 @@ from . import sessions, signals
 PAGE = "second_factor"  # where it is set up
 VERIFIED = "second_factor"  # in the session: this sign-in was with a second factor
 RECOVERY_CODES = 10
+NEVER = -1  # django-otp's word for the step of the last code where there was none
 ISSUER = "Heliox"
 
 
@@ -114,7 +116,15 @@ def accepts(request: HttpRequest, user: User, typed: str) -> bool:
 def of_the_app(user: User, code: str) -> bool:
     """The device is locked meanwhile, so that two requests do not use the same code."""
     devices = TOTPDevice.objects.filter(user=user, confirmed=True).select_for_update()
-    return len(code) == 6 and any(device.verify_token(code) for device in devices)
+    return len(code) == 6 and any(as_of_now(device).verify_token(code) for device in devices)
+
+
+def as_of_now(device: TOTPDevice) -> TOTPDevice:
+    """A code that was used while the clock was ahead would make all those before it old."""
+    used_at = (device.last_t - device.drift) * device.step + device.t0
+    if used_at > time.time() + sessions.AHEAD:
+        device.last_t = NEVER
+    return device
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.models import Q
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -24,6 +26,7 @@ from .. import outages
 
 BEGAN, SEEN = "signed_in_at", "seen_at"
 NOTED_EVERY = 5 * 60  # seconds; a session is not written on each request
+AHEAD = 5 * 60  # seconds by which a stored moment may lie ahead of this host's clock
 CLEARED_AT_ONCE = 500
 PATIENCE = 1  # seconds that a reader waits for a writer on SQLite
 
@@ -88,8 +91,13 @@ class LimitSessions:
 
 
 def is_over(session: Any, moment: int) -> bool:
-    began, seen = session.get(BEGAN, 0), session.get(SEEN, 0)
-    return moment - began >= settings.HELIOX_SIGNED_IN_SECONDS or moment - seen >= settings.SESSION_COOKIE_AGE
+    limits = {BEGAN: settings.HELIOX_SIGNED_IN_SECONDS, SEEN: settings.SESSION_COOKIE_AGE}
+    return not all(is_within(limit, session.get(key, 0), moment) for key, limit in limits.items())
+
+
+def is_within(limit: int, since: int, moment: int) -> bool:
+    """In seconds. What is far ahead was stored by a clock that was wrong, and would go on for too long."""
+    return -AHEAD <= moment - since < limit
 
 
 @receiver(user_logged_in)
@@ -99,9 +107,14 @@ def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 
 
 def clear_some() -> None:
-    """Expired ones; `manage.py clearsessions` takes all that are left."""
-    expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
-    Session.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:CLEARED_AT_ONCE])).delete()
+    """Expired ones, of which `manage.py clearsessions` takes all that are left, and those of a clock ahead.
+
+    The latter would be alive again when the day comes that it told.
+    """
+    now, longest = timezone.now(), max(settings.SESSION_COOKIE_AGE, settings.HELIOX_SIGNED_IN_SECONDS)
+    over = Q(expire_date__lt=now) | Q(expire_date__gt=now + timedelta(seconds=longest + AHEAD))
+    sessions = Session.objects.filter(over).order_by("expire_date")
+    Session.objects.filter(pk__in=list(sessions.values_list("pk", flat=True)[:CLEARED_AT_ONCE])).delete()
 
 
 def end_all(user: User, but: str | None = None) -> None:

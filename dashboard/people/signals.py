@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-sign_in_throttled = Signal()  # username as typed, retry_after in seconds
+sign_in_throttled = Signal()  # username as tried, retry_after in seconds
 second_factor_failed = Signal()
 second_factor_set_up = Signal()
 second_factor_removed = Signal()  # by: the user who removed it, None from the command line

@@ -2,6 +2,7 @@
 
 Only tries that were let through count; those refused do not prolong the wait. A browser that the account
 is known from has tries of its own. All others share those of the account, and those of their address.
+Tries of a clock that was ahead do not count, or they would until that day is over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from .addresses import client_address, network
 from .browsers import account_key, known_browser
 
 WINDOW = timedelta(minutes=15)
+AHEAD = timedelta(minutes=1)  # by which the clocks of several hosts may differ
 OF_A_STRANGER_AT_AN_ACCOUNT = 10
 OF_STRANGERS_AT_AN_ACCOUNT = 20
 OF_AN_ADDRESS = 20
@@ -67,7 +70,7 @@ def begin(trier: Trier) -> None:
     moment = timezone.now()
     if wait := seconds_to_wait(trier, moment):
         raise Throttled(wait)
-    SignInTry.objects.filter(at__lte=moment - WINDOW).delete()
+    SignInTry.objects.filter(Q(at__lte=moment - WINDOW) | Q(at__gt=moment + AHEAD)).delete()
     one = SignInTry.objects.create(
         at=moment, account=trier.account, address=trier.address, browser=trier.browser
     )
@@ -80,9 +83,9 @@ def seconds_to_wait(trier: Trier, moment: datetime, stored: int = 0) -> int:
     """Until each limit has room for one more; `stored`: how many of this try are counted already."""
     waits = [0]
     for which, limit in trier.limits():
-        recent = SignInTry.objects.filter(at__gt=moment - WINDOW, **which).order_by("-at")
+        recent = SignInTry.objects.filter(at__gt=moment - WINDOW, at__lte=moment + AHEAD, **which)
         last = limit - 1 + stored
-        for at in recent.values_list("at", flat=True)[last : last + 1]:
+        for at in recent.order_by("-at").values_list("at", flat=True)[last : last + 1]:
             waits.append(ceil((at + WINDOW - moment).total_seconds()))
     return max(waits)
 

@@ -164,8 +164,22 @@ def test_the_history_says_what_was_and_what_became_of_it(admin_client):
     assert "status: running → completed" in page
     assert "end time: none → 2025-03-01 02:00:00" in page
     assert "team: vision → language" in page
-    assert "1 → 2" in page
+    assert "; GPUs: 1 → 2" in page
     assert "ada" in page
+
+
+@pytest.mark.parametrize("gpus", ["2", "10", "0.125", "0.000001"])
+def test_what_nobody_changed_is_not_in_the_history(admin_client, gpus):
+    job = make_job(gpu_count=Decimal(gpus))
+    url = f"{JOBS}{job.pk}/change/"
+    shown = admin_client.get(url).context["adminform"].form["gpu_count"].value()
+    assert str(shown) == gpus
+    admin_client.post(url, job_form(job, gpu_count=gpus))
+    admin_client.post(url, job_form(job, gpu_count=gpus, model_name="bert"))
+    job.refresh_from_db()
+    assert (job.gpu_count, job.model_name) == (Decimal(gpus), "bert")
+    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert said == ["No fields changed.", "model name: resnet → bert"]
 
 
 def test_the_history_of_a_user_names_groups(admin_client, viewer):

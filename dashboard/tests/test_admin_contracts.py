@@ -109,7 +109,9 @@ def test_prices_are_typed_in(admin_client):
     assert "$1,000.00 per GPU and month" in text and "$1.50 per GPU-hour" in text
     rate = Rate.objects.get(per="gpu_month")
     page = admin_client.get(f"{RATES}{rate.pk}/change/")
-    assert page.context["adminform"].form.initial["usd"] == "1000"
+    assert str(page.context["adminform"].form["usd"].value()) == "1000"
+    admin_client.post(f"{RATES}{rate.pk}/change/", rate_form(note="new"))
+    assert LogEntry.objects.latest("pk").get_change_message() == "note: none → new"
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
 
 from .. import backups, rollups
 from ..backups import CannotBackUp, programs, saying
-from ..models import AuditEvent, CostSnapshot, Job, Team
+from ..models import AuditEvent, CostSnapshot, Job, SignInTry, Team
 from .conftest import make_cost, make_job
 from .servers import ask, connected_to, new_database, private_postgresql
 
 POSTGRESQL = connection.vendor == "postgresql"
+OWN_PAGE = "/accounts/second-factor/"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,6 +118,28 @@ def test_what_was_backed_up_is_there_again(file, empty):
         make_job()
         assert not list(rollups.verify()) and ask("default", "SELECT COUNT(*) FROM gpu_time_changes") > 0
         call_command("migrate", verbosity=0)
+
+
+def signed_in() -> Client:
+    client = Client()
+    answer = client.post("/accounts/login/", {"username": "vera", "password": "correct horse"})
+    assert answer.status_code == 302
+    return client
+
+
+def test_a_cookie_that_was_signed_out_stays_dead_after_a_restore(database, tmp_path):
+    client = signed_in()
+    cookie = client.cookies["sessionid"].value
+    SignInTry.objects.create(at=timezone.now(), account="a", address="192.0.2.1")
+    file = tmp_path / "beside_people.backup"
+    assert backups.backup(file).totals["django_session"] == "1"
+    client.post("/accounts/logout/")
+    before = signed_in()
+    assert "Everybody signs in anew" in command("restore", file, "--replace")
+    client.cookies["sessionid"] = cookie
+    assert [one.get(OWN_PAGE).status_code for one in (client, before)] == [302, 302]
+    assert not Session.objects.exists() and not SignInTry.objects.exists()
+    assert signed_in().get(OWN_PAGE).status_code == 200
 
 
 def test_the_file_is_for_nobody_else(file):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -17,7 +19,7 @@ from .. import audit, doctor, workers, writes
 from ..doctor import examine
 from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
-from .conftest import at, make_job
+from .conftest import PROJECT, at, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +174,19 @@ def test_digests_without_recipients_or_for_long_are_told(settings):
     SentDigest.objects.update(at=sent.at - timedelta(days=4))
     [(level, said)] = found("digest")
     assert level == "look" and said.startswith("1 recipient; last sent on ")
+
+
+CRON_LINE = re.compile(r"\n    (?:[\d*]+ +){5}cd /srv/heliox && \.venv/bin/python manage\.py (.+)")
+
+
+def test_what_cron_is_told_to_run_is_written_as_cron_and_the_commands_read_it():
+    """To cron a bare % is the end of the line."""
+    lines = CRON_LINE.findall((PROJECT / "docs" / "operations.md").read_text())
+    assert not [line for line in lines if re.search(r"(?<!\\)%", line)]
+    told = set()
+    for line in lines:
+        words = ["sh", "-c", f"printf '%s\\n' {line.replace(chr(92) + '%', '%')}"]
+        name, *options = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+        load_command_class(get_commands()[name], name).create_parser("manage.py", name).parse_args(options)
+        told.add(name)
+    assert told == {"backup", "clearsessions", "doctor", "prune_audit", "send_digest"}

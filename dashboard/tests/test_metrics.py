@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -89,7 +90,10 @@ def test_it_tells_of_imports_roll_ups_and_data(client, settings, monkeypatch, tm
 def test_an_error_is_told_without_the_person():
     event = {
         "level": "error",
-        "exception": {"values": [{"type": "KeyError"}]},
+        "exception": {"values": [{"type": "KeyError", "value": "vera", "mechanism": {"data": "vera"}}]},
+        "logentry": {"message": "vera", "params": ["vera"]},
+        "message": "vera",
+        "threads": {"values": ["vera"]},
         "user": {"id": "7", "email": "vera@example.com", "ip_address": "10.0.0.9"},
         "request": {
             "method": "POST",
@@ -106,10 +110,37 @@ def test_an_error_is_told_without_the_person():
         "contexts": {"anything": "vera"},
     }
     told = error_reports.scrubbed(event, {})
-    assert told["exception"] == event["exception"]
+    assert told["exception"] == {"values": [{"type": "KeyError", "mechanism": {}}]}
     assert told["request"] == {"method": "POST", "url": "https://heliox.example.com/jobs/"}
     for word in ("vera", "secret", "10.0.0.9", "web-1"):
         assert word not in str(told)
+
+
+def test_the_kind_and_the_place_of_an_error_are_sent_and_no_word_of_it():
+    """By the real program for it, in a process of its own, as what it hooks itself into stays."""
+    environment = {"PATH": os.environ["PATH"], "HELIOX_DEBUG": "1"}
+    environment |= {"HELIOX_ERRORS_DSN": "https://key@errors.example.com/1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard.tests.failing"],
+        env=environment | {"DJANGO_SETTINGS_MODULE": "heliox_site.settings"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Covert" not in done.stdout
+    chained, grouped, logged, said = map(json.loads, done.stdout.splitlines())
+    assert [one["type"] for one in chained["exception"]["values"]] == ["IntegrityError", "KeyError"]
+    inner, outer = (one["stacktrace"]["frames"][-1] for one in chained["exception"]["values"])
+    assert (inner["function"], outer["function"]) == ("stored", "chained")
+    assert inner["filename"] == "failing.py"
+    assert "raise IntegrityError(" in inner["context_line"] and inner["lineno"] < outer["lineno"]
+    assert [(one["type"], one["mechanism"].get("parent_id")) for one in grouped["exception"]["values"]] == [
+        ("FileNotFoundError", 0),
+        ("ValueError", 0),
+        ("ExceptionGroup", None),
+    ]
+    assert logged["logger"] == "heliox" and "exception" not in logged and "exception" not in said
 
 
 def test_errors_are_told_nobody_unless_asked_for(settings, monkeypatch):

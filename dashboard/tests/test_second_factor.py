@@ -170,6 +170,21 @@ def test_the_code_is_asked_for_five_minutes_long(viewer, clock):
     assert not is_in(client)
 
 
+def test_a_password_that_was_right_while_the_clock_was_ahead_has_to_be_given_again(viewer, clock):
+    device = give_one(viewer)
+    client, _ = with_password()
+    clock.shift(-timedelta(hours=1))
+    assert client.post(CODE, {"code": code_of(device)})["Location"] == LOGIN
+
+
+def test_a_code_that_was_used_while_the_clock_was_ahead_makes_no_later_one_old(viewer, clock):
+    device = give_one(viewer)
+    assert with_password()[0].post(CODE, {"code": code_of(device)}).status_code == 302
+    clock.shift(-timedelta(days=1))
+    for answer in (302, 200):
+        assert with_password()[0].post(CODE, {"code": code_of(device)}).status_code == answer
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}])
 def test_what_changed_meanwhile_ends_the_sign_in(viewer, change):
     device = give_one(viewer)

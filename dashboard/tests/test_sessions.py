@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from dashboard.people.sessions import clear_some
+from dashboard.people.sessions import BEGAN, SEEN, clear_some
 
 from .test_sign_in import RIGHT, try_out
 
@@ -106,6 +106,38 @@ def test_nobody_stays_for_longer_than_a_week(viewer):
             assert is_in(client)
         clock.shift(timedelta(hours=6))
         assert not is_in(client)
+
+
+def test_a_session_of_a_clock_that_was_ahead_is_over(viewer):
+    with time_machine.travel("2025-06-01 12:00:00+00:00", tick=False) as clock:
+        client = Client()
+        try_out(password=RIGHT, client=client)
+        clock.shift(-timedelta(days=92))
+        assert not is_in(client)
+        clock.shift(timedelta(days=92))
+        assert not is_in(client)
+
+
+def test_it_is_over_too_when_the_day_comes_that_it_began(viewer, finance):
+    with time_machine.travel("2025-06-01 12:00:00+00:00", tick=False) as clock:
+        client = Client()
+        try_out(password=RIGHT, client=client)
+        clock.shift(-timedelta(days=92))
+        try_out("fiona", RIGHT)
+        clock.shift(timedelta(days=92))
+        assert not is_in(client)
+
+
+@pytest.mark.parametrize("moment", [BEGAN, SEEN])
+@pytest.mark.parametrize(("ahead", "goes_on"), [(300, True), (301, False)])
+def test_a_host_whose_clock_is_a_little_behind_ends_no_session(viewer, moment, ahead, goes_on):
+    with time_machine.travel("2025-03-01 08:00:00+00:00", tick=False):
+        client = Client()
+        try_out(password=RIGHT, client=client)
+        session = client.session
+        session[moment] += ahead
+        session.save()
+        assert is_in(client) is goes_on
 
 
 def test_a_session_is_not_written_on_each_request(viewer):

@@ -19,6 +19,8 @@ from django.test import Client, RequestFactory
 from dashboard.models import SignInTry
 from dashboard.people import signals, throttle
 from dashboard.people.addresses import client_address, network
+from dashboard.people.backend import Backend
+from dashboard.people.browsers import account_key
 from dashboard.people.passwords import Argon2PasswordHasher
 
 pytestmark = pytest.mark.django_db
@@ -199,6 +201,29 @@ def test_spellings_of_a_name_are_one_account(viewer):
     assert try_out(password=RIGHT).status_code == 429
 
 
+PADDED = ("vera", " vera", "\t\tvera", "vera \n", "\u00a0vera", "\u2003\uff56era\u3000", "  Vera")
+
+
+def test_blanks_around_a_name_make_no_other_account(viewer):
+    """The form leaves them out, so each of these is a try at vera's password."""
+    assert try_out("\u3000\uff56era\t", RIGHT, address=OFFICE).status_code == 302
+    tries = [try_out(PADDED[n % len(PADDED)], address=f"192.0.2.{n}") for n in range(21)]
+    assert statuses(tries) == [200] * 20 + [429]
+    assert try_out(" " * 60 + "vera", RIGHT).status_code == 429
+
+
+def test_blanks_around_a_name_help_nobody_from_one_address(viewer):
+    assert statuses(try_out("\t" * n + "vera") for n in range(11)) == [200] * 10 + [429]
+
+
+@pytest.mark.parametrize("username", ["¨vera", "ve ra", "vera" + "\u0301\u0327" * 200, "\ufdfa" * 150])
+def test_the_throttle_counts_at_the_name_that_is_looked_up(username, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Backend, "authenticate", lambda *args, username, password: asked.append(username))
+    try_out(f" {username}\u2003")
+    assert [account_key(name) for name in asked] == [SignInTry.objects.get().account]
+
+
 def test_the_right_person_is_back_within_fifteen_minutes(viewer):
     with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
         for _ in range(10):
@@ -292,6 +317,26 @@ def test_tries_are_not_kept_beyond_their_time(viewer):
         assert SignInTry.objects.count() == 1
 
 
+def test_tries_of_a_clock_that_was_ahead_keep_nobody_out(viewer):
+    """Neither when it is set right again nor when the day comes that it told."""
+    with time_machine.travel("2025-03-02 12:00:00+00:00", tick=False) as clock:
+        assert statuses(try_out() for _ in range(11)) == [200] * 10 + [429]
+        clock.shift(-timedelta(days=1))
+        assert try_out(password=RIGHT).status_code == 302
+        clock.shift(timedelta(days=1))
+        assert statuses(try_out() for _ in range(11)) == [200] * 10 + [429]
+
+
+def test_tries_told_by_a_host_whose_clock_is_a_little_ahead_count(viewer):
+    with time_machine.travel("2025-03-01 12:00:00+00:00", tick=False) as clock:
+        for _ in range(10):
+            try_out()
+        clock.shift(-timedelta(seconds=59))
+        assert try_out(password=RIGHT).status_code == 429
+        clock.shift(-timedelta(seconds=2))
+        assert try_out(password=RIGHT).status_code == 302
+
+
 def test_what_was_typed_as_a_name_is_not_kept():
     try_out("my secret password")
     assert "my secret password" not in str(SignInTry.objects.values())
@@ -317,7 +362,7 @@ def test_a_refusal_is_told_to_who_keeps_records(viewer):
     assert [(told["username"], told["request"].method) for told in heard] == [("vera", "POST")]
 
 
-@pytest.mark.parametrize(("username", "password"), [("", ""), ("vera", ""), ("", "wrong")])
+@pytest.mark.parametrize(("username", "password"), [("", ""), ("vera", ""), ("", "wrong"), (" \t", "wrong")])
 def test_an_empty_form_is_no_try(username, password):
     assert try_out(username, password).status_code == 200
     assert not SignInTry.objects.exists()

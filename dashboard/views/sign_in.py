@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, login, views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -18,16 +20,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from ..people import browsers, second_factor, signals, throttle
+from ..people import browsers, second_factor, sessions, signals, throttle, usernames
 
 PASSED = "password_passed"  # in the session: whose password was right
 PASSED_FOR = 5 * 60
 CANDIDATE = "second_factor_candidate"  # in the session: the key that is being set up
 
 
+class SignInForm(AuthenticationForm):
+    username = usernames.NameField(widget=forms.TextInput({"autofocus": True}))
+
+
 class SignIn(views.LoginView):
+    form_class = SignInForm
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        username = request.POST.get("username", "")
+        username = usernames.meant(request.POST.get("username", ""))
         if username and request.POST.get("password"):
             self.trier = throttle.Trier.of(request, username)
             try:
@@ -91,6 +99,7 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: user.backend,
         HASH_SESSION_KEY: user.get_session_auth_hash(),
+        "at": int(time.time()),
         "next": next_page,
     }
     request.session.set_expiry(PASSED_FOR)
@@ -100,6 +109,8 @@ def ask_for_code(request: HttpRequest, user: Any, next_page: str) -> HttpRespons
 def whose_password_passed(request: HttpRequest) -> User | None:
     passed = request.session.get(PASSED)
     if not passed or passed[BACKEND_SESSION_KEY] not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    if not sessions.is_within(PASSED_FOR, passed.get("at", 0), int(time.time())):
         return None
     user = User.objects.filter(pk=passed[SESSION_KEY], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), passed[HASH_SESSION_KEY]):

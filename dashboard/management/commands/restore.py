@@ -15,7 +15,8 @@ from dashboard.backups import CannotBackUp, restore
 class Command(BaseCommand):
     help = (
         "Puts a backup into the database of DATABASE_URL and compares its totals with those that were true "
-        "when it was made. When anything fails, the database stays as it was. Stop the service first."
+        "when it was made. When anything fails, the database stays as it was. Stop the service first. "
+        "Everybody signs in anew afterwards."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
