@@ -100,7 +100,8 @@ DAYS = (
         "Closed and open days",
         "A day is closed when it is over and its provider's bill is complete for it: the last day with rows "
         "less the provider's lag. A total that was typed in is complete to its last day, a rate through "
-        "yesterday. Open days are drawn lighter and marked. “Last 7 days” are the last seven closed ones.",
+        "yesterday. Open days are drawn lighter and marked. “Last 7 days” are the last seven that are "
+        "closed at every provider that still bills; one that has no closed day yet does not count.",
     ),
     Term(
         "comparison",
