@@ -109,7 +109,7 @@ DAYS = (
         "Like for like: as many closed days on both sides, both spans printed. A range is compared with as "
         "many days before it, a month with the month before, or with the same days of last month or last "
         "year; where a month is shorter, both sides are cut. There is no percentage when the base is under "
-        "1 cent or a provider lacks a day between its first and last: the words say which. "
+        "1 cent or a provider lacks a day since its first, unless it bills no more: the words say which. "
         "Shares change in points.",
         "(now − before) ÷ before",
     ),

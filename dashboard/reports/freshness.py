@@ -93,7 +93,7 @@ def jobs_through() -> date | None:
 def day_ranges(names: Names) -> dict[str, Days]:
     ranges: dict[str, Days] = {}
     for row in names.written:
-        if row.source == "bill" and row.last is not None:
+        if row.source in ("cost", "usage") and row.last is not None:
             known = ranges.get(shown := names.provider(row.provider), (row.first, row.last))
             ranges[shown] = (min(row.first, known[0]), max(row.last, known[1]))
     return ranges
