@@ -521,10 +521,11 @@ PLANNING = (
         "budget",
         "Budget",
         "An amount a month for all GPUs, a provider, a GPU type or a team, with a basis and an idle "
-        "view of its own: no filter of a page decides whether it is kept. Spent is the cost of closed "
-        "days. The pace is the part of the amount that the closed days have of the month’s days. What a "
-        "team will spend is what the whole bill is expected to, times the team’s share of the last 28 "
-        "closed days. Thresholds are percents of the amount, by what is spent.",
+        "view of its own: no filter of a page decides whether it is kept. Spent is the cost of the days "
+        "that are closed at every provider that counts; days of one that has ended are closed with those "
+        "of the others. The pace is the part of the amount that these days have of the month’s days. "
+        "What a team will spend is what the whole bill is expected to, times the team’s share of the "
+        "last 28 closed days. Thresholds are percents of the amount, by what is spent.",
         "used = spent ÷ budget; pace = budget × closed days ÷ days of the month",
     ),
     Term(
