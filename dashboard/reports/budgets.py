@@ -192,10 +192,14 @@ class Money:
         return Decimal(teams.get(budget.team_id, 0)) / bill if bill > 0 else Decimal(0)
 
     def spent(self, budget: Budget, span: Span) -> Decimal:
-        """In earlier whole months."""
+        """On the closed days of earlier months."""
         if budget.team_id is None:
-            return sum((one.usd for one in self.costs(budget) if one.day in span), ZERO)
-        return usd(self.shares(budget, span)[0].get(budget.team_id, 0))
+            return sum(up_to(self.through(budget), by_day(self.series(budget), span)).values(), ZERO)
+        through = self.through(Budget(basis=budget.basis))
+        if through is None or through < span.start:
+            return ZERO
+        closed = Span(span.start, min(span.end, through + ONE_DAY))
+        return usd(self.shares(budget, closed)[0].get(budget.team_id, 0))
 
     def shares(self, budget: Budget, span: Span) -> tuple[dict[UUID, int], int]:
         """Cents of each team, and of the whole bill."""

@@ -158,6 +158,18 @@ def test_the_pace_of_a_provider_that_has_ended_goes_on_by_the_days_of_the_others
     assert (january.status, march.status) == ("on-pace", "on-pace")
 
 
+def test_open_days_of_an_earlier_month_are_in_no_fiscal_year(hundred_a_day):
+    """The 11th of March is open, seen from April, too: of $100 and 10 hours a day, jobs hold half."""
+    for day in range(1, 12):
+        make_usage(f"2025-03-{day:02}", "10")
+        make_job(f"2025-03-{day:02} 00:00", f"2025-03-{day:02} 05:00")
+    budget("3100")
+    budget("3100", team=make_team("vision"))
+    for month in ("2025-03-01", "2025-04-01"):
+        spent = {one.budget.team_id is None: one.year_spent for one in states(month)}
+        assert spent == {True: 3100 + 2800 + 1000, False: 500}
+
+
 def test_a_month_to_come_is_foreseen(hundred_a_day):
     budget("2900")
     one = state("2025-04-01")
