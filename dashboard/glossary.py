@@ -100,7 +100,8 @@ DAYS = (
         "Closed and open days",
         "A day is closed when it is over and its provider's bill is complete for it: the last day with rows "
         "less the provider's lag. A total that was typed in is complete to its last day, a rate through "
-        "yesterday. Open days are drawn lighter and marked. “Last 7 days” are the last seven closed ones.",
+        "yesterday. Open days are drawn lighter and marked. “Last 7 days” are the last seven that are "
+        "closed at every provider that still bills; one that has no closed day yet does not count.",
     ),
     Term(
         "comparison",
@@ -108,7 +109,7 @@ DAYS = (
         "Like for like: as many closed days on both sides, both spans printed. A range is compared with as "
         "many days before it, a month with the month before, or with the same days of last month or last "
         "year; where a month is shorter, both sides are cut. There is no percentage when the base is under "
-        "1 cent or a provider lacks a day between its first and last: the words say which. "
+        "1 cent or a provider lacks a day since its first, unless it bills no more: the words say which. "
         "Shares change in points.",
         "(now − before) ÷ before",
     ),
@@ -520,10 +521,11 @@ PLANNING = (
         "budget",
         "Budget",
         "An amount a month for all GPUs, a provider, a GPU type or a team, with a basis and an idle "
-        "view of its own: no filter of a page decides whether it is kept. Spent is the cost of closed "
-        "days. The pace is the part of the amount that the closed days have of the month’s days. What a "
-        "team will spend is what the whole bill is expected to, times the team’s share of the last 28 "
-        "closed days. Thresholds are percents of the amount, by what is spent.",
+        "view of its own: no filter of a page decides whether it is kept. Spent is the cost of the days "
+        "that are closed at every provider that counts; days of one that has ended are closed with those "
+        "of the others. The pace is the part of the amount that these days have of the month’s days. "
+        "What a team will spend is what the whole bill is expected to, times the team’s share of the "
+        "last 28 closed days. Thresholds are percents of the amount, by what is spent.",
         "used = spent ÷ budget; pace = budget × closed days ÷ days of the month",
     ),
     Term(

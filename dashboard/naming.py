@@ -34,7 +34,8 @@ FROM (
 class Written(NamedTuple):
     """The first and last day (included) with rows of a provider's GPU type, or of what was typed in for it.
 
-    gpu_type may be empty; last is None for a rate without an end.
+    gpu_type may be empty; last is None for a rate without an end. source: what kind of rows: cost, usage,
+    entry, rate or commitment.
     """
 
     provider: str
@@ -46,7 +47,10 @@ class Written(NamedTuple):
 
 def written() -> list[Written]:
     """What is stored but for jobs, names as stored."""
-    billed = [of_snapshots(model._meta.db_table) for model in (CostSnapshot, UsageSnapshot)]
+    billed = [
+        of_snapshots(model._meta.db_table, source)
+        for source, model in (("cost", CostSnapshot), ("usage", UsageSnapshot))
+    ]
     typed_in = [
         f"SELECT provider, gpu_type, first_day, last_day, '{source}' FROM {model._meta.db_table}"
         for source, model in (("entry", PeriodEntry), ("rate", Rate), ("commitment", Commitment))
@@ -56,14 +60,14 @@ def written() -> list[Written]:
         return [Written(p, g, as_day(first), last and as_day(last), s) for p, g, first, last, s in cursor]
 
 
-def of_snapshots(table: str) -> str:
+def of_snapshots(table: str, source: str) -> str:
     """The index of cells is probed once for each, however many days it has."""
     cell = "s.provider = found.provider AND s.gpu_type = found.gpu_type"
     first, last = (f"(SELECT {edge}(s.date) FROM {table} s WHERE {cell})" for edge in ("MIN", "MAX"))
     return f"""
         SELECT * FROM (
             WITH RECURSIVE {found(table, ["provider", "gpu_type"])}
-            SELECT provider, gpu_type, {first} AS first_day, {last} AS last_day, 'bill' AS source
+            SELECT provider, gpu_type, {first} AS first_day, {last} AS last_day, '{source}' AS source
             FROM found WHERE gpu_type IS NOT NULL
         ) AS {table}_days"""
 

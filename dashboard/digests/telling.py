@@ -81,9 +81,9 @@ def told(found: Digest, names: Names) -> Message:
 
 
 def headline(found: Digest) -> str:
-    if not found.providers:
+    if not found.providers or found.through is None:
         return "no day is closed yet"
-    return f"{amount(found.total)} on the last closed day"
+    return f"{amount(found.total)} on {day_in_words(found.through)}, the last day closed at every provider"
 
 
 def section(

@@ -43,7 +43,8 @@ class Spent:
     """What a subject cost on each closed day of a month, and what it is expected to cost on the others.
 
     through: the last day that is closed at every provider that counts. None where nothing is closed at all.
-    expected is None where too little is known to say.
+    What some of them are known to have cost since is a part of what is expected. expected is None where
+    too little is known to say.
     """
 
     closed: Mapping[date, Decimal]
@@ -161,10 +162,13 @@ class Money:
         return self.of_team(budget) if budget.team_id else self.of_bill(budget)
 
     def of_bill(self, budget: Budget) -> Spent:
-        series = self.series(budget)
-        found = outlook(series, self.month)
-        known = bool(found.parts) and not found.reason
-        return Spent(by_day(series, self.month), found.days if known else None, last_closed(series))
+        series, through = self.series(budget), self.through(budget)
+        known, found = by_day(series, self.month), outlook(series, self.month)
+        closed = up_to(through, known)
+        if not found.parts or found.reason:
+            return Spent(closed, None, through)
+        since = {day: usd for day, usd in known.items() if day not in closed}
+        return Spent(closed, merged(since, found.days), through)
 
     def of_team(self, budget: Budget) -> Spent:
         """The bill's own forecast for the days to come × the team's share of the last 28 closed days."""
@@ -188,10 +192,14 @@ class Money:
         return Decimal(teams.get(budget.team_id, 0)) / bill if bill > 0 else Decimal(0)
 
     def spent(self, budget: Budget, span: Span) -> Decimal:
-        """In earlier whole months."""
+        """On the closed days of earlier months."""
         if budget.team_id is None:
-            return sum((one.usd for one in self.costs(budget) if one.day in span), ZERO)
-        return usd(self.shares(budget, span)[0].get(budget.team_id, 0))
+            return sum(up_to(self.through(budget), by_day(self.series(budget), span)).values(), ZERO)
+        through = self.through(Budget(basis=budget.basis))
+        if through is None or through < span.start:
+            return ZERO
+        closed = Span(span.start, min(span.end, through + ONE_DAY))
+        return usd(self.shares(budget, closed)[0].get(budget.team_id, 0))
 
     def shares(self, budget: Budget, span: Span) -> tuple[dict[UUID, int], int]:
         """Cents of each team, and of the whole bill."""
@@ -216,8 +224,18 @@ class Money:
 
         return self.names.once((Money, "days", budget.basis, budget.idle, self.month), read)
 
+    def through(self, budget: Budget) -> date | None:
+        """The last day that is closed at every provider that counts and still bills; else, at all others."""
+        begun = [daily for daily in self.series(budget) if daily.known]
+        live = [daily.through for daily in begun if not daily.late]
+        return min(live, default=self.freshness.through() if begun else None)
+
     def series(self, budget: Budget) -> list[Daily]:
         """By provider; a day on which it billed anything is known."""
+        asked = Money, "series", self.told, self.freshness, budget.basis, budget.provider, budget.gpu_type
+        return self.names.once(asked, lambda: self.read_series(budget))
+
+    def read_series(self, budget: Budget) -> list[Daily]:
         wanted: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
         for one in self.costs(budget):
             wanted[one.provider, one.day] += one.usd
@@ -251,8 +269,5 @@ def by_day(series: Sequence[Daily], span: Span) -> dict[date, Decimal]:
     return dict(sorted(days.items()))
 
 
-def last_closed(series: Sequence[Daily]) -> date | None:
-    """At every provider that still bills."""
-    newest = max((daily.through for daily in series), default=None)
-    live = [daily.through for daily in series if newest and daily.through > newest - SHARE_DAYS]
-    return min(live, default=None)
+def up_to(through: date | None, days: Mapping[date, Decimal]) -> dict[date, Decimal]:
+    return {day: usd for day, usd in days.items() if through is not None and day <= through}

@@ -58,10 +58,13 @@ class Late:
 class Digest:
     """day: the one it was made for; figures are of the last closed days up to it, as they are known now.
 
-    stuck: as of now.
+    through: the last day that is closed at every provider that still bills; total: its cost, None where
+    nothing is stored of it. stuck: as of now.
     """
 
     day: date
+    through: date | None
+    total: Decimal | None
     basis: str
     providers: list[ProviderDay]
     month: MonthToDate | None
@@ -70,19 +73,15 @@ class Digest:
     stuck: StuckJobs
     late: list[Late]
 
-    @property
-    def total(self) -> Decimal | None:
-        """None where nothing is stored of the providers' last closed days."""
-        known = [one.usd for one in self.providers if one.usd is not None]
-        return sum(known, Decimal("0.00")) if known else None
-
 
 def digest(day: date, names: Names) -> Digest:
     freshness = Freshness.load(names).up_to(day)
-    known = costs_by_day(day, names)
+    known, through = costs_by_day(day, names, freshness), freshness.through()
     month = month_to_date(freshness, known, names)
     return Digest(
         day,
+        through,
+        spent(Span.inclusive(through, through), known) if through else None,
         settings.HELIOX_COST_BASIS,
         provider_days(freshness, known),
         month,
@@ -93,12 +92,14 @@ def digest(day: date, names: Names) -> Digest:
     )
 
 
-def costs_by_day(day: date, names: Names) -> Costs:
-    """Of the day's month and the one before, which hold every week before, too."""
+def costs_by_day(day: date, names: Names, freshness: Freshness) -> Costs:
+    """Closed days of the day's month and the one before, which hold every week before, too."""
+    closed = {one.provider: one.last if one.late else one.through for one in freshness.providers}
     span = Span.inclusive(shift_month(day.replace(day=1), -2), day)
     found: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: Decimal("0.00"))
     for cell in costs(Scope(span, basis=settings.HELIOX_COST_BASIS), names):
-        found[cell.provider, cell.day] += cell.usd
+        if cell.day <= closed.get(cell.provider, date.min):
+            found[cell.provider, cell.day] += cell.usd
     return dict(found)
 
 

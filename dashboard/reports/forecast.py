@@ -223,7 +223,8 @@ def remembered(series: tuple[Daily, ...], span: Span, asked_on: date | None) -> 
         return replace(found, low=found.total, high=found.total)
     if not found.days:
         return found
-    through = min(day for one, day in zip(series, closed, strict=True) if not one.late)
+    live = [(one, day) for one, day in zip(series, closed, strict=True) if not one.late]
+    through = min(day for one, day in live if days_by(one, day))
     off = band(series, through, len(found.days))
     width = None if off is None else to_cents(abs(found.expected) * Decimal(off))
     return found if width is None else replace(found, low=found.total - width, high=found.total + width)
@@ -357,7 +358,7 @@ def record(series: Sequence[Daily], months: int = MONTHS_BACK) -> Record:
 def recorded(series: tuple[Daily, ...], months: int) -> Record:
     if not series:
         return Record(())
-    live = [daily.through for daily in series if not daily.late]
+    live = [daily.through for daily in series if daily.known and not daily.late]
     through = min(live) if live else max(daily.through for daily in series)
     after = (through + ONE_DAY).replace(day=1)
     wholly = [shift_month(after, -back) for back in range(months, 0, -1)]

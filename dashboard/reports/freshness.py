@@ -66,11 +66,14 @@ class Freshness:
         return cls(complete, first, last)
 
     def through(self, chosen: tuple[str, ...] = ()) -> date | None:
-        """The last closed day of all these providers that still bill; of all when none is chosen."""
+        """The last closed day of all these providers that still bill; of all when none is chosen.
+
+        One without a closed day holds no other back; alone, all its days come after the day that is told.
+        """
         asked = [p for p in self.providers if not chosen or p.provider in chosen]
         live = [p for p in asked if not p.late] or asked
         if live:
-            return min(p.through for p in live)
+            return min(p.through for p in ([p for p in live if p.closed] or live))
         return jobs_through()
 
     def up_to(self, day: date) -> Freshness:
@@ -90,7 +93,7 @@ def jobs_through() -> date | None:
 def day_ranges(names: Names) -> dict[str, Days]:
     ranges: dict[str, Days] = {}
     for row in names.written:
-        if row.source == "bill" and row.last is not None:
+        if row.source in ("cost", "usage") and row.last is not None:
             known = ranges.get(shown := names.provider(row.provider), (row.first, row.last))
             ranges[shown] = (min(row.first, known[0]), max(row.last, known[1]))
     return ranges

@@ -15,21 +15,24 @@ from django.db.models import Q
 from ..models import CostSnapshot, PeriodEntry, Rate, UsageSnapshot
 from ..naming import Names
 from ..remembered import until_written
-from ..scope import Scope, Span
+from ..scope import ONE_DAY, Scope, Span
 from .compare import Sides
 from .coverage import Coverage
-from .freshness import job_days
+from .freshness import GONE_AFTER, Freshness, job_days
 from .spend import narrowed
 
 Days = Mapping[str, set[date]]  # by the display name of a provider
 CALLED = {"cost": "cost", "metered": "metered hours", "jobs": "job log"}
+# Rows that tell a measure of every provider that has any; hours are typed in for some only.
+TOLD_BY = {"cost": ("cost", "entry", "rate"), "metered": ("usage",)}
 
 
 @dataclass(frozen=True)
 class Known:
     """Each measure is asked of the database once, when it is needed first.
 
-    A provider's bill is known for a day when it has any row of that day, of whatever GPU type.
+    A provider's bill is known for a day when it has any row of that day, of whatever GPU type. It is
+    awaited from its first day on, of whatever measure, and up to its last only once it bills no more.
     """
 
     scope: Scope
@@ -53,9 +56,11 @@ class Known:
 
     def in_words(self, measure: str, provider: str) -> str:
         known: Days = getattr(self, measure)
+        awaited = self.logged if measure == "jobs" else self.billed(measure)
         if provider and (measure != "jobs" or provider in known):
             known = {provider: known.get(provider, set())}
-        return unknown(self.sides, known, CALLED[measure])
+            awaited = {one: span for one, span in awaited.items() if one == provider}
+        return unknown(self.sides, known, awaited, CALLED[measure])
 
     @cached_property
     def cost(self) -> Days:
@@ -75,6 +80,33 @@ class Known:
         if first and last:
             spans = {"": [Span.inclusive(first, last)]}
         return {provider: self.days_of(days) for provider, days in spans.items()}
+
+    def billed(self, measure: str) -> Mapping[str, Span]:
+        """The days that are awaited of each provider that has the measure, and the hardware, at all."""
+        rows = [row for row in self.names.written if self.asks_for_type(row.gpu_type)]
+        told = {self.names.provider(row.provider) for row in rows if row.source in TOLD_BY[measure]}
+        told |= {self.names.provider(row.provider) for row in rows} & getattr(self, measure).keys()
+        freshness = self.names.once("freshness", lambda: Freshness.load(self.names))
+        return {
+            one.provider: self.awaited(one.first, one.last, one.late)
+            for one in freshness.providers
+            if one.provider in told and self.asks_for(one.provider)
+        }
+
+    @cached_property
+    def logged(self) -> Mapping[str, Span]:
+        """The same of job logs, which end where others have gone on for long."""
+        logs = Coverage.load(self.names).spans
+        ends = {provider: spans[-1].last for provider, spans in logs.items() if spans}
+        return {
+            provider: self.awaited(logs[provider][0].start, last, last < max(ends.values()) - GONE_AFTER)
+            for provider, last in ends.items()
+            if self.asks_for(provider)
+        }
+
+    def awaited(self, first: date, last: date, has_ended: bool) -> Span:
+        until = last + ONE_DAY if has_ended else self.sides.now.end
+        return Span(first, max(first, until))
 
     def of_rows(self, model: Any, typed_in: Iterable[PeriodEntry | Rate]) -> Days:
         found: defaultdict[str, set[date]] = defaultdict(set)
@@ -109,6 +141,10 @@ class Known:
         asked = {self.names.provider(name) for name in self.scope.providers}
         return not asked or provider in asked
 
+    def asks_for_type(self, gpu_type: str) -> bool:
+        asked = {self.names.gpu_type(name) for name in self.scope.gpu_types}
+        return not asked or self.names.gpu_type(gpu_type) in asked
+
     def days_of(self, spans: Iterable[Span]) -> set[date]:
         sides = (self.sides.now, self.sides.before)
         return {day for span in spans for side in sides for day in span.clipped(side)}
@@ -119,7 +155,7 @@ def on(sides: Sides) -> Q:
     return Q(date__gte=now.start, date__lt=now.end) | Q(date__gte=before.start, date__lt=before.end)
 
 
-def unknown(sides: Sides, known: Days, called: str) -> str:
+def unknown(sides: Sides, known: Days, awaited: Mapping[str, Span], called: str) -> str:
     """In words, the first thing that is missing on either side; the earlier side first."""
     for span, side in ((sides.before, " before"), (sides.now, "")):
         days = all_days(span).intersection(chain.from_iterable(known.values()))
@@ -127,18 +163,14 @@ def unknown(sides: Sides, known: Days, called: str) -> str:
             return f"no {called}{side or ' now'}"
         if missing := span.length - len(days):
             return f"no {called} on {missing} of {span.length} days{side}"
-    for provider in sorted(known, key=str.casefold):
+    for provider in sorted(awaited, key=str.casefold):
         for span, side in ((sides.before, " before"), (sides.now, "")):
-            if missing := gaps(known[provider], span):
+            missing = len(all_days(awaited[provider].clipped(span)) - known.get(provider, set()))
+            if missing == span.length:
+                return f"no {called} of {provider}{side or ' now'}"
+            if missing:
                 return f"no {called} of {provider} on {missing} of {span.length} days{side}"
     return ""
 
 
 all_days = lru_cache(maxsize=100)(frozenset[date])
-
-
-def gaps(days: set[date], span: Span) -> int:
-    """How many days of the span have no row, between the first and the last that have any."""
-    if not days:
-        return 0
-    return len(all_days(Span.inclusive(min(days), max(days)).clipped(span)) - days)

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.models import Budget, CostSnapshot
+from dashboard.models import Budget, CostSnapshot, Provider
 from dashboard.naming import Names
 from dashboard.reports.allocation import allocate
 from dashboard.reports.budgets import BudgetState, Spent, budget_states
@@ -119,6 +119,55 @@ def test_a_month_that_is_over_is_what_it_came_to(hundred_a_day):
     one = state("2025-02-01")
     assert (one.booked, one.forecast, one.pace) == (Decimal(2800), Decimal(2800), Decimal(2700))
     assert (one.status, one.reached_on) == ("over", date(2025, 2, 27))
+
+
+def fifty_a_day(provider: str, first: date, last: date) -> None:
+    CostSnapshot.objects.bulk_create(
+        CostSnapshot(date=day, provider=provider, gpu_type="L4", cost_usd=50)
+        for day in Span.inclusive(first, last)
+    )
+
+
+def test_spent_and_pace_are_of_the_days_that_are_closed_at_every_provider(hundred_a_day):
+    """GCP is closed through the 6th: 6 × $150, then 4 × $100 known and 21 × $100 + 25 × $50 expected."""
+    Provider.objects.create(name="GCP", lag_days=5)
+    fifty_a_day("GCP", date(2025, 1, 1), date(2025, 3, 11))
+    budget("4650")
+    budget("3100", provider="AWS")
+    everything, aws = sorted(states(), key=lambda one: one.budget.provider)
+    assert (everything.spent.through, everything.closed_days) == (date(2025, 3, 6), 6)
+    assert (everything.booked, everything.pace, everything.forecast) == (900, 900, 4650)
+    assert (everything.status, everything.reached_on) == ("on-pace", date(2025, 3, 31))
+    assert (aws.booked, aws.spent.through) == (1000, date(2025, 3, 10))
+
+
+def test_a_provider_without_a_closed_day_holds_no_budget_back(hundred_a_day):
+    make_cost("2025-03-05", "-12.34", provider="HandCo")
+    budget("3100")
+    one = state()
+    assert (one.booked, one.pace, one.spent.through) == (1000, 1000, date(2025, 3, 10))
+
+
+def test_the_pace_of_a_provider_that_has_ended_goes_on_by_the_days_of_the_others(hundred_a_day):
+    """It billed on 1–3 January, and AWS went on for more than 35 days."""
+    fifty_a_day("Lambda", date(2025, 1, 1), date(2025, 1, 3))
+    budget("310", provider="Lambda")
+    january, march = state("2025-01-01"), state()
+    assert (january.booked, january.closed_days, january.pace) == (150, 31, 310)
+    assert (march.booked, march.closed_days, march.pace) == (0, 10, 100)
+    assert (january.status, march.status) == ("on-pace", "on-pace")
+
+
+def test_open_days_of_an_earlier_month_are_in_no_fiscal_year(hundred_a_day):
+    """The 11th of March is open, seen from April, too: of $100 and 10 hours a day, jobs hold half."""
+    for day in range(1, 12):
+        make_usage(f"2025-03-{day:02}", "10")
+        make_job(f"2025-03-{day:02} 00:00", f"2025-03-{day:02} 05:00")
+    budget("3100")
+    budget("3100", team=make_team("vision"))
+    for month in ("2025-03-01", "2025-04-01"):
+        spent = {one.budget.team_id is None: one.year_spent for one in states(month)}
+        assert spent == {True: 3100 + 2800 + 1000, False: 500}
 
 
 def test_a_month_to_come_is_foreseen(hundred_a_day):

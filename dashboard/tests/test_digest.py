@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.digests import told
 from dashboard.digests.telling import Message
-from dashboard.models import DismissedAnomaly
+from dashboard.models import DismissedAnomaly, Provider
 from dashboard.naming import Names
 from dashboard.reports.digest import Digest, digest
 
@@ -39,8 +39,8 @@ def lines(title: str) -> list[str]:
 
 
 def test_each_provider_is_told_by_its_last_closed_day():
-    """With a lag of one day, rows of the 19th close the 18th; GCP's reach the 17th only."""
-    for day, usd in (("11", "100"), ("18", "110"), ("19", "50")):
+    """With a lag of one day, rows of the 19th close the 18th; GCP's reach the 17th only, so both the 16th."""
+    for day, usd in (("11", "100"), ("16", "90"), ("18", "110"), ("19", "50")):
         make_cost(f"2025-03-{day}", usd)
     make_cost("2025-03-09", "10", provider="GCP")
     make_cost("2025-03-17", "30", provider="GCP")
@@ -50,7 +50,27 @@ def test_each_provider_is_told_by_its_last_closed_day():
         "AWS, Tue 18 Mar 2025: $110.00; 10.0 % more than the Tuesday before ($100.00)",
         "GCP, Sun 16 Mar 2025: no cost is stored; not compared with the Sunday before: none now",
     ]
-    assert message().subject == "Heliox digest of 19 Mar 2025: $110.00 on the last closed day"
+    assert message().subject == (
+        "Heliox digest of 19 Mar 2025: $90.00 on 16 Mar 2025, the last day closed at every provider"
+    )
+
+
+def test_the_subject_tells_one_day_however_far_a_bill_lags_behind():
+    """Lambda is closed through 9 March, Gone has ended, no day of HandCo is closed."""
+    Provider.objects.create(name="Lambda", lag_days=10)
+    for day in range(1, 20):
+        make_cost(f"2025-03-{day:02}", "100")
+        make_cost(f"2025-03-{day:02}", "7", provider="Lambda")
+    make_cost("2025-03-09", "1000", provider="HandCo")
+    make_cost("2025-01-09", "50", provider="Gone")
+    assert (found().through, found().total, found().month.usd) == (date(2025, 3, 9), 107, 963)
+    assert message().subject == (
+        "Heliox digest of 19 Mar 2025: $107.00 on 9 Mar 2025, the last day closed at every provider"
+    )
+    assert [line.split(";")[0] for line in lines("Last closed day")] == [
+        "AWS, Tue 18 Mar 2025: $100.00",
+        "Lambda, Sun 9 Mar 2025: $7.00",
+    ]
 
 
 def test_the_month_so_far_is_held_against_the_same_days_of_the_last():
@@ -96,7 +116,7 @@ def test_a_past_day_is_told_with_its_budgets_and_what_was_expected_then():
 def test_a_day_that_nobody_knows_is_not_nought():
     make_cost("2025-03-09", "10")
     make_cost("2025-03-19", "10")
-    assert message().subject == "Heliox digest of 19 Mar 2025: no cost is stored on the last closed day"
+    assert ": no cost is stored on 18 Mar 2025, the last day closed at every provider" in message().subject
     assert message(date(2025, 1, 2)).subject == "Heliox digest of 2 Jan 2025: no day is closed yet"
 
 
@@ -172,6 +192,7 @@ def test_long_lists_are_cut_and_say_so():
 def test_links_lead_to_the_site_where_its_address_is_known(settings):
     assert "http" not in message().text
     settings.HELIOX_SITE_URL = "https://heliox.example.com"
+    make_cost("2025-03-17", "10")
     make_cost("2025-03-18", "10")
     text = message().text
     assert "  https://heliox.example.com/waste/#stuck\n" in text

@@ -140,6 +140,12 @@ def test_of_a_provider_that_bills_no_more_nothing_is_expected_and_others_are_jud
     assert record((aws, oci)).pasts[-1].month == date(2025, 2, 1)
 
 
+def test_a_provider_without_a_closed_day_holds_back_no_record():
+    aws = daily(flat, "2024-06-01", "2025-03-10")
+    new = daily(lambda day: "-12.34", "2025-01-05", "2025-01-05", "2025-01-04", provider="HandCo")
+    assert record((aws, new)).pasts[-1].month == record((aws,)).pasts[-1].month == date(2025, 2, 1)
+
+
 def test_where_all_providers_stopped_nothing_is_taken_for_closed():
     gone = daily(lambda day: "10" if day < date(2025, 2, 20) else None, "2025-01-01", "2025-03-10")
     found = march(gone)

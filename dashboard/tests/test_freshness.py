@@ -45,9 +45,41 @@ def test_the_slowest_provider_decides_and_one_that_has_ended_does_not(db, as_of)
     assert [p.provider for p in freshness.providers if p.late] == ["Lambda"]
 
 
+def test_a_provider_without_a_closed_day_sets_none_for_the_others(db, as_of):
+    """HandCo's only row lies on the 5th: by its lag not even that day is closed."""
+    as_of("2025-03-20")
+    make_cost("2025-03-01", "1")
+    make_cost("2025-03-12", "1")
+    make_cost("2025-03-05", "-12.34", provider="HandCo")
+    freshness = load()
+    assert [(p.provider, p.closed) for p in freshness.providers] == [
+        ("AWS", date(2025, 3, 11)),
+        ("HandCo", None),
+    ]
+    assert freshness.through() == freshness.through(("AWS", "HandCo")) == date(2025, 3, 11)
+    assert freshness.through(("HandCo",)) == date(2025, 3, 4)
+    make_cost("2025-03-06", "1.00", provider="HandCo")
+    assert load().through() == date(2025, 3, 5)
+
+
+def test_one_row_of_a_new_provider_moves_no_range(client, finance, as_of):
+    as_of("2025-03-20")
+    for provider in ("AWS", "GCP", "OCI", "Azure"):
+        make_cost("2025-03-01", "1.00", provider=provider)
+        make_cost("2025-03-19", "1.00", provider=provider)
+    make_cost("2025-03-05", "-12.34", provider="HandCo")
+    client.force_login(finance)
+    response = client.get("/costs/", {"preset": "last7"})
+    assert response.context["span"] == "Last 7 days (closed): 12–18 Mar 2025"
+    page = response.content.decode()
+    assert "Data complete through 18 Mar 2025, 5 providers, 1 without a closed day</summary>" in page
+    assert "HandCo no closed day yet" in page
+
+
 def test_of_many_providers_the_one_that_is_behind_is_named(client, finance, as_of):
     as_of("2025-05-10 12:00")
     for provider, day in (("AWS", "05-09"), ("GCP", "04-11"), ("OCI", "05-09"), ("Azure", "05-09")):
+        make_cost("2025-04-01", "1.00", provider=provider)
         make_cost(f"2025-{day}", "1.00", provider=provider)
     make_cost("2025-01-01", "1.00", provider="Gone")
     client.force_login(finance)

@@ -72,7 +72,9 @@ def test_a_digest_is_mailed_in_two_forms(set_up):
         assert run("--to", FIONA, MAX)[:2] == (0, f"{FIONA}: sent\n{MAX}: sent\n")
     first, second = server.got
     assert (first["To"], second["To"]) == (FIONA, MAX)
-    assert first["Subject"] == "Heliox digest of 19 Mar 2025: $12.34 on the last closed day"
+    assert first["Subject"] == (
+        "Heliox digest of 19 Mar 2025: $12.34 on 18 Mar 2025, the last day closed at every provider"
+    )
     assert "AWS, Tue 18 Mar 2025: $12.34" in first.get_body(("plain",)).get_content()
     assert "<li>AWS, Tue 18 Mar 2025: $12.34" in first.get_body(("html",)).get_content()
     assert first["Auto-Submitted"] == "auto-generated"

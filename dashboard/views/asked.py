@@ -191,15 +191,18 @@ class Asked:
     def complete_in_words(self) -> str:
         """Where there are too many providers to list: the one that is behind, and the newest day."""
         providers = self.freshness.providers
-        live = sorted((p for p in providers if not p.late), key=lambda p: p.through)
+        live = sorted((p for p in providers if p.closed and not p.late), key=lambda p: p.through)
         if not live:
             return f"… ({len(providers)} providers)"
         first, last = live[0], live[-1]
         days = day_in_words(last.through)
         if first.through < last.through:
             days = f"{day_in_words(first.through)} ({first.provider}) to {days} ({last.provider})"
-        late = len(providers) - len(live)
-        return f"{days}, {len(providers)} providers{f', {late} late' if late else ''}"
+        late = sum(p.late for p in providers)
+        without = len(providers) - len(live) - late
+        more = f", {late} late" if late else ""
+        more += f", {without} without a closed day" if without else ""
+        return f"{days}, {len(providers)} providers{more}"
 
     def elsewhere(self) -> dict[str, str] | None:
         """Which days are stored, where the range has none of them."""
@@ -271,6 +274,7 @@ class Asked:
         return how(anchor, facts, formula, rows, rows_url)
 
     def about(self) -> list[tuple[str, str]]:
+        complete = (f"{p.provider} {p.closed or 'no closed day yet'}" for p in self.freshness.providers)
         filters = "; ".join(chip["text"] for chip in self.filter.in_words())
         return [
             ("Range", in_words(self.scope.span)),
@@ -280,7 +284,7 @@ class Asked:
             *self.idle_view(),
             ("Display zone", settings.TIME_ZONE),
             ("Days", "those of each provider's bill clock"),
-            ("Complete through", "; ".join(f"{p.provider} {p.through}" for p in self.freshness.providers)),
+            ("Complete through", "; ".join(complete)),
         ]
 
     def idle_view(self) -> list[tuple[str, str]]:
