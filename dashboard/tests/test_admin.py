@@ -91,6 +91,17 @@ def test_an_admin_adds_a_team_and_a_job(admin_client):
     assert (job.team, job.gpu_count, job.imported_by) == (team, Decimal("0.125"), None)
 
 
+@pytest.mark.parametrize("name", ["speech", " SPEECH ", "Speech"])
+def test_a_team_does_not_take_the_name_that_files_mean_another_by(admin_client, name):
+    make_team("Speech")
+    vision = make_team("Vision")
+    for url in (f"{TEAMS}add/", f"{TEAMS}{vision.pk}/change/"):
+        errors = errors_of(admin_client.post(url, {"name": name}), "name")
+        assert errors == ["The team Speech has this name: files tell no capitals from small letters."]
+    assert admin_client.post(f"{TEAMS}{vision.pk}/change/", {"name": "vision"}).status_code == 302
+    assert sorted(Team.objects.values_list("name", flat=True)) == ["Speech", "vision"]
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
