@@ -272,6 +272,28 @@ def test_the_same_cell_under_another_spelling_is_refused_since_both_would_count(
     assert "It is a sum of bill lines." in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("1,234.56", "1234.56"), ("$1,234.5", "1234.50"), ("−25", "-25.00")]
+)
+def test_a_cost_is_typed_in_as_an_invoice_is(admin_client, typed, kept):
+    form = {"date": "2025-03-01", "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": typed}
+    admin_client.post(f"{COSTS}add/", form)
+    assert CostSnapshot.objects.get().cost_usd == Decimal(kept)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("1,234.565", "Give whole cents: at most two digits after the point."),
+        ("12,34", "Write the amount in dollars, like 1,234.56."),
+        ("12345678901", "That is too much: at most 10 digits before the point."),
+    ],
+)
+def test_a_cost_that_cannot_be_read_is_refused_in_words(admin_client, typed, words):
+    form = {"date": "2025-03-01", "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": typed}
+    assert errors_of(admin_client.post(f"{COSTS}add/", form), "cost_usd") == [words]
+
+
 @pytest.mark.parametrize("day", ["1999-12-31", "2126-10-01"])
 def test_a_cost_is_of_a_day_that_pages_can_show(admin_client, day):
     form = {"date": day, "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": "5"}
