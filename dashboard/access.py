@@ -51,6 +51,11 @@ def teams_of(user: User) -> frozenset[UUID] | None:
     return user.teams if isinstance(user, Reader) else rights_of(user).limit
 
 
+def sees_nothing(user: User) -> bool:
+    """Signed in, and every page with figures is closed to them."""
+    return user.is_authenticated and (not may_view(user) or teams_of(user) == frozenset())
+
+
 @dataclass(frozen=True)
 class Rights:
     """What tables say of a user beside their own row. permissions: in order. limit: as of teams_of.

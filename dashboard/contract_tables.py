@@ -12,7 +12,6 @@ from .templatetags import ui
 
 
 class RecoveryTable(CellTable):
-    day = tables.Column(verbose_name="Month")
     job_hours = tables.Column(verbose_name="Job GPU-hours", attrs=NUMBER)
     charged = tables.Column(verbose_name="Charged at the rate", attrs=NUMBER)
     compared = tables.Column(verbose_name="of it, where the cost is known", attrs=NUMBER)

@@ -121,7 +121,7 @@ def two_places(hours: Decimal) -> str:
 class CellTable(FigureTable):
     """One row per bucket, provider and GPU type: what the file of the page holds."""
 
-    day = tables.Column(verbose_name="Day")
+    day = tables.Column()
     provider = tables.Column(verbose_name="Provider")
     gpu_type = tables.Column(verbose_name="GPU type")
 
@@ -130,10 +130,17 @@ class CellTable(FigureTable):
         order_by_field = "sort"
 
     def __init__(
-        self, data: Any, *, label: Callable[[date], str], link: Callable[[Any], str], **kwargs: Any
+        self,
+        data: Any,
+        *,
+        bucket: str,
+        label: Callable[[date], str],
+        link: Callable[[Any], str],
+        **kwargs: Any,
     ) -> None:
         self.label, self.link = label, link
         super().__init__(data, **kwargs)
+        self.columns["day"].column.verbose_name = bucket.capitalize()
 
     def render_day(self, record: Any, value: date) -> str:
         return format_html('<a href="{}">{}</a>', self.link(record), self.label(value))

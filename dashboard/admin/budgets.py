@@ -11,10 +11,9 @@ from django.http import HttpRequest
 from ..models import Budget
 from ..templatetags.ui import usd
 from .base import YEARS, HelioxAdmin
-from .fields import suggest
+from .fields import Dollars, suggest
 from .filters import names_of
 from .forms import OneLineForm
-from .invoices import Dollars
 from .links import link
 
 MONTHS = ("first_month", "last_month")

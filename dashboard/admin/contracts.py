@@ -13,10 +13,9 @@ from ..models import Commitment, PeriodEntry, Rate
 from ..spreading import billed_days
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
-from .fields import short, suggest
+from .fields import Dollars, short, suggest
 from .filters import GpuTypeFilter, ProviderFilter, names_of
 from .forms import OneLineForm
-from .invoices import Dollars
 from .links import link, page_query
 
 DAYS = ("first_day", "last_day")
@@ -67,6 +66,7 @@ class RateForm(ContractForm):
     class Meta:
         model = Rate
         fields = ("provider", "gpu_type", *DAYS, "per", "usd", "gpus", "note")
+        field_classes = {"usd": Dollars}
         error_messages = {
             "usd": {"min_value": "A price is not negative."},
             "gpus": {"min_value": "A price is for more than 0 GPUs."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .base import YEARS
+
+AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")
+LIKE = "Write the amount in dollars, like 1,234.56."
+WHOLE_CENTS = "Give whole cents: at most two digits after the point."
 
 
 class Suggest(AdminTextInputWidget):
@@ -53,3 +58,33 @@ def short(number: Decimal) -> Decimal:
 def check_year(moment: datetime | None) -> None:
     if moment and moment.year not in YEARS:
         raise ValidationError(f"Give a time from {YEARS[0]} to {YEARS[-1]}.")
+
+
+class Dollars(forms.Field):
+    """`1,234.56`, `1234.56`, `$1,234.5` or `−25`; no other way of writing, so that none is misread."""
+
+    widget = forms.TextInput
+
+    def __init__(self, *, max_digits: int = 14, decimal_places: int = 2, **options: Any) -> None:
+        self.digits, self.places = max_digits - decimal_places, decimal_places
+        super().__init__(**options)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"inputmode": "decimal", "autocomplete": "off"}
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if isinstance(value, Decimal):
+            return value
+        text = str(value or "").replace("\N{MINUS SIGN}", "-").strip().removesuffix("USD").strip()
+        if not text:
+            return None
+        found = AMOUNT.fullmatch(text.replace("$-", "-$"))
+        if not found:
+            raise ValidationError(LIKE)
+        if len(found["cents"] or "") > self.places:
+            few = f"Give at most {self.places} digits after the point."
+            raise ValidationError(WHOLE_CENTS if self.places == 2 else few)
+        dollars = found["dollars"].replace(",", "")
+        if len(dollars) > self.digits:
+            raise ValidationError(f"That is too much: at most {self.digits} digits before the point.")
+        return Decimal(f"{found['sign']}{dollars}.{found['cents'] or 0}")

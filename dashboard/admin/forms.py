@@ -14,7 +14,7 @@ from ..models import CostSnapshot, Job, UsageSnapshot
 from ..models.entities import KNOWN_STATUSES
 from ..naming import Names
 from .base import DateAndTime
-from .fields import check_year, one_line, short
+from .fields import Dollars, check_year, one_line, short
 
 CELL = {"date", "provider", "gpu_type"}
 FINISHED = ("completed", "failed", "cancelled")
@@ -130,6 +130,7 @@ class CostForm(SnapshotForm):
     class Meta:
         model = CostSnapshot
         fields = ("date", "provider", "gpu_type", "cost_usd")
+        field_classes = {"cost_usd": Dollars}
 
 
 class UsageForm(SnapshotForm):

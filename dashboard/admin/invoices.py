@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -20,36 +18,8 @@ from ..models.names import name_key
 from ..naming import Names
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
-from .fields import one_line, suggest
+from .fields import Dollars, one_line, suggest
 from .filters import names_of
-
-AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")
-LIKE = "Write the total in dollars, like 1,234.56."
-
-
-class Dollars(forms.Field):
-    """`1,234.56`, `1234.56`, `$1,234.5` or `−25`; no other way of writing, so that none is misread."""
-
-    widget = forms.TextInput
-
-    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {"inputmode": "decimal", "autocomplete": "off"}
-
-    def to_python(self, value: Any) -> Decimal | None:
-        if isinstance(value, Decimal):
-            return value
-        text = str(value or "").replace("\N{MINUS SIGN}", "-").strip().removesuffix("USD").strip()
-        if not text:
-            return None
-        found = AMOUNT.fullmatch(text.replace("$-", "-$"))
-        if not found:
-            raise ValidationError(LIKE)
-        if len(found["cents"] or "") > 2:
-            raise ValidationError("Give whole cents: at most two digits after the point.")
-        dollars = found["dollars"].replace(",", "")
-        if len(dollars) > 12:
-            raise ValidationError("That is too much: at most 12 digits before the point.")
-        return Decimal(f"{found['sign']}{dollars}.{found['cents'] or 0}")
 
 
 def stored_invoices(names: Names, provider: str, account: str, period_start: date) -> QuerySet[Invoice]:

@@ -13,7 +13,7 @@ from ..posted import post
 from ..scope import Scope
 from .records import CostRow, Refused, UsageRow
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
-from .summary import Tally
+from .summary import KEPT, Tally
 
 MODELS: dict[type, Any] = {CostRow: CostSnapshot, UsageRow: UsageSnapshot}
 
@@ -152,7 +152,7 @@ class DailyFiles:
     def settle_conflict(self, plan: SnapshotPlan, said: Said, figure: Figure, stored: list[Any]) -> None:
         there = plan.amount_of(stored)
         if self.on_conflict == "keep":
-            self.tally.ignore("kept what was there")
+            self.tally.ignore(KEPT)
         elif self.on_conflict == "replace":
             self.tally.count(plan.put(figure, stored))
         elif self.on_conflict == "add" and abs(there + figure.amount) < TOO_MUCH:

@@ -20,7 +20,7 @@ from .formats.periods import MOST
 from .records import PeriodRow, Refused
 from .rows import pieces, remember_created, remember_ids, upsert
 from .snapshots import CHOICES
-from .summary import Tally
+from .summary import KEPT, Tally
 from .values import tidied
 
 Key = tuple[date, date, str, str]
@@ -126,7 +126,7 @@ class PeriodFiles:
     def settle_conflict(self, said: Said, told: Amounts, there: Amounts, stored: list[PeriodEntry]) -> None:
         both = Amounts(said.row.cost_usd, said.row.gpu_hours) + there
         if self.on_conflict == "keep":
-            self.tally.ignore("kept what was there")
+            self.tally.ignore(KEPT)
         elif self.on_conflict == "replace":
             self.tally.count(self.put(said, told, stored))
         elif self.on_conflict == "add" and abs(both.usd) <= MOST and (both.gpu_hours or 0) <= MOST:

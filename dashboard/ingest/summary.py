@@ -19,6 +19,7 @@ MEASURES = {
     "metered_gpu_hours": "Metered GPU-hours",
     "job_gpu_hours": "Job GPU-hours",
 }
+KEPT = "kept what was there"  # why a figure was ignored
 MOST_REFUSALS, MOST_EXAMPLES, MOST_NAMES = 100, 20, 200
 
 

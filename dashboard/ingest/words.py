@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .summary import FATES, MEASURES, Summary
+from .summary import FATES, KEPT, MEASURES, Summary
 
-NO_ROWS = "Nothing was written: there are no rows."
 KINDS = {"provider": "provider", "gpu_type": "GPU type"}
-ALL_IS_WELL = "Nothing was written: everything in the file is stored already."
 
 
 def in_words(summary: Summary) -> Iterator[str]:
@@ -46,8 +44,21 @@ def headline(summary: Summary) -> str:
     if summary.dry_run:
         return f"Dry run: {what}. {changes} would be written, and nothing was."
     if not summary.changes:
-        return f"Imported: {what}. {ALL_IS_WELL if summary.read else NO_ROWS}"
+        return f"Imported: {what}. Nothing was written: {why_nothing(summary)}."
     return f"Imported: {what}. {changes}; to take back: undo_import {summary.run}."
+
+
+def why_nothing(summary: Summary) -> str:
+    """Why an import that is refused nothing changes nothing: a sentence but for its ends."""
+    files, kept = "file" if len(summary.files) == 1 else "files", summary.ignored_kinds.get(KEPT, 0)
+    if not summary.read:
+        return "there are no rows to import"
+    if kept:
+        rows, are = counted(kept, "row"), "is" if kept == 1 else "are"
+        return f"{rows} of the {files} {are} not stored, since what was there is kept"
+    if not summary.unchanged:
+        return f"every row of the {files} is ignored"
+    return f"everything in the {files} is stored already"
 
 
 def counted(number: int, thing: str) -> str:

@@ -152,8 +152,10 @@ class Budget(Stamped):
 
     def clean(self) -> None:
         self.provider, self.gpu_type = " ".join(self.provider.split()), " ".join(self.gpu_type.split())
-        if sum(bool(getattr(self, name)) for name in ("provider", "gpu_type", "team_id")) > 1:
-            raise ValidationError("A budget is for one provider, GPU type or team, or for everything.")
+        chosen = [name for name in SUBJECTS if getattr(self, name)]
+        if len(chosen) > 1:
+            words = "A budget is for one provider, GPU type or team, or for everything."
+            raise ValidationError({chosen[-1]: words})
         self.check_months()
         for other in Budget.objects.exclude(pk=self.pk):
             if self.first_month and self.same_subject(other) and self.meets(other):

@@ -22,6 +22,7 @@ from .. import model_names
 from ..scope import Span
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
+from .names import name_key
 from .noted import Noted, NotedQuerySet
 from .overlap import DAY, WEEK, AnyOf, OfIndex, long_or_open, overlap
 
@@ -75,6 +76,14 @@ class Team(Stamped):
         self.name = " ".join(self.name.split())
         if not self.name:
             raise ValidationError({"name": "Give the team a name."})
+        if other := self.namesake():
+            words = f"The team {other} has this name: files tell no capitals from small letters."
+            raise ValidationError({"name": words})
+
+    def namesake(self) -> str | None:
+        """The name of another team that files mean by this one's as well."""
+        others = Team.objects.exclude(pk=self.pk).values_list("name", flat=True)
+        return next((name for name in others if name_key(name) == name_key(self.name)), None)
 
 
 # Jobs that the roll-ups count under no day: they wait, run, or their times cannot be.

@@ -91,6 +91,17 @@ def test_an_admin_adds_a_team_and_a_job(admin_client):
     assert (job.team, job.gpu_count, job.imported_by) == (team, Decimal("0.125"), None)
 
 
+@pytest.mark.parametrize("name", ["speech", " SPEECH ", "Speech"])
+def test_a_team_does_not_take_the_name_that_files_mean_another_by(admin_client, name):
+    make_team("Speech")
+    vision = make_team("Vision")
+    for url in (f"{TEAMS}add/", f"{TEAMS}{vision.pk}/change/"):
+        errors = errors_of(admin_client.post(url, {"name": name}), "name")
+        assert errors == ["The team Speech has this name: files tell no capitals from small letters."]
+    assert admin_client.post(f"{TEAMS}{vision.pk}/change/", {"name": "vision"}).status_code == 302
+    assert sorted(Team.objects.values_list("name", flat=True)) == ["Speech", "vision"]
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
@@ -273,6 +284,28 @@ def test_the_same_cell_under_another_spelling_is_refused_since_both_would_count(
     cost.delete()
     response = admin_client.post(f"{COSTS}add/", form | {"provider": "AWS"})
     assert "It is a sum of bill lines." in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("1,234.56", "1234.56"), ("$1,234.5", "1234.50"), ("−25", "-25.00")]
+)
+def test_a_cost_is_typed_in_as_an_invoice_is(admin_client, typed, kept):
+    form = {"date": "2025-03-01", "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": typed}
+    admin_client.post(f"{COSTS}add/", form)
+    assert CostSnapshot.objects.get().cost_usd == Decimal(kept)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("1,234.565", "Give whole cents: at most two digits after the point."),
+        ("12,34", "Write the amount in dollars, like 1,234.56."),
+        ("12345678901", "That is too much: at most 10 digits before the point."),
+    ],
+)
+def test_a_cost_that_cannot_be_read_is_refused_in_words(admin_client, typed, words):
+    form = {"date": "2025-03-01", "provider": "AWS", "gpu_type": "A100-80GB", "cost_usd": typed}
+    assert errors_of(admin_client.post(f"{COSTS}add/", form), "cost_usd") == [words]
 
 
 @pytest.mark.parametrize("day", ["1999-12-31", "2126-10-01"])

@@ -102,7 +102,7 @@ def test_an_imported_total_that_a_person_changes_is_that_persons(admin_client):
 
 
 def test_prices_are_typed_in(admin_client):
-    admin_client.post(f"{RATES}add/", rate_form())
+    admin_client.post(f"{RATES}add/", rate_form(usd="$1,000"))
     admin_client.post(f"{RATES}add/", rate_form(per="gpu_hour", usd="1.5", gpus=""))
     text = admin_client.get(RATES).content.decode()
     assert Rate.objects.count() == 2
@@ -121,6 +121,8 @@ def test_prices_are_typed_in(admin_client):
         ({"per": "gpu_hour"}, "gpus", "Leave this empty"),
         ({"gpus": "0"}, "gpus", "more than 0 GPUs"),
         ({"usd": "-1"}, "usd", "not negative"),
+        ({"usd": "0.1234567"}, "usd", "at most 6 digits after the point"),
+        ({"usd": "10,00"}, "usd", "like 1,234.56"),
         ({"per": ""}, "per", "required"),
         ({"last_day": "2025-02-28"}, "last_day", "lies before the first"),
         (

@@ -295,3 +295,11 @@ def test_an_admin_types_one_in(client, admin, hundred_a_day):
     assert answer.status_code == 200
     one = Budget.objects.get()
     assert (one.first_month, one.monthly_usd, one.percents) == (date(2025, 3, 1), 3100, [80])
+
+
+def test_a_budget_of_two_subjects_is_refused_in_words_of_people(client, admin, hundred_a_day):
+    client.force_login(admin)
+    form = {"first_month": "2025-03-17", "monthly_usd": "3100", "basis": "effective", "idle": "apart"}
+    two = {"provider": "AWS", "gpu_type": "L4", "thresholds": "80"}
+    errors = client.post("/admin/dashboard/budget/add/", form | two).context["adminform"].form.errors
+    assert errors == {"gpu_type": ["A budget is for one provider, GPU type or team, or for everything."]}

@@ -170,10 +170,21 @@ def test_several_files_and_options_go_together(ada: Client) -> None:
 def test_the_same_file_again_says_so(ada: Client) -> None:
     ada.post(path(send(ada, COSTS)), {"do": "confirm"})
     seen = send(ada, COSTS)
-    assert "importing them changes nothing" in words(seen)
+    assert "Everything in the file is stored already. Importing changes nothing." in words(seen)
     done = ada.post(path(seen), {"do": "confirm"}, follow=True)
-    assert "Everything in the files is stored already" in words(done)
+    assert "Everything in the file is stored already. Nothing was changed." in words(done)
     assert (ImportRun.objects.count(), Upload.objects.count()) == (1, 0)
+
+
+def test_figures_that_gave_way_to_those_there_are_not_called_stored(ada: Client) -> None:
+    make_cost("2025-03-01", "8")
+    make_cost("2025-03-02", "9")
+    seen = ada.post(path(send(ada, COSTS)), {"on_conflict": "keep"}, follow=True)
+    kept = "2 rows of the file are not stored, since what was there is kept"
+    assert f"{kept}. Importing changes nothing." in words(seen)
+    done = ada.post(path(seen), {"do": "confirm"}, follow=True)
+    assert f"{kept}. Nothing was changed." in words(done)
+    assert "stored already" not in words(seen) + words(done)
 
 
 def test_what_a_page_exports_is_what_is_stored(ada: Client) -> None:
@@ -183,7 +194,7 @@ def test_what_a_page_exports_is_what_is_stored(ada: Client) -> None:
     for page in ("jobs", "costs"):
         file = b"".join(ada.get(f"/{page}/?preset=all&_export=csv").streaming_content)
         seen = send(ada, file)
-        assert "importing them changes nothing" in words(seen), file.decode()
+        assert "Importing changes nothing" in words(seen), file.decode()
 
 
 def test_options_can_be_mended_on_the_review(ada: Client) -> None:

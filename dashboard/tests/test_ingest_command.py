@@ -59,6 +59,14 @@ def test_a_file_is_imported_and_says_so(ingest: Any) -> None:
     assert "Nothing was written: everything in the file is stored already." in ingest(COSTS)[1]
 
 
+def test_what_is_not_stored_is_not_called_stored_already(ingest: Any) -> None:
+    make_cost("2025-03-01", "8")
+    kept = ingest(COSTS, "--on-conflict", "keep")[1]
+    assert "Nothing was written: 1 row of the file is not stored, since what was there is kept." in kept
+    no_gpu = LOG.replace("gres/gpu:a100=2,gres/gpu=2", "cpu=8")
+    assert "Nothing was written: every row of the file is ignored." in ingest(no_gpu, "--cluster", "fox")[1]
+
+
 def test_json_alone_is_printed(ingest: Any) -> None:
     status, said = ingest(LOG, "--json", "--cluster", "fox")
     summary = json.loads(said)

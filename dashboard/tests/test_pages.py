@@ -143,6 +143,14 @@ def test_the_file_has_the_order_of_the_page(client, finance, week):
     assert [Decimal(row["cost_usd"]) for row in rows] == shown == sorted(shown, reverse=True)
 
 
+@pytest.mark.parametrize("page", ["costs", "usage", "allocation", "unit-prices"])
+@pytest.mark.parametrize("bucket", ["day", "week", "month", "quarter"])
+def test_the_first_column_of_rows_is_called_what_it_holds(client, finance, week, page, bucket):
+    client.force_login(finance)
+    html = client.get(f"/{page}/", {"preset": "all", "bucket": bucket}).content.decode()
+    assert set(re.findall(r"sort=-?day[^>]*>(\w+)</a>", html)) == {bucket.capitalize()}
+
+
 def test_a_month_bucket_gives_a_month_per_row(client, finance, week):
     client.force_login(finance)
     rows = rows_of(client.get("/costs/", {"preset": "all", "bucket": "month", "_export": "csv"}))

@@ -342,6 +342,19 @@ def test_rates_that_an_alias_brought_together_or_that_stand_beside_a_bill(clean)
     assert found("rates-beside-bills") == [("AWS A100-80GB, 3–7 Mar 2025", 5)]
 
 
+@pytest.mark.parametrize(("kind", "days"), [("entries", "2–3 Mar 2025"), ("rates", "6–7 Mar 2025")])
+def test_a_contract_beside_bills_leads_to_its_days(client, finance, clean, kind, days):
+    make_entry(2, 3, gpu_type="A100-80GB")
+    make_rate(6, "A100-80GB")
+    client.force_login(finance)
+    asked = {"start": "2025-03-01", "end": "2025-03-08", "quality": f"{kind}-beside-bills"}
+    [group] = client.get("/data-quality/", asked).context["failed"]
+    [place] = group["checks"][0]["findings"]
+    shown = client.get(place["url"]).context
+    assert shown["span"] == days
+    assert len(getattr(shown["found"], kind)) == 1
+
+
 # The page
 
 

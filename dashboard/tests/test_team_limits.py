@@ -315,6 +315,24 @@ def test_who_is_limited_to_no_team_sees_nothing():
         assert "limited to teams and has none" in text_of(answer)
 
 
+@pytest.mark.parametrize("role", ["Manager", None])
+def test_who_sees_nothing_is_told_whom_to_ask_and_can_leave(role):
+    user = limited("nora") if role else User.objects.create_user("nora")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    page = client.get("/help/").content.decode()
+    assert "Ask an administrator of Heliox" in page
+    assert 'href="/"' not in page, "that page is closed to them as well"
+    [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert client.post(reverse("logout"), {"csrfmiddlewaretoken": token}).status_code == 302
+    assert "_auth_user_id" not in client.session
+
+
+def test_who_may_see_other_pages_is_led_back_to_them(own):
+    page = own.get(reverse("costs")).content.decode()
+    assert 'href="/"' in page and "Sign out" not in page
+
+
 def test_a_limit_outlives_its_teams(own):
     Team.objects.get(name="vision").delete()
     assert TeamLimit.objects.get().teams.count() == 0

@@ -109,7 +109,7 @@ def share_table(
 ) -> ShareTable:
     exclude = () if by_model else ("model",)
     return ShareTable(
-        rows, flags=flags, label=asked.bucket_label, link=lambda cell: behind(asked, cell), exclude=exclude
+        rows, flags=flags, **asked.by_bucket, link=lambda cell: behind(asked, cell), exclude=exclude
     )
 
 

@@ -140,6 +140,11 @@ class Asked:
         return bucket_label(start, self.scope.bucket)
 
     @property
+    def by_bucket(self) -> dict[str, Any]:
+        """What a table of a row per bucket has to know of it."""
+        return {"bucket": self.scope.bucket, "label": self.bucket_label}
+
+    @property
     def per_page(self) -> int:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
 

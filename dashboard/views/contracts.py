@@ -80,7 +80,10 @@ def recovery_table(asked: Asked, found: Contracts) -> RecoveryTable:
     rows = [recovery_row(one) for one in found.recoveries]
     return asked.sorted(
         RecoveryTable(
-            rows, label=lambda month: bucket_label(month, "month"), link=lambda row: costs_of(asked, row)
+            rows,
+            bucket="month",
+            label=lambda month: bucket_label(month, "month"),
+            link=lambda row: costs_of(asked, row),
         )
     )
 

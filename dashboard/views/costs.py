@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -38,9 +39,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return HttpResponseRedirect(remarks.back(request, sent))
     cells = spend.costs(asked.scope, asked.names)
     sums = spend.totals(cells)
-    table = asked.sorted(
-        CostTable(bucketed(asked, cells), label=asked.bucket_label, link=lambda row: address(asked, row))
-    )
+    rows, link = bucketed(asked, cells), partial(address, asked)
+    table = asked.sorted(CostTable(rows, **asked.by_bucket, link=link))
     if answer := asked.export("costs", COLUMNS, lambda: file_rows(table), f"{sums.net} USD"):
         return answer
     changes = CostChanges.of(asked.scope, cells, sides(asked), asked.names)

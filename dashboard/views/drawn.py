@@ -31,7 +31,6 @@ from .how import How
 # Bars narrower than a few pixels say nothing: longer spans are drawn per week, then per month.
 DAYS_DRAWN, WEEKS_DRAWN, MOST_DRAWN = 130, 420, 800
 PER = {"day": "per day", "week": "per week", "month": "per month", "quarter": "per quarter"}
-HEADERS = {"day": "Day", "week": "Week", "month": "Month", "quarter": "Quarter"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def time_chart(
         labels=[bucket_label(start, axis.bucket) for start in axis.starts],
         series=series,
         caption=caption,
-        first_header=HEADERS[axis.bucket],
+        first_header=axis.bucket.capitalize(),
         open=axis.open(),
         links=[axis.link(page, start) for start in axis.starts],
         how=how,

@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
 
 from .. import current, outages
+from ..access import sees_nothing
 
 
 def said(request: HttpRequest, template: str, status: int, **context: Any) -> HttpResponse:
@@ -25,7 +27,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     request.refused_because = str(exception)  # type: ignore[attr-defined]
-    return said(request, "403.html", 403, exception=str(exception))
+    may_leave = {"csrf_token": get_token(request)} if sees_nothing(request.user) else {}
+    return said(request, "403.html", 403, exception=str(exception), **may_leave)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ..access import importing
@@ -22,6 +23,7 @@ from ..ingest.load import ON_CONFLICT, load
 from ..ingest.summary import Summary
 from ..ingest.undo import CannotUndo, objections, undo
 from ..ingest.values import BadValue, zone
+from ..ingest.words import why_nothing
 from ..models import ImportRun, MonthClose, Upload
 from ..restating import restating
 from .imported import page_of
@@ -133,6 +135,7 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = OptionsForm(initial=upload.options)
     context = page_of(summary.as_json()) | {
         "form": form,
+        "why_nothing": why_nothing(summary),
         "on_conflict": upload.options.get("on_conflict") or "refuse",
         "closed": closed_months(summary),
         "choices": [(name, words) for name, words in WHERE_A_FIGURE_STANDS.items() if name != "refuse"],
@@ -198,7 +201,7 @@ def confirm(request: HttpRequest, upload: Upload) -> HttpResponse:
         messages.error(request, "Not imported: what is stored has changed since you looked. Look again.")
         return redirect("import_review", upload.pk)
     if summary.run is None:
-        messages.info(request, "Everything in the files is stored already. Nothing was changed.")
+        messages.info(request, f"{capfirst(why_nothing(summary))}. Nothing was changed.")
         return redirect("imports")
     messages.success(request, f"Imported: {', '.join(summary.files)}.")
     return redirect("import", summary.run)

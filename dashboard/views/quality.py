@@ -165,7 +165,7 @@ def seen(asked: Asked, check: Check, finding: Finding) -> str:
     if check.mend in RECONCILED:
         return asked.link("reconcile", **RECONCILED[check.mend], **days_of(finding), **narrowed)
     if check.mend in CONTRACTS:
-        return reverse("contracts") + query(**narrowed)
+        return reverse("contracts") + query(**days_of(finding), **narrowed)
     page = "usage" if check.mend == "usage" else "costs"
     return asked.link(page, **days_of(finding), **narrowed)
 

@@ -37,7 +37,7 @@ GO_TO = {"costs": "Costs", "usage": "Usage", "jobs": "Jobs"}
 class MatchTable(UsageTable):
     """One row per day, provider and GPU type."""
 
-    day = tables.Column(verbose_name="Day", attrs=WHOLE)
+    day = tables.Column(attrs=WHOLE)
     gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     state = tables.Column(verbose_name="State")
     over = tables.Column(verbose_name="Over-reported", attrs=NUMBER)
@@ -81,7 +81,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 def table_of(asked: Asked, cells: Iterable[Hours]) -> MatchTable:
     rows = [cell_row(asked, cell) for cell in cells]
-    return MatchTable(rows, label=asked.bucket_label, link=lambda row: row["go"]["usage"])
+    return MatchTable(rows, **asked.by_bucket, link=lambda row: row["go"]["usage"])
 
 
 def cell_row(asked: Asked, cell: Hours) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from django.http import HttpRequest
 
 from ..access import User
 from ..admin import history
-from ..admin.fields import one_line
-from ..admin.invoices import Dollars, stored_invoices
+from ..admin.fields import Dollars, one_line
+from ..admin.invoices import stored_invoices
 from ..filters import check_day
 from ..models import Invoice
 from ..naming import Names

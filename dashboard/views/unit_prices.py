@@ -71,11 +71,8 @@ COLUMNS = ("provider", "gpu_type", "kind", "metered_gpu_hours", "billed_usd", "e
 
 
 def table_of(asked: Asked, table: type, rows: list[dict[str, Any]], prefix: str = "") -> Any:
-    shown = table(
-        rows, label=asked.bucket_label, link=lambda row: costs_of(asked, row), prefix=prefix, attrs={}
-    )
-    shown.columns["day"].column.verbose_name = drawn.HEADERS[asked.scope.bucket]
-    return asked.sorted(shown)
+    link = partial(costs_of, asked)
+    return asked.sorted(table(rows, **asked.by_bucket, link=link, prefix=prefix, attrs={}))
 
 
 def costs_of(asked: Asked, row: dict[str, Any]) -> str:

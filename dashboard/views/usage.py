@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -37,9 +38,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)
     total = usage.total(cells)
-    table = asked.sorted(
-        UsageTable(bucketed(asked, cells), label=asked.bucket_label, link=lambda row: address(asked, row))
-    )
+    rows, link = bucketed(asked, cells), partial(address, asked)
+    table = asked.sorted(UsageTable(rows, **asked.by_bucket, link=link))
     if answer := asked.export("usage", COLUMNS, lambda: file_rows(table), control(total)):
         return answer
     changes = Changes.of(asked.scope, cells, sides(asked), asked.names)
