@@ -41,9 +41,10 @@ MONEY = (
     Term(
         "unit-price",
         "Price of a GPU-hour",
-        "On demand, spot and committed hours of a day are blended. Not available where hours or net cost "
-        "are not above zero.",
-        "net cost ÷ metered GPU-hours",
+        "On demand, spot and committed hours of a day are blended. Of days and GPUs that have both: cost and "
+        "credits without metered hours are left out, and so are metered hours without a cost row. Not "
+        "available where hours or net cost are not above zero.",
+        "net cost ÷ metered GPU-hours, where both are known",
     ),
     Term(
         "bill-lines",
@@ -274,7 +275,8 @@ RATES = (
         "blended",
         "Blended rate",
         "All kinds of purchase together: on demand, spot and committed hours, and unused commitment, which "
-        "costs and has no hours. A blended rate moves when the kinds shift, though no price has changed.",
+        "costs and has no hours. A blended rate moves when the kinds shift, though no price has changed. "
+        "Days without metered hours, or without a cost row, are in no rate.",
         "cost of all kinds ÷ metered GPU-hours of all kinds",
     ),
     Term(

@@ -13,7 +13,7 @@ from ..naming import Names
 from ..scope import Scope
 from .charges import charges
 from .freshness import Freshness
-from .kinds import Bought, by_kind, metered_hours
+from .kinds import NO_COST, Bought, by_kind, metered_hours
 
 MUCH_DEARER = Decimal("1.25")  # times the cheapest provider's rate
 ENOUGH_HOURS = Decimal(1)
@@ -21,7 +21,10 @@ ENOUGH_HOURS = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered)."""
+    """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered).
+
+    is_metered: whether the day, provider and GPU type have metered hours, of whatever kind.
+    """
 
     day: date
     provider: str
@@ -30,6 +33,12 @@ class Priced:
     billed: int
     effective: int
     gpu_hours: Decimal | None
+    is_metered: bool = True
+
+    @property
+    def has_price(self) -> bool:
+        """Cost without metered hours has none, nor have hours without cost."""
+        return self.is_metered and self.kind != NO_COST
 
     def cents(self, basis: str) -> int:
         return self.billed if basis == "billed" else self.effective
@@ -49,6 +58,7 @@ def priced(scope: Scope, names: Names) -> list[Priced]:
             billed.get(cell, nothing).cents,
             effective.get(cell, nothing).cents,
             (effective.get(cell) or billed[cell]).gpu_hours,
+            cell[:3] in metered,
         )
         for cell in sorted(billed.keys() | effective.keys())
     ]
@@ -60,11 +70,17 @@ def cell_of(one: Bought) -> tuple[date, str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Sums of cells in USD and hours, and their rates; None (n/a) where hours or cost are not above 0."""
+    """Sums of cells in USD and hours, and their rates; None (n/a) where hours or cost are not above 0.
+
+    priced_*: the same sums of the cells that have both cost and metered hours, of which the rates are.
+    """
 
     gpu_hours: Decimal | None
     billed: Decimal
     effective: Decimal
+    priced_hours: Decimal | None
+    priced_billed: Decimal
+    priced_effective: Decimal
 
     @property
     def gap(self) -> Decimal:
@@ -72,11 +88,11 @@ class Rates:
 
     @property
     def billed_rate(self) -> Decimal | None:
-        return rate(self.billed, self.gpu_hours)
+        return rate(self.priced_billed, self.priced_hours)
 
     @property
     def effective_rate(self) -> Decimal | None:
-        return rate(self.effective, self.gpu_hours)
+        return rate(self.priced_effective, self.priced_hours)
 
     @property
     def gap_rate(self) -> Decimal | None:
@@ -86,6 +102,9 @@ class Rates:
 
     def usd(self, basis: str) -> Decimal:
         return self.billed if basis == "billed" else self.effective
+
+    def priced_usd(self, basis: str) -> Decimal:
+        return self.priced_billed if basis == "billed" else self.priced_effective
 
     def rate(self, basis: str) -> Decimal | None:
         return self.billed_rate if basis == "billed" else self.effective_rate
@@ -98,13 +117,19 @@ def rate(amount: Decimal, gpu_hours: Decimal | None) -> Decimal | None:
 
 
 def rates(cells: Iterable[Priced]) -> Rates:
+    found = list(cells)
+    return Rates(*sums(found), *sums(cell for cell in found if cell.has_price))
+
+
+def sums(cells: Iterable[Priced]) -> tuple[Decimal | None, Decimal, Decimal]:
+    """Hours, billed and effective."""
     hours, billed, effective = None, 0, 0
     for cell in cells:
         billed += cell.billed
         effective += cell.effective
         if cell.gpu_hours is not None:
             hours = (hours or Decimal(0)) + cell.gpu_hours
-    return Rates(hours, usd(billed), usd(effective))
+    return hours, usd(billed), usd(effective)
 
 
 Key = tuple  # what rows are grouped by, in the order of the page
@@ -142,10 +167,10 @@ class Dearer:
 def dearer(cells: Iterable[Priced], basis: str) -> list[Dearer]:
     """The largest difference in USD first."""
     found: defaultdict[str, list[tuple[Decimal, str, Rates]]] = defaultdict(list)
-    for (gpu_type, provider), sums in rates_by(cells, lambda c: (c.gpu_type, c.provider)).items():
-        price = sums.rate(basis)
-        if price is not None and (sums.gpu_hours or 0) >= ENOUGH_HOURS:
-            found[gpu_type].append((price, provider, sums))
+    for (gpu_type, provider), its in rates_by(cells, lambda c: (c.gpu_type, c.provider)).items():
+        price = its.rate(basis)
+        if price is not None and (its.priced_hours or 0) >= ENOUGH_HOURS:
+            found[gpu_type].append((price, provider, its))
     compared = [one for gpu_type, offers in found.items() for one in above(gpu_type, offers, basis)]
     return sorted(compared, key=lambda one: (-one.more, one.gpu_type, one.provider))
 
@@ -156,12 +181,12 @@ def above(gpu_type: str, offers: list[tuple[Decimal, str, Rates]], basis: str) -
         Dearer(
             gpu_type,
             provider,
-            sums.gpu_hours or Decimal(0),
+            its.priced_hours or Decimal(0),
             price,
             cheapest,
             lowest,
-            to_cents(sums.usd(basis) - lowest * (sums.gpu_hours or 0)),
+            to_cents(its.priced_usd(basis) - lowest * (its.priced_hours or 0)),
         )
-        for price, provider, sums in offers
+        for price, provider, its in offers
         if price >= lowest * MUCH_DEARER
     ]

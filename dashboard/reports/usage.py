@@ -100,13 +100,16 @@ def read_cells(scope: Scope, names: Names) -> list[Hours]:
 class Sum:
     """Sums over cells. None: no row at all, which is not the same as nought.
 
-    unmetered_microseconds is the part of the job time that lies in cells without metered hours.
+    unmetered_microseconds is the part of the job time that lies in cells without metered hours; priced_usd
+    and priced_hours are those of cells with both cost and metered hours.
     """
 
     metered: Decimal | None
     job_microseconds: int
     usd: Decimal | None
     unmetered_microseconds: int = 0
+    priced_usd: Decimal = ZERO
+    priced_hours: Decimal = ZERO
 
     @property
     def job_hours(self) -> Decimal:
@@ -125,16 +128,20 @@ class Sum:
 
     @property
     def unit_price(self) -> Decimal | None:
-        """USD per metered GPU-hour; None (n/a) where hours or net cost are not above zero."""
-        if not self.metered or self.metered <= 0 or self.usd is None or self.usd <= 0:
+        """USD per metered GPU-hour; None (n/a) where hours or net cost are not above zero.
+
+        Of the cells with both: hours of one GPU are no price of another's cost.
+        """
+        if self.priced_hours <= 0 or self.priced_usd <= 0:
             return None
-        return self.usd / self.metered
+        return self.priced_usd / self.priced_hours
 
 
 def total(cells: Iterable[Hours]) -> Sum:
     metered: Decimal | None = None
     usd: Decimal | None = None
     microseconds = unmetered = 0
+    priced_usd = priced_hours = ZERO
     for _, _, _, hours, of_jobs, cost in cells:
         microseconds += of_jobs
         if hours is None:
@@ -143,7 +150,10 @@ def total(cells: Iterable[Hours]) -> Sum:
             metered = hours if metered is None else metered + hours
         if cost is not None:
             usd = cost if usd is None else usd + cost
-    return Sum(metered, microseconds, usd, unmetered)
+            if hours is not None:
+                priced_usd += cost
+                priced_hours += hours
+    return Sum(metered, microseconds, usd, unmetered, priced_usd, priced_hours)
 
 
 def idle_hours(cells: Iterable[Hours]) -> Decimal:

@@ -186,3 +186,16 @@ def job_of_the_company(n: int, teams: list[Team], now: datetime) -> Job:
         start_time=start,
         end_time=None if n < 2 else start + timedelta(hours=n % 30, minutes=37, seconds=n),
     )
+
+
+@pytest.fixture
+def partly_metered(db: None, as_of: Any) -> None:
+    """1–3 March: AWS costs $100 and meters 50 h a day. Lambda costs $30 a day and meters 10 h on the 1st
+    alone; GCP meters 20 h on the 2nd, which nobody bills."""
+    as_of("2025-03-08 12:00")
+    for day in ("2025-03-01", "2025-03-02", "2025-03-03"):
+        make_cost(day, "100.00")
+        make_usage(day, "50.00")
+        make_cost(day, "30.00", provider="Lambda", gpu_type="H100-80GB")
+    make_usage("2025-03-01", "10.00", provider="Lambda", gpu_type="H100-80GB")
+    make_usage("2025-03-02", "20.00", provider="GCP", gpu_type="L4")

@@ -319,7 +319,7 @@ def test_the_overview_compares_all_its_figures(client, finance, fortnight):
         "Metered GPU-hours": "20.0 %",
         "Job GPU-hours": "25.0 %",
         "Utilisation": "1.3 points",  # 33.3 % against 32.0 %
-        "Average price": "22.8 %",  # $980 ÷ 420 h against $665 ÷ 350 h
+        "Average price": "25.0 %",  # $1,050 ÷ 420 h against $700 ÷ 350 h: no H100 is metered
         "Forecast to month end": None,
         "Running jobs now": None,
     }

@@ -107,7 +107,7 @@ class Measures:
         return figure(
             "Average price",
             ui.rate(self.total.unit_price),
-            "per metered GPU-hour, blended",
+            "; ".join(["per metered GPU-hour, blended", *self.average.left_out()]),
             delta=delta(self.changes.unit_price, self.changes.sides, ui.rate),
             how=self.asked.how("unit-price", formula=self.price(), **self.cost_rows),
         )
@@ -139,8 +139,44 @@ class Measures:
             held = f"({held} − {ui.hours(self.total.unmetered_hours)} that nobody meters)"
         return f"{held} ÷ {ui.hours(self.total.metered)} = {ui.percent(self.total.utilisation)}"
 
+    @property
+    def average(self) -> Average:
+        total = self.total
+        return Average(total.usd, total.metered, total.priced_usd, total.priced_hours)
+
     def price(self) -> str:
-        return f"{ui.usd(self.total.usd)} ÷ {ui.hours(self.total.metered)} = {ui.rate(self.total.unit_price)}"
+        return f"{self.average.formula()} = {ui.rate(self.total.unit_price)}"
+
+
+@dataclass(frozen=True)
+class Average:
+    """A price in words. priced_*: of the cells that have both cost and metered hours."""
+
+    usd: Decimal | None
+    hours: Decimal | None
+    priced_usd: Decimal
+    priced_hours: Decimal | None
+
+    @property
+    def unmetered_usd(self) -> Decimal:
+        return (self.usd or Decimal(0)) - self.priced_usd
+
+    @property
+    def unbilled_hours(self) -> Decimal:
+        return (self.hours or Decimal(0)) - (self.priced_hours or Decimal(0))
+
+    def left_out(self) -> list[str]:
+        cost = [f"{ui.usd(self.unmetered_usd)} without metered hours left out"] if self.unmetered_usd else []
+        hours = [f"{ui.hours(self.unbilled_hours)} without cost left out"] if self.unbilled_hours else []
+        return cost + hours
+
+    def formula(self) -> str:
+        cost, hours = ui.usd(self.usd), ui.hours(self.hours)
+        if self.unmetered_usd:
+            cost = f"({cost} − {ui.usd(self.unmetered_usd)} without metered hours)"
+        if self.unbilled_hours:
+            hours = f"({hours} − {ui.hours(self.unbilled_hours)} without cost)"
+        return f"{cost} ÷ {hours}"
 
 
 def how_now(anchor: str, rows: str = "", rows_url: str = "") -> How:

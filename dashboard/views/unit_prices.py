@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from ..access import viewing
 from ..charts import MOST_SERIES, Chart, Grid, Series
 from ..clock import now
+from ..gpu_time import six_decimals
 from ..money import usd
 from ..periods import in_words
 from ..rate_tables import KindTable, PriceTable
@@ -27,6 +28,7 @@ from . import drawn
 from .asked import Asked, amount, figure
 from .how import How
 from .kept import kept
+from .measures import Average
 
 MOST_OUTLIERS = 50
 
@@ -67,7 +69,10 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 # The tables and the file
 
-COLUMNS = ("provider", "gpu_type", "kind", "metered_gpu_hours", "billed_usd", "effective_usd")
+COLUMNS = (
+    *("provider", "gpu_type", "kind", "metered_gpu_hours", "billed_usd", "effective_usd"),
+    *("billed_rate", "effective_rate"),
+)
 
 
 def table_of(asked: Asked, table: type, rows: list[dict[str, Any]], prefix: str = "") -> Any:
@@ -133,7 +138,10 @@ def share(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
 
 def file_rows(table: KindTable) -> Iterable[tuple[Any, ...]]:
     names = ("day", "provider", "gpu_type", "kind", "gpu_hours", "billed", "effective")
-    return (tuple(row.record[name] for name in names) for row in table.rows)
+    for row in table.rows:
+        of_both = (row.record[rate] for rate in ("billed_rate", "effective_rate"))
+        rates_of = (None if rate is None else six_decimals(rate) for rate in of_both)
+        yield *(row.record[name] for name in names), *rates_of
 
 
 def control(total: Rates) -> str:
@@ -236,7 +244,7 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
     ]
     caption = (
         f"{basis.capitalize()} cost ÷ metered GPU-hours, all kinds of purchase blended, unused commitment "
-        f"included. A gap: hours or cost are not above 0."
+        f"included, of days that have both. A gap: hours or cost are not above 0."
     )
     if len(cost) > MOST_SERIES:
         caption += f" The {MOST_SERIES} with the highest cost of {len(cost)}."
@@ -269,8 +277,8 @@ def figures(
     billed, effective = ui.usd(total.billed), ui.usd(total.effective)
     return [
         figure("Metered GPU-hours", hours, how=how["hours"]),
-        figure("Billed", billed, ui.rate(total.billed_rate), how=how["billed"]),
-        figure("Effective", effective, ui.rate(total.effective_rate), how=how["effective"]),
+        figure("Billed", billed, rate_of(total, "billed"), how=how["billed"]),
+        figure("Effective", effective, rate_of(total, "effective"), how=how["effective"]),
         figure(
             "Gap",
             ui.usd(total.gap),
@@ -286,6 +294,14 @@ def figures(
             link="#outliers" if found else None,
         ),
     ]
+
+
+def average(total: Rates, basis: str) -> Average:
+    return Average(total.usd(basis), total.gpu_hours, total.priced_usd(basis), total.priced_hours)
+
+
+def rate_of(total: Rates, basis: str) -> str:
+    return "; ".join([ui.rate(total.rate(basis)), *average(total, basis).left_out()])
 
 
 def commitment_figure(asked: Asked, used: Commitments) -> dict[str, Any]:
@@ -310,15 +326,13 @@ def hows(asked: Asked, cells: list[Priced]) -> dict[str, How]:
     }
     hours = ui.hours(total.gpu_hours)
 
-    def price(amount: Decimal, found: Decimal | None) -> str:
-        return f"{ui.usd(amount)} ÷ {hours} = {ui.rate(found)}"
+    def price(basis: str) -> str:
+        return f"{average(total, basis).formula()} = {ui.rate(total.rate(basis))}"
 
     return {
         "hours": asked.how("metered", formula=f"Σ of the metered hours = {hours}", money=False, **rows),
-        "billed": asked.how("billed-rate", formula=price(total.billed, total.billed_rate), **rows),
-        "effective": asked.how(
-            "effective-rate", formula=price(total.effective, total.effective_rate), **rows
-        ),
+        "billed": asked.how("billed-rate", formula=price("billed"), **rows),
+        "effective": asked.how("effective-rate", formula=price("effective"), **rows),
         "gap": asked.how(
             "rate-gap",
             formula=f"{ui.usd(total.effective)} − {ui.usd(total.billed)} = {ui.usd(total.gap)}",

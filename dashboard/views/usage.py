@@ -27,7 +27,8 @@ from .changes import in_row, note, sides
 from .kept import kept
 from .measures import Measures
 
-COLUMNS = ("date", "provider", "gpu_type", "metered_gpu_hours", "job_gpu_hours", "cost_usd")
+PRICE = "usd_per_metered_gpu_hour"
+COLUMNS = ("date", "provider", "gpu_type", "metered_gpu_hours", "job_gpu_hours", "cost_usd", PRICE)
 PEAK_DAYS = 10
 
 
@@ -109,7 +110,9 @@ def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
     for row in table.rows:
         got, sums = row.record, row.record.sums
         cell = got.day, got.provider, got.gpu_type
-        yield *cell, sums.metered, six_decimals(sums.job_hours), sums.usd
+        price = sums.unit_price
+        of_price = None if price is None else six_decimals(price)
+        yield *cell, sums.metered, six_decimals(sums.job_hours), sums.usd, of_price
 
 
 def control(total: usage.Sum) -> str:
