@@ -22,6 +22,7 @@ from .. import audit
 from ..access import may_export, may_import
 from ..restating import restating
 from . import history
+from .autocomplete import Autocomplete
 from .links import link, page_query
 
 MOST_WORDS = 20
@@ -183,6 +184,11 @@ class HelioxAdmin(CarefulAdmin):
             field.widget.can_change_related = field.widget.can_delete_related = False
             field.widget.can_view_related = False
         return field
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Rows that nothing hangs on: their number, and their names while they fit on a page."""
