@@ -24,6 +24,7 @@ from ..restating import restating
 from . import history
 from .autocomplete import Autocomplete
 from .links import link, page_query
+from .meanwhile import SavedMeanwhile
 
 MOST_WORDS = 20
 MOST_LISTED = 50
@@ -133,7 +134,7 @@ class CarefulAdmin(admin.ModelAdmin):
         return super().response_action(request, queryset, *args)
 
 
-class HelioxAdmin(CarefulAdmin):
+class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
     moves_figures = True  # whether what is edited may change what a closed month comes to
     page_name = ""  # of the page that shows the same rows and gives them as a file
     page_filters: tuple[str, ...] = ()  # those that list and page share

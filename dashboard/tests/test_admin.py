@@ -12,8 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.admin import jobs as admin_jobs
+from dashboard.admin.teams import TeamAdmin
 from dashboard.models import (
     AccountMapping,
+    AuditEvent,
     BillDay,
     BillLine,
     ClusterMapping,
@@ -89,6 +91,43 @@ def test_an_admin_adds_a_team_and_a_job(admin_client):
     admin_client.post(f"{JOBS}add/", job_form(team=str(team.pk), gpu_count="0.125"))
     job = Job.objects.get()
     assert (job.team, job.gpu_count, job.imported_by) == (team, Decimal("0.125"), None)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_who_saves_the_same_at_the_same_moment_gets_the_form_back(admin_client, monkeypatch, is_new):
+    """The form looks before the other has saved, and saves after."""
+    check, looked = Team.validate_unique, []
+
+    def too_early(team, exclude=None):
+        looked.append(team.name)
+        if len(looked) > 1:
+            check(team, exclude)
+
+    monkeypatch.setattr(Team, "validate_unique", too_early)
+    make_team("vision")
+    url = f"{TEAMS}add/" if is_new else f"{TEAMS}{make_team('speech').pk}/change/"
+    answer = admin_client.post(url, {"name": "vision"})
+    assert errors_of(answer, "name") == ["Team with this Name already exists."]
+    assert "Somebody saved the same meanwhile." in answer.content.decode()
+    assert 'value="vision"' in answer.content.decode()
+    assert Team.objects.filter(name="vision").count() == 1
+    assert not AuditEvent.objects.filter(action__in=["added", "changed"]).exists()
+
+
+def test_who_saves_what_nobody_has_any_more_has_saved_it(admin_client, monkeypatch):
+    """The other took it back before the form looked again."""
+    save, tries = TeamAdmin.save_model, []
+
+    def taken_at_first(self, *args):
+        tries.append(args)
+        if len(tries) == 1:
+            make_team("vision")
+        save(self, *args)
+
+    monkeypatch.setattr(TeamAdmin, "save_model", taken_at_first)
+    answer = admin_client.post(f"{TEAMS}add/", {"name": "vision"}, follow=True)
+    assert "was added successfully" in answer.content.decode()
+    assert "meanwhile" not in answer.content.decode()
 
 
 @pytest.mark.parametrize(
