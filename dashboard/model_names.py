@@ -9,13 +9,11 @@ from uuid import UUID
 from . import workers
 from .databases import database_id, reading
 
-# In the order of the names; those of jobs that no settling has seen yet are few. A name may outlive its jobs.
-KNOWN = """
-    SELECT known.name FROM (
-        SELECT name, folded FROM model_names
-        UNION SELECT model_name, NULL FROM gpu_time_changes
-    ) AS known
-    WHERE EXISTS (SELECT 1 FROM {jobs} AS jobs WHERE jobs.model_name = known.name)
+# Those of jobs that no settling has seen yet are few. A name may outlive its jobs.
+NAMES = "(SELECT name, folded FROM model_names UNION SELECT model_name, NULL FROM gpu_time_changes) AS known"
+KNOWN = f"""
+    SELECT known.name FROM {NAMES}
+    WHERE EXISTS (SELECT 1 FROM {{jobs}} AS jobs WHERE jobs.model_name = known.name)
 """
 # Citus asks no question about the jobs of each name; the sums on the coordinator know as well.
 SUMS = "(SELECT model_name FROM gpu_days_of_models UNION ALL SELECT model_name FROM gpu_time_changes)"
@@ -34,11 +32,14 @@ def first(most: int, teams: Collection[UUID] | None = None) -> list[str]:
     return asked(f"{OF_TEAMS.format(teams=marks)} ORDER BY 1 LIMIT %s", [*ids, *ids, most]) if ids else []
 
 
-def holding(text: str, most: int) -> list[str]:
-    """Names that hold the text, whatever its case; SQLite would fold the case of ASCII letters only."""
-    folded = text.casefold()
-    condition = f"({HOLDS[reading().vendor]} OR known.folded IS NULL)"
-    found = asked(f"{known()} AND {condition} ORDER BY known.name LIMIT %s", [folded, most])
+def holding(text: str) -> list[str]:
+    """All names that hold the text, whatever its case; SQLite would fold the case of ASCII letters only.
+
+    Also those whose jobs are gone.
+    """
+    folded, condition = text.casefold(), HOLDS[reading().vendor]
+    sql = f"SELECT known.name FROM {NAMES} WHERE {condition} OR known.folded IS NULL ORDER BY known.name"
+    found = asked(sql, [folded])
     return [name for name in found if folded in name.casefold()]
 
 

@@ -6,18 +6,21 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
 from . import stretches
+from .models.calendar import FIRST_INSTANT, LAST_INSTANT
 
 PER_PAGE = 50
 MOST_PER_PAGE = 200
+MOST_MICROSECONDS = 2**63 - 1  # of the integers that SQLite knows
 LAST = "end"  # in the place of a cursor: the page at the end of the list
 
 
@@ -48,7 +51,7 @@ class Cursor:
             read = cls(unpacked(value), UUID(key), datetime.fromisoformat(moment))
         except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
             raise BadCursor from error
-        if read.moment.tzinfo is None:
+        if read.moment.tzinfo is None or not FIRST_INSTANT <= read.moment <= LAST_INSTANT:
             raise BadCursor
         return read
 
@@ -71,13 +74,17 @@ def unpacked(packed: Any) -> Any:
     kind, text = packed
     if not isinstance(text, str) or len(text) > 1000 or "\0" in text:
         raise ValueError(kind)
+    text.encode()  # half of a surrogate pair is no text
     if kind == "t":
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError(text)
-        return moment
+        return moment.astimezone(UTC)
     if kind == "d":
-        return timedelta(microseconds=int(text[:20]))
+        microseconds = int(text)
+        if abs(microseconds) > MOST_MICROSECONDS:
+            raise ValueError(text)
+        return timedelta(microseconds=microseconds)
     if kind == "n":
         number = Decimal(text)
         if not number.is_finite() or abs(number.adjusted()) > 20:
@@ -210,6 +217,10 @@ def beyond(rows: QuerySet[Any], edge: Cursor, descending: bool) -> QuerySet[Any]
     field = rows.query.annotations["sort_value"].output_field
     if type(edge.value) is not KINDS[field.get_internal_type()]:
         raise BadCursor
+    try:
+        field.run_validators(edge.value)
+    except ValidationError as error:
+        raise BadCursor from error
     key = rows.model._meta.pk
     place = Both(Value(edge.value, output_field=field), Value(edge.key, output_field=key))
     return rows.filter(comes_after(Both(F("sort_value"), F("pk")), place))

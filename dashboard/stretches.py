@@ -21,6 +21,7 @@ from django.db.models.lookups import Exact, In, IsNull
 
 from . import workers
 from .models import Team
+from .models.among import Among, among
 from .models.distinct import distinct
 from .models.overlap import AnyOf, RanLonger, Rare, looked_at
 
@@ -28,6 +29,7 @@ from .models.overlap import AnyOf, RanLonger, Rare, looked_at
 CELL = ("team_id", "provider", "gpu_type", "status")
 ALONE = ("model_name", "submitted_by")
 MOST = 400  # stretches; SQLite takes no more than 500 in one statement
+FEW = 10_000  # rows that are sorted at once
 NO_LIMIT = 10**12
 
 SQL = tuple[str, tuple[Any, ...]]
@@ -163,10 +165,36 @@ def part_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> Part:
         # Jobs without a start are many, too.
         said = [looked_at(one) if isinstance(one, IsNull) else one for one in conditions]
         return Part(narrowed(rows, said), rare=True)
+    if column := column_of_many(rows, conditions):
+        return of_many(rows, conditions, column)
     columns, stretches = stretches_of(rows, conditions)
     if stretches is not None:
         conditions = [one for one in conditions if column_of(one) not in columns]
     return Part(narrowed(rows, conditions), columns, stretches)
+
+
+def of_many(rows: QuerySet[Any], conditions: Sequence[Any], column: str) -> Part:
+    """Of more values than stretches can be read. Where few rows have one of them, these are sorted; else
+    the list is walked, and soon comes upon enough of them.
+    """
+    values = values_given(rows, conditions)[column]
+    named = [one for one in conditions if column_of(one) == column]
+    others = [one for one in conditions if one not in named]
+    one_of_many = Among(named[0].lhs, values)
+    if has_few(rows, column, values):
+        return Part(narrowed(rows, [*others, one_of_many]), rare=True)
+    return part_of(rows, [*others, looked_at(one_of_many)])
+
+
+def has_few(rows: QuerySet[Any], column: str, values: Sequence[Any]) -> bool:
+    condition, params = among(column, values, "sqlite")
+    some = f"SELECT 1 FROM jobs WHERE {condition}"
+    if connections[rows.db].vendor == "postgresql":  # which would rather look at all rows for that many
+        each = f"SELECT 1 FROM jobs WHERE {column} = given.value ORDER BY start_time LIMIT {FEW + 1}"
+        some = f"SELECT 1 FROM unnest(%s::text[]) AS given (value) CROSS JOIN LATERAL ({each}) AS found"
+        params = [list(values)]
+    [(number,)] = asked(rows, f"SELECT COUNT(*) FROM ({some} LIMIT {FEW + 1}) AS those", params)
+    return number <= FEW
 
 
 def narrowed(rows: QuerySet[Any], conditions: Sequence[Any]) -> QuerySet[Any]:
@@ -199,8 +227,17 @@ def values_given(rows: QuerySet[Any], conditions: Iterable[Any]) -> dict[str, li
             values = condition.rhs if isinstance(condition, In) else [condition.rhs]
             field, connection = condition.lhs.target, connections[rows.db]
             known = [field.get_db_prep_value(value, connection, prepared=False) for value in values]
-            given[column] = [one for one in dict.fromkeys(known) if one in given.get(column, known)]
+            both = set(given.get(column, known))
+            given[column] = [one for one in dict.fromkeys(known) if one in both]
     return given
+
+
+def column_of_many(rows: QuerySet[Any], conditions: Sequence[Any]) -> str | None:
+    """The column that has more values than stretches can be read."""
+    if workers.hold_jobs(connections[rows.db]):
+        return None
+    given = values_given(rows, conditions)
+    return next((column for column in ALONE if len(given.get(column, ())) > MOST), None)
 
 
 def excluded(rows: QuerySet[Any], conditions: Iterable[Any]) -> dict[str, list[Any]]:

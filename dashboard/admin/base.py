@@ -25,7 +25,9 @@ from ..restating import restating
 from ..statements import wait_for_turn
 from . import history
 from .as_seen import OfOneRow
+from .autocomplete import Autocomplete
 from .links import link, page_query
+from .meanwhile import SavedMeanwhile
 
 FORMS = 0x4E0F0  # advisory lock: one form of a kind is saved at a time
 MOST_WORDS = 20
@@ -136,7 +138,7 @@ class CarefulAdmin(admin.ModelAdmin):
         return super().response_action(request, queryset, *args)
 
 
-class HelioxAdmin(CarefulAdmin):
+class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
     moves_figures = True  # whether what is edited may change what a closed month comes to
     page_name = ""  # of the page that shows the same rows and gives them as a file
     page_filters: tuple[str, ...] = ()  # those that list and page share
@@ -207,6 +209,11 @@ class HelioxAdmin(CarefulAdmin):
             field.widget.can_change_related = field.widget.can_delete_related = False
             field.widget.can_view_related = False
         return field
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Rows that nothing hangs on: their number, and their names while they fit on a page."""

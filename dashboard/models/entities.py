@@ -20,6 +20,7 @@ from django.urls import reverse
 
 from .. import model_names
 from ..scope import Span
+from .among import Among
 from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
 from .names import name_key
@@ -28,6 +29,9 @@ from .overlap import DAY, WEEK, AnyOf, OfIndex, long_or_open, overlap
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 NO_JOB = uuid.UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
+
+
+models.CharField.register_lookup(Among)
 
 
 class Stamped(models.Model):
@@ -97,7 +101,6 @@ TIMELESS = (
 )
 AFTER_ALL = datetime(2101, 1, 1, tzinfo=UTC)
 MANY_GPUS = 1_000
-MOST_MODELS = 1_000  # that a search is taken to mean; nobody reads the jobs of more
 # All jobs that a page has to find among the millions whose times and status are as usual: few, and indexed.
 UNUSUAL = (
     TIMELESS
@@ -190,7 +193,7 @@ class JobQuerySet(NotedQuerySet["Job"]):
     def found_by(self, text: str, *others: Q) -> JobQuerySet:
         """Jobs whose model's name holds the text, whose scheduler's id, user or own id it is, or others."""
         models, ways = self.meant_by(text)
-        ways = [*([Q(model_name__in=models)] if models else []), *ways, *others]
+        ways = [*([Q(model_name__among=models)] if models else []), *ways, *others]
         if not ways:
             return self.filter(pk=NO_JOB)
         return self.filter(AnyOf(*apart(ways)) if len(ways) > 1 else ways[0])
@@ -207,7 +210,7 @@ class JobQuerySet(NotedQuerySet["Job"]):
         ]
         with suppress(ValueError):
             ways.append(Q(pk=uuid.UUID(text)))
-        return model_names.holding(text, MOST_MODELS), ways
+        return model_names.holding(text), ways
 
     def per_team(self) -> dict[uuid.UUID, int]:
         return dict(self.order_by().values_list("team_id").annotate(Count("pk")))

@@ -72,13 +72,17 @@ class ClosedRow:
 
 @dataclass(frozen=True)
 class ClosedStatement:
-    """name and cost centre as they were. models: (name, GPU microseconds, cents), the dearest first."""
+    """name and cost centre as they were. models: (name, GPU microseconds, cents), the dearest first.
+
+    is_whole: whether it is all that the team owes.
+    """
 
     close: MonthClose
     name: str
     cost_centre: str
     rows: list[ClosedRow]
     models: list[tuple[str, int, int | None]] = field(default_factory=list)
+    is_whole: bool = True
 
     @property
     def total(self) -> Decimal:
@@ -97,11 +101,21 @@ def close_in_force(month: date) -> MonthClose | None:
     return MonthClose.objects.filter(month=month, withdrawn_at=None).defer("setup").first()
 
 
-def closed_statement(close: MonthClose, team: UUID | None) -> ClosedStatement:
-    """team: None for all that is no team's."""
+def closed_statement(close: MonthClose, team: UUID | None, with_spread: bool = True) -> ClosedStatement:
+    """team: None for all that is no team's. with_spread: also what earlier months came to since of which
+    the idle cost was spread.
+    """
     lines = list(ClosedLine.objects.filter(close=close, team=team))
+    told = lines if with_spread else without_spread(lines)
     first = lines[0] if lines else ClosedLine()
-    return ClosedStatement(close, first.team_name, first.cost_centre, rows_of(lines), models_of(lines))
+    whole = len(told) == len(lines)
+    return ClosedStatement(close, first.team_name, first.cost_centre, rows_of(told), models_of(told), whole)
+
+
+def without_spread(lines: Iterable[ClosedLine]) -> list[ClosedLine]:
+    apart = MonthClose.objects.filter(withdrawn_at=None, idle="apart")
+    months = set(apart.values_list("month", flat=True))
+    return [line for line in lines if line.line != PRIOR or line.of_month in months]
 
 
 def rows_of(lines: Iterable[ClosedLine]) -> list[ClosedRow]:

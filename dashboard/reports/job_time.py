@@ -88,7 +88,7 @@ def told_apart(scope: Scope, names: Names) -> tuple[Picked | None, JobQuerySet |
     models, ways = all_of_it.jobs().meant_by(scope.q)
     chosen = [model for model in models if not scope.models or model in scope.models]
     summed = replace(all_of_it, models=chosen) if chosen else None
-    others = all_of_it.jobs().exclude(model_name__in=models)
+    others = all_of_it.jobs().exclude(model_name__among=models)
     return summed, others.filter(reduce(or_, ways)) if ways else None
 
 

@@ -22,6 +22,7 @@ from .. import gpu_time
 from ..clock import now
 from ..databases import database_id, reading
 from ..models import Job
+from ..models.among import among
 from ..models.calendar import FIRST_INSTANT
 from ..models.entities import AFTER_ALL, AMONG_UNUSUAL, TIMELESS, JobQuerySet
 from ..models.overlap import looked_at
@@ -64,7 +65,7 @@ class Picked:
         jobs = Job.objects.on(self.providers, self.gpu_types)
         jobs = jobs.of_team(*self.teams) if self.teams else jobs
         jobs = jobs.with_status(*self.statuses) if self.statuses else jobs
-        return jobs.filter(model_name__in=self.models) if self.models else jobs
+        return jobs.filter(model_name__among=self.models) if self.models else jobs
 
     def among_few(self) -> JobQuerySet:
         """The same of the unusual jobs, said so that only their own index fits: any other holds millions."""
@@ -72,7 +73,6 @@ class Picked:
             "provider": self.providers,
             "gpu_type": self.gpu_types,
             "team": self.teams,
-            "model_name": self.models,
         }
         jobs = Job.objects.all()
         if reading().vendor == "sqlite":  # which would take the index of all statuses
@@ -80,6 +80,8 @@ class Picked:
         elif self.statuses:
             jobs = jobs.with_status(*self.statuses)
         conditions = {f"{name}__in": values for name, values in chosen.items() if values}
+        if self.models:
+            conditions["model_name__among"] = self.models
         return jobs.filter(looked_at(Q(**conditions))) if conditions else jobs
 
     def as_key(self) -> tuple[tuple[Any, ...], ...]:
@@ -322,8 +324,9 @@ def part(
     elif not with_no_day:
         where.append(f"day > '{NO_DAY}'")
     for column, values in picked.conditions():
-        where.append(f"{column} IN ({', '.join(['%s'] * len(values))})")
-        params += values
+        condition, given = among(column, values, reading().vendor)
+        where.append(condition)
+        params += given
     if stale := list(stale):
         where.append(f"provider NOT IN ({', '.join(['%s'] * len(stale))})")
         params += stale

@@ -12,8 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.admin import jobs as admin_jobs
+from dashboard.admin.teams import TeamAdmin
 from dashboard.models import (
     AccountMapping,
+    AuditEvent,
     BillDay,
     BillLine,
     ClusterMapping,
@@ -100,6 +102,45 @@ def test_a_team_does_not_take_the_name_that_files_mean_another_by(admin_client, 
         assert errors == ["The team Speech has this name: files tell no capitals from small letters."]
     assert admin_client.post(f"{TEAMS}{vision.pk}/change/", {"name": "vision"}).status_code == 302
     assert sorted(Team.objects.values_list("name", flat=True)) == ["Speech", "vision"]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_who_saves_the_same_at_the_same_moment_gets_the_form_back(admin_client, monkeypatch, is_new):
+    """The form looks before the other has saved, and saves after."""
+    check, looked = Team.full_clean, []
+
+    def too_early(team, *args, **kwargs):
+        looked.append(team.name)
+        if len(looked) > 1:
+            check(team, *args, **kwargs)
+
+    monkeypatch.setattr(Team, "full_clean", too_early)
+    monkeypatch.setattr(Team, "validate_unique", lambda *args, **kwargs: None)
+    make_team("vision")
+    url = f"{TEAMS}add/" if is_new else f"{TEAMS}{make_team('speech').pk}/change/"
+    answer = admin_client.post(url, {"name": "vision"})
+    [error] = errors_of(answer, "name")
+    assert error.startswith("The team vision has this name")
+    assert "Somebody saved the same meanwhile." in answer.content.decode()
+    assert 'value="vision"' in answer.content.decode()
+    assert Team.objects.filter(name="vision").count() == 1
+    assert not AuditEvent.objects.filter(action__in=["added", "changed"]).exists()
+
+
+def test_who_saves_what_nobody_has_any_more_has_saved_it(admin_client, monkeypatch):
+    """The other took it back before the form looked again."""
+    save, tries = TeamAdmin.save_model, []
+
+    def taken_at_first(self, *args):
+        tries.append(args)
+        if len(tries) == 1:
+            make_team("vision")
+        save(self, *args)
+
+    monkeypatch.setattr(TeamAdmin, "save_model", taken_at_first)
+    answer = admin_client.post(f"{TEAMS}add/", {"name": "vision"}, follow=True)
+    assert "was added successfully" in answer.content.decode()
+    assert "meanwhile" not in answer.content.decode()
 
 
 @pytest.mark.parametrize(

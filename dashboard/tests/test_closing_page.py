@@ -86,6 +86,24 @@ def test_a_close_freezes_what_the_review_showed(adas):
     assert [event.subject for event in AuditEvent.objects.filter(action="closed")] == ["month 2025-03"]
 
 
+UNPRINTABLE = ["a\0b", "a\x1bb", "a\u202eb"]
+
+
+@pytest.mark.parametrize("text", UNPRINTABLE)
+def test_a_note_of_control_characters_closes_nothing(adas, text):
+    answer = close(adas, note=text)
+    assert "The note cannot be kept. Leave out control characters" in answer.content.decode()
+    assert answer.status_code == 400 and not MonthClose.objects.exists()
+
+
+@pytest.mark.parametrize("text", UNPRINTABLE)
+def test_a_reason_of_control_characters_withdraws_nothing(adas, text):
+    close(adas)
+    answer = adas.post(MARCH, {"what": "withdraw", "reason": text}, follow=True)
+    assert "The reason cannot be kept. Leave out control characters" in answer.content.decode()
+    assert MonthClose.objects.filter(withdrawn_at=None).exists()
+
+
 def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
     """4 job hours without a cost at $10 an hour are proposed; 30 are typed in: 22.50 and 7.50."""
     make_cost("2025-03-02", "0.00")  # so that the 1st is closed and has a price

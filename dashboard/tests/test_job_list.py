@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -205,6 +207,58 @@ def test_a_range_is_that_of_each_providers_clock(db):
 def test_a_cursor_of_another_order_is_refused(many, cursor):
     with pytest.raises(BadCursor):
         page("-start", Place(NOW, after=cursor))
+
+
+WHATEVER = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=3), one, max_size=2),
+    max_leaves=4,
+)
+EDGES = ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999", "1969-12-31T23:59:59", "2025-03-05T00:00:00"]
+MOMENTS = st.builds(
+    str.__add__, st.sampled_from(EDGES), st.sampled_from(["", "Z", "+00:00", "+14:00", "-14:00"])
+)
+DIGITS = st.integers(-(10**21), 10**21) | st.sampled_from([2**63 - 1, 2**63, -(2**63), -(2**63) - 1])
+VALUES = st.one_of(
+    st.tuples(st.just("t"), MOMENTS),
+    st.tuples(st.just("d"), DIGITS.map(str)),
+    st.tuples(st.just("n"), DIGITS.map(str) | st.decimals().map(str) | st.sampled_from(["1E20", "1E-20"])),
+    st.tuples(st.just("s"), st.text(max_size=300) | st.sampled_from(["\ud800", "\0", "x" * 900])),
+    st.tuples(st.sampled_from("tdns"), WHATEVER),
+    WHATEVER,
+)
+KEYS = st.uuids().map(lambda key: key.hex) | WHATEVER
+
+
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    sort=st.sampled_from(SORTS),
+    side=st.sampled_from(["after", "before"]),
+    cursor=st.tuples(VALUES, KEYS, MOMENTS | WHATEVER) | WHATEVER,
+    days=st.sampled_from([{}, {"start": "2025-03-01", "end": "2025-03-09"}]),
+)
+def test_no_cursor_that_somebody_made_up_is_an_error(listed, sort, side, cursor, days):
+    text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
+    assert listed(sort=sort, **days, **{side: text}).status_code == 200
+
+
+@pytest.mark.parametrize("sort", ["gpus", "-gpu_hours", "duration", "-start", "end"])
+@pytest.mark.parametrize(
+    "value",
+    [["t", EDGES[0] + "+14:00"], ["t", EDGES[1] + "-14:00"], ["d", "9" * 19], ["d", "9" * 30], ["n", "1E20"]],
+)
+def test_a_cursor_beyond_what_can_be_stored_shows_the_first_page(listed, sort, value):
+    for cursor in ([value, "0" * 32, NOW.isoformat()], [None, "0" * 32, EDGES[1] + "Z"]):
+        text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+        assert "This is the first page." in listed(sort=sort, after=text).content.decode()
+
+
+def test_a_cursor_beside_a_job_of_long_ago_leads_on(listed):
+    long_ago = make_job("1970-01-01 00:00", "1970-01-01 01:00")
+    text = str(Cursor(long_ago.start_time, UUID(int=0), NOW))
+    assert keys_of(listed(sort="start", after=text))[0] == long_ago.pk
 
 
 # The page

@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import joblist
+from dashboard import joblist, stretches
 from dashboard.demo_data.plan import Plan
 from dashboard.demo_data.write import write
-from dashboard.models import Job
+from dashboard.models import Job, among
 
 from .conftest import at, make_team, make_user
 from .test_pages import PAGES
@@ -56,6 +56,18 @@ def test_no_page_looks_at_all_jobs(engineer, monkeypatch):
     known = {"team": job.team_id, "model": job.model_name}
     for url in [*PAGES, *MORE_PAGES]:
         for sql, node in looks_at_jobs(engineer, url.format(**known)):
+            assert node["Node Type"] != "Seq Scan", f"{url}: {sql}"
+            assert node["Actual Rows"] * node["Actual Loops"] <= FEW, f"{url}: {sql}"
+
+
+def test_a_search_that_many_names_match_looks_at_few_jobs(engineer, monkeypatch):
+    monkeypatch.setattr(among, "MANY", 2)
+    monkeypatch.setattr(stretches, "MOST", 2)
+    monkeypatch.setattr(stretches, "FEW", FEW // 2)
+    write(Plan(at("2026-01-31 00:00").date(), 730, JOBS, 1))
+    for asked in ("", "&sort=start", "&before=end", "&preset=last30"):
+        url = f"/jobs/?q=a{asked}"
+        for sql, node in looks_at_jobs(engineer, url):
             assert node["Node Type"] != "Seq Scan", f"{url}: {sql}"
             assert node["Actual Rows"] * node["Actual Loops"] <= FEW, f"{url}: {sql}"
 

@@ -254,6 +254,36 @@ def test_what_they_see_of_their_own_is_what_everybody_sees(own, finance):
     assert "331.02" in text_of(own.get(reverse("allocation") + f"?{MARCH}"))
 
 
+@pytest.mark.parametrize(
+    ("idle", "came_to", "owed"), [("evenly", "10.00", "20.00"), ("by_use", "17.14", "12.86")]
+)
+def test_what_spread_idle_cost_came_to_later_is_told_to_who_sees_all(own, finance, idle, came_to, owed):
+    """$100 for 10 hours on 3 January: vision used 3, covert 2, and 2 more that came late. Of $50 and then $30
+    idle vision bears a half evenly, by use 3 of 5 and then of 7 parts.
+    """
+    make_cost("2025-01-03", "100.00")
+    make_usage("2025-01-03", "10.00")
+    make_job("2025-01-03 00:00", "2025-01-03 03:00")
+    make_job("2025-01-03 00:00", "2025-01-03 02:00", team="covert", model_name="whisper")
+    cleo = make_user("cleo", "Finance")
+    close_month(date(2025, 1, 1), cleo, "effective", idle)
+    make_job("2025-01-03 12:00", "2025-01-03 14:00", team="covert", model_name="whisper")
+    make_cost("2025-02-03", "100.00")
+    make_usage("2025-02-03", "10.00")
+    make_job("2025-02-03 00:00", "2025-02-03 03:00")
+    close_month(date(2025, 2, 1), cleo, "effective", "apart")
+    everybody = Client()
+    everybody.force_login(finance)
+    february = reverse("statement", args=[team("vision")]) + "?month=2025-02"
+    told_by_it = re.compile(rf"prior period</|,prior period,|\b({re.escape(came_to)}|{re.escape(owed)})\b")
+    for kind in ("", *(f"&_export={name}" for name in FORMATS)):
+        told, whole = text_of(own.get(february + kind)), text_of(everybody.get(february + kind))
+        assert re.search(r"\b30(\.00)?\b", told) and told_by_it.search(whole), kind
+        assert not told_by_it.search(told), kind
+    assert "is left out here" in text_of(own.get(february))
+    assert "is left out here" not in text_of(everybody.get(february))
+
+
 def test_without_a_choice_it_is_their_teams_and_not_all(own):
     chosen = own.get(reverse("allocation") + f"?{MARCH}&team={team('vision')}&_export=csv")
     assert text_of(own.get(reverse("allocation") + f"?{MARCH}&_export=csv")) == text_of(chosen)

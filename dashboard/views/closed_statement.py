@@ -26,7 +26,8 @@ CLOSED_COLUMNS = (*COLUMNS, "of_month", "kind", "cost_centre")
 def close_shown(asked: Asked, month: Span) -> MonthClose | None:
     """The close in force, by which the team owes what it owes.
 
-    A part of spread idle cost would tell who is limited to teams what the others left.
+    A part of spread idle cost would tell who is limited to teams what the others left; so would what a
+    month came to later.
     """
     close = close_in_force(month.start)
     return None if close is None or (asked.is_limited and close.idle != "apart") else close
@@ -34,7 +35,7 @@ def close_shown(asked: Asked, month: Span) -> MonthClose | None:
 
 def closed_page(asked: Asked, team: Team, close: MonthClose) -> HttpResponseBase:
     asked = asked.as_closed(close.basis, close.idle)
-    month, told = month_of(close.month), closed_statement(close, team.pk)
+    month, told = month_of(close.month), closed_statement(close, team.pk, with_spread=not asked.is_limited)
     name = f"statement_{told.name or team.name}_{close.month:%Y-%m}"
     rows = partial(closed_file_rows, told, team, close)
     if answer := asked.export(name, CLOSED_COLUMNS, rows, f"{told.total} USD"):

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ..access import User, may_add, may_administer, viewing
+from ..admin.fields import one_line
 from ..clock import today
 from ..closing import Refused, amounts_of, check_may_be_closed, close_month, withdraw
 from ..filters import query
@@ -126,17 +127,25 @@ def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
     scope = asked.scope
     found = to_close(first, scope.basis, scope.idle, asked.names)
     expected = typed_in(request.POST, first, proposed(asked, first, found))
-    note = " ".join(request.POST.get("note", "").split())[:255]
+    note = remark(request, "note")
     seen = request.POST.get("seen", "")
     close = close_month(first, request.user, scope.basis, scope.idle, expected, note, seen)
     messages.success(request, f"{first:%B %Y} is closed: {amounts_of(close)}.")
+
+
+def remark(request: HttpRequest, name: str) -> str:
+    """Raises Refused."""
+    try:
+        return one_line(request.POST.get(name, ""))[:255]
+    except ValidationError as error:
+        raise Refused(f"The {name} cannot be kept. {error.message}") from error
 
 
 def take_back(request: HttpRequest, first: date) -> None:
     close = close_in_force(first)
     if close is None:
         raise Refused(f"{first:%B %Y} is not closed.")
-    withdraw(close, request.user, " ".join(request.POST.get("reason", "").split())[:255])
+    withdraw(close, request.user, remark(request, "reason"))
     messages.warning(request, f"The close of {first:%B %Y} is withdrawn. It can be closed anew.")
 
 
