@@ -209,8 +209,12 @@ def _number(place: int, cell: dict) -> str:
     if cell["url"]:
         text = f'<a href="{escape_text(cell["url"])}">{text}</a>'
     if not place:
-        return f'<th scope="row">{text}</th>'
+        return f'<th scope="row">{text}{notes_below(cell["notes"])}</th>'
     return f'<td class="num">{text}</td>' if cell["numeric"] else f"<td>{text}</td>"
+
+
+def notes_below(notes: list[str]) -> str:
+    return "".join([f'<small class="long">{escape_text(note)}</small>' for note in notes])
 
 
 @register.filter

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
+from dashboard.models import CostSnapshot, DayNote, Job, Team, UsageSnapshot
 
 from .browser import watch
 
@@ -124,6 +124,23 @@ def test_paper_has_the_numbers_and_no_controls(browser_page, company, manager, p
     for table in numbers.all():
         expect(table).to_be_visible()
     expect(page.locator("canvas").first).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/costs/", "/usage/?bucket=month", "/allocation/", "/"])
+def test_a_long_note_does_not_run_the_numbers_off_the_paper(browser_page, company, manager, path):
+    for day in (12, 13, 14):
+        DayNote.objects.create(day=f"2025-03-{day}", text="The vendor credited the difference. " * 6)
+    page = browser_page(manager, "/help/")
+    page.set_viewport_size({"width": 703, "height": 1400})
+    page.emulate_media(media="print")
+
+    def widths() -> list[int]:
+        page.goto(path)
+        return [table.evaluate("(one) => one.offsetWidth") for table in page.locator(".numbers table").all()]
+
+    noted = widths()
+    DayNote.objects.all().delete()
+    assert all(wide - plain < 100 for wide, plain in zip(noted, widths(), strict=True)), noted
 
 
 def test_a_phone_has_a_menu_and_folds_its_filters(browser_page, company, viewer):
