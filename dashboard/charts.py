@@ -15,6 +15,7 @@ SHOWN = {"usd": usd, "hours": hours, "percent": percent, "usd_per_hour": rate, "
 DIGITS = {"usd": 2, "hours": 3, "percent": 5, "usd_per_hour": 5, "count": 0}
 MOST_SERIES = 7
 OTHER = "Other"
+NOTES_OF_A_ROW, MARKS_LISTED = 3, 10
 MOST_BEHIND_OTHER = 12  # names in an address, for each of up to 130 bars
 
 
@@ -52,7 +53,7 @@ class Series:
 class Chart:
     """how: views.how.How, told below the numbers. sideways: bars lie, so that long names can be read.
 
-    marks: labels, and what is to be known of them.
+    marks: labels, and what is to be known of them; the first are listed, marks_url has all.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Chart:
     links: Sequence[str | None] = ()
     how: Any = None
     marks: Sequence[tuple[str, str]] = ()
+    marks_url: str = ""
     sideways: bool = False
 
     @property
@@ -82,6 +84,7 @@ class Chart:
             "open": list(self.open),
             "sideways": self.sideways,
             "marks": [{"label": label, "text": text} for label, text in self.marks],
+            "listed": MARKS_LISTED,
         }
 
     @property
@@ -95,14 +98,20 @@ class Chart:
     def table_row(self, place: int, label: str) -> list[dict[str, Any]]:
         mark = " (open)" if place < len(self.open) and self.open[place] else ""
         link = self.links[place] if place < len(self.links) else None
-        notes = "".join(f" – {text}" for marked, text in self.marks if marked == label)
-        cells = [{"text": label + mark + notes, "url": link, "numeric": False}]
+        notes = [text for marked, text in self.marks if marked == label]
+        cells = [{"text": label + mark, "url": link, "numeric": False, "notes": few(notes)}]
         for s in self.series:
             url = s.links[place] if place < len(s.links) else None
             if s.steps:
                 cells.append(numeric(s.steps[place], s.unit, None, more="+"))
             cells.append(numeric(s.values[place], s.unit, url))
         return cells
+
+
+def few(notes: Sequence[str]) -> list[str]:
+    """The first of a row; the others by their number."""
+    more = len(notes) - NOTES_OF_A_ROW
+    return [*notes[:NOTES_OF_A_ROW], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def shown(value: Decimal, unit: str) -> str:

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django_tables2.data import TableData, TableListData
 from django_tables2.utils import OrderBy
 
+from .templatetags import ui
+
 Cell = Callable[[Any], str]  # the HTML of a record's cell
 
 
@@ -80,4 +82,6 @@ def nothing_first(value: Callable[[Any], Any], record: Any) -> tuple[bool, Any]:
 
 
 def as_html(cell: Any) -> str:
-    return conditional_escape(cell if isinstance(cell, str) else unlocalize(cell))
+    if isinstance(cell, SafeString):
+        return cell
+    return ui.name(cell) if isinstance(cell, str) else conditional_escape(unlocalize(cell))

@@ -11,7 +11,7 @@ from typing import Any
 import django_tables2 as tables
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
@@ -78,15 +78,15 @@ class JobCells:
 
     def __init__(self, names: Names, span: Span | None) -> None:
         self.names, self.span = names, span
-        self.gpu_type = cache(lambda stored: escape(names.gpu_type(stored)) or EMPTY)
-        self.provider = cache(lambda stored: escape(names.provider(stored)) or EMPTY)
+        self.gpu_type = cache(lambda stored: ui.name(names.gpu_type(stored)) or EMPTY)
+        self.provider = cache(lambda stored: ui.name(names.provider(stored)) or EMPTY)
         self.status = cache(status_badge)
         self.clock = cache(names.clock)
 
     def of(self, job: Any) -> dict[str, str]:
         return {
-            "model": f'<a href="/jobs/{job.pk}/">{escape(job.model_name or "unspecified")}</a>',
-            "team": f'<a href="/teams/{job.team_id}/">{escape(job.team.name)}</a>',
+            "model": f'<a href="/jobs/{job.pk}/">{ui.name(job.model_name or "unspecified")}</a>',
+            "team": f'<a href="/teams/{job.team_id}/">{ui.name(job.team.name)}</a>',
             "gpu_type": self.gpu_type(job.gpu_type),
             "gpus": format(plain_number(job.gpu_count), "f"),
             "provider": self.provider(job.provider),
@@ -226,10 +226,10 @@ class RunningTable(FigureTable):
         super().__init__(data, **kwargs)
 
     def render_model(self, record: Any, value: str) -> str:
-        return format_html('<a href="/jobs/{}/">{}</a>', record.job.pk, value or "unspecified")
+        return format_html('<a href="/jobs/{}/">{}</a>', record.job.pk, ui.name(value or "unspecified"))
 
     def render_team(self, record: Any, value: str) -> str:
-        return format_html('<a href="/teams/{}/">{}</a>', record.job.team_id, value)
+        return format_html('<a href="/teams/{}/">{}</a>', record.job.team_id, ui.name(value))
 
     def render_provider(self, value: str) -> str:
         return self.names.provider(value)
@@ -273,7 +273,7 @@ class TeamTable(FigureTable):
         empty_text = "No team has jobs in this range with these filters."
 
     def render_team(self, record: Any, value: str) -> str:
-        return format_html('<a href="{}">{}</a>', record.url, value)
+        return format_html('<a href="{}">{}</a>', record.url, ui.name(value))
 
     def render_usd(self, value: Decimal) -> str:
         return ui.usd(value)
@@ -307,7 +307,7 @@ class FindingTable(FigureTable):
         order_by_field = "sort"
 
     def render_where(self, record: Any, value: str) -> str:
-        return format_html('<a href="{}">{}</a>', record["url"], value)
+        return format_html('<a href="{}">{}</a>', record["url"], ui.name(value))
 
     def render_count(self, value: int) -> str:
         return ui.count(value)

@@ -32,7 +32,7 @@ class WasteTable(FigureTable):
         super().__init__(data, **kwargs)
 
     def linked(self, record: Any, value: str) -> str:
-        return format_html('<a href="{}">{}</a>', self.link(record), value or "unspecified")
+        return format_html('<a href="{}">{}</a>', self.link(record), ui.name(value or "unspecified"))
 
     def render_count(self, value: int) -> str:
         return ui.count(value)

@@ -182,6 +182,7 @@ class PeriodFiles:
         change = per_month(new, names)
         for month, usd in per_month(old, names).items():
             change[month] -= usd
+        self.tally.touch(change)
         months = sorted(month for month in change if change[month])
         if not months:
             return

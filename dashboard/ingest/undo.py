@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from .. import audit, rollups
+from ..clock import today
 from ..databases import at_leisure
 from ..models import (
     BillLine,
@@ -25,6 +27,7 @@ from ..models import (
 )
 from ..naming import Names
 from ..rollups import noting
+from ..scope import ONE_DAY, Span, buckets
 from ..statements import execute
 from .derive import Group, line_sums
 from .figures import Deriving
@@ -83,6 +86,27 @@ def objections(run: ImportRun) -> Iterator[str]:
         for model in FIGURES:
             yield from edits_of_figures(run, model)
         yield from edits_of_teams(run)
+
+
+def months_touched(run: ImportRun) -> set[str]:
+    """YYYY-MM of the months whose rows or hours an undo changes, whether or not a total does.
+
+    Those that the import touched, and all since where jobs run on or would again.
+    """
+    said = run.summary
+    told = [month for months in said.get("months", {}).values() for month in months]
+    touched = {*said.get("touched", []), *told}
+    if touched and runs_on(run):
+        newest = min(date.fromisoformat(f"{max(touched)}-01"), today())
+        since = buckets(Span(newest, today() + ONE_DAY), "month")
+        touched |= {f"{month:%Y-%m}" for month in since}
+    return touched
+
+
+def runs_on(run: ImportRun) -> bool:
+    ran = changes(run, Job).filter(before__isnull=False, before__end_time=None)
+    runs = Job.objects.filter(imported_by=run, start_time__isnull=False, end_time=None)
+    return runs.exists() or ran.exists()
 
 
 def later_runs(run: ImportRun) -> set[int]:

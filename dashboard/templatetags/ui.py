@@ -59,6 +59,7 @@ OWN_TEAMS_PAGES: list[Page] = [
 STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
 
 NOTHING = "n/a"
+ONE_LINE = 40  # characters of a name
 
 
 @register.filter
@@ -97,6 +98,13 @@ def rate(amount) -> str:
     price = _exact(amount).quantize(Decimal("0.0001"), ROUND_HALF_UP)
     places = 2 if price == round(price, 2) or abs(price) >= 100 else 4
     return _figure(price, places, before="$", after="/h")
+
+
+@register.filter
+def name(text: str) -> str:
+    """As HTML in a table: one longer than most wraps, so that the figures beside it stay in sight."""
+    name = escape_text(str(text))
+    return mark_safe(name if len(text) <= ONE_LINE else f'<span class="long">{name}</span>')
 
 
 @register.filter
@@ -197,12 +205,16 @@ def number_rows(table: dict) -> str:
 
 
 def _number(place: int, cell: dict) -> str:
-    text = escape_text(cell["text"])
+    text = name(cell["text"])
     if cell["url"]:
         text = f'<a href="{escape_text(cell["url"])}">{text}</a>'
     if not place:
-        return f'<th scope="row">{text}</th>'
+        return f'<th scope="row">{text}{notes_below(cell["notes"])}</th>'
     return f'<td class="num">{text}</td>' if cell["numeric"] else f"<td>{text}</td>"
+
+
+def notes_below(notes: list[str]) -> str:
+    return "".join([f'<small class="long">{escape_text(note)}</small>' for note in notes])
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -172,12 +173,29 @@ def test_a_note_is_drawn_on_its_day_and_named_in_the_numbers(
     client.force_login(finance)
     [chart] = client.get("/costs/?start=2025-03-01&end=2025-03-31").context["charts"]
     assert chart.as_json["marks"] == [{"label": "2025-03-12", "text": "AWS: A load test"}]
-    marked = [row[0]["text"] for row in chart.as_table["rows"] if "load test" in row[0]["text"]]
-    assert marked == ["2025-03-12 – AWS: A load test"]
+    marked = [(row[0]["text"], row[0]["notes"]) for row in chart.as_table["rows"] if row[0]["notes"]]
+    assert marked == [("2025-03-12", ["AWS: A load test"])]
     [chart] = client.get("/costs/?start=2025-03-01&end=2025-03-31&provider=GCP").context["charts"]
     assert chart.as_json["marks"] == []
     [chart] = client.get("/costs/?start=2025-03-01&end=2025-03-31&bucket=month").context["charts"]
     assert chart.as_json["marks"] == [{"label": "Mar 2025", "text": "12 Mar 2025, AWS: A load test"}]
+
+
+def test_of_many_notes_a_chart_lists_the_first_and_leads_to_all(
+    client: Client, weeks: None, finance: Any
+) -> None:
+    DayNote.objects.bulk_create(DayNote(day=SPIKE, text=f"Load test {n}.") for n in range(60))
+    client.force_login(finance)
+    where = "start=2025-03-01&end=2025-03-31"
+    answer = client.get(f"/costs/?{where}")
+    page = answer.content.decode()
+    listed = page[page.index('class="chart-marks"') : page.index("figcaption")]
+    assert listed.count("<li>") == 10 and "All 60 notes" in listed
+    [url] = re.findall(r'href="(/anomalies/[^"]+)#notes"', listed)
+    assert client.get(url.replace("&amp;", "&")).context["notes"].paginator.count == 60
+    [chart] = answer.context["charts"]
+    [notes] = [row[0]["notes"] for row in chart.as_table["rows"] if row[0]["notes"]]
+    assert notes == ["Load test 0.", "Load test 1.", "Load test 2.", "and 57 more"]
 
 
 def test_a_note_is_left_from_the_costs_of_its_day(client: Client, weeks: None, finance: Any) -> None:

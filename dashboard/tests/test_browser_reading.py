@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.models import Job, Team
+from dashboard.models import CostSnapshot, DayNote, Job, Team, UsageSnapshot
 
 from .browser import watch
 
@@ -126,6 +126,23 @@ def test_paper_has_the_numbers_and_no_controls(browser_page, company, manager, p
     expect(page.locator("canvas").first).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["/costs/", "/usage/?bucket=month", "/allocation/", "/"])
+def test_a_long_note_does_not_run_the_numbers_off_the_paper(browser_page, company, manager, path):
+    for day in (12, 13, 14):
+        DayNote.objects.create(day=f"2025-03-{day}", text="The vendor credited the difference. " * 6)
+    page = browser_page(manager, "/help/")
+    page.set_viewport_size({"width": 703, "height": 1400})
+    page.emulate_media(media="print")
+
+    def widths() -> list[int]:
+        page.goto(path)
+        return [table.evaluate("(one) => one.offsetWidth") for table in page.locator(".numbers table").all()]
+
+    noted = widths()
+    DayNote.objects.all().delete()
+    assert all(wide - plain < 100 for wide, plain in zip(noted, widths(), strict=True)), noted
+
+
 def test_a_phone_has_a_menu_and_folds_its_filters(browser_page, company, viewer):
     page = browser_page(viewer, "/costs/")
     page.set_viewport_size(PHONE)
@@ -197,3 +214,43 @@ def test_without_scripts_a_phone_has_its_menu_and_the_way_out(no_scripts, compan
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto("/costs/")
     expect(page).to_have_url(re.compile("/accounts/login/"))
+
+
+WIDEST_NAME = 21 * 16
+LONG_NAMES = """(widest) => [...document.querySelectorAll(".scroll")]
+    .filter((box) => box.scrollWidth > box.clientWidth)
+    .flatMap((box) => [...box.querySelectorAll("tr > :not([colspan], :has(form))")])
+    .filter((cell) => cell.textContent.trim().length > 60 && cell.getBoundingClientRect().width > widest)
+    .map((cell) => cell.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture
+def long_names(company) -> None:
+    """Of 255 and 100 characters, as long as names can be."""
+    Team.objects.filter(name="vision").update(name="vision" * 42 + "xyz")
+    Job.objects.filter(model_name="resnet").update(model_name="resnet" * 42 + "xyz")
+    for rows in (Job, CostSnapshot, UsageSnapshot):
+        rows.objects.filter(provider="AWS").update(provider="Amazon_Web" * 10)
+        rows.objects.filter(gpu_type="L4").update(gpu_type="Lovelace " * 11)
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+def test_long_names_wrap_and_leave_the_figures_in_sight(browser_page, long_names, admin, width):
+    page = browser_page(admin, "/help/")
+    page.set_viewport_size({"width": width, "height": 900})
+    keys = {"job": Job.objects.newest_first().first().pk, "team": Team.objects.get(name__contains="xyz").pk}
+    wide = {}
+    for name, path in PAGES.items():
+        page.goto(path.format(**keys))
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        if not path.startswith("/admin") and (cells := page.evaluate(LONG_NAMES, WIDEST_NAME)):
+            wide[name] = cells
+    assert wide == {}
+
+
+def test_long_names_leave_all_figures_of_allocation_in_sight_on_a_desk(browser_page, long_names, viewer):
+    page = browser_page(viewer, "/allocation/")
+    page.set_viewport_size({"width": 1600, "height": 900})
+    table = page.get_by_role("region", name="Cost by team")
+    expect(table).to_contain_text("xyz")
+    assert table.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0

@@ -17,7 +17,7 @@ from dashboard.closing import close_month
 from dashboard.ingest import uploads
 from dashboard.models import ClusterMapping, CostSnapshot, ImportRun, Job, Upload, UploadPart
 
-from .conftest import make_cost, make_user
+from .conftest import at, make_cost, make_user
 from .loading import bill, job, load_rows
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +147,39 @@ def test_a_closed_month_that_it_changes_is_told_before(ada: Client, admin: User,
     load_rows(job())
     moved = load_rows(job(team="speech"))
     assert (moved.touched, moved.months) == (["2025-03"], {}), "hours that change their team change no total"
+
+
+def test_a_closed_month_that_a_period_entry_changes_is_told_before(
+    ada: Client, admin: User, as_of: Any
+) -> None:
+    as_of("2025-05-10 12:00")
+    make_cost("2025-03-31", "1.00")
+    close_month(date(2025, 3, 1), admin, "effective", "apart")
+    entry = "from,to,provider,gpu_type,cost_usd\n2025-03-30,2025-04-02,fox,A100-80GB,40.00\n"
+    assert "Closed already: March 2025." in words(send(ada, entry))
+
+
+def test_an_undo_says_before_which_closed_months_and_totals_it_changes(
+    ada: Client, admin: User, as_of: Any
+) -> None:
+    as_of("2025-05-10 12:00")
+    make_cost("2025-03-31", "1.00")
+    close_month(date(2025, 3, 1), admin, "effective", "apart")
+    ada.post(path(send(ada, COSTS)), {"do": "confirm"})
+    asked = words(ada.get(reverse("import_undo", args=[ImportRun.objects.get().pk])))
+    assert "Closed already: March 2025. What it changes there" in asked
+    assert '<th scope="row">2025-03</th><td>Cost in USD</td><td class="num">−$7.50</td>' in asked
+
+
+def test_an_undo_of_a_job_that_runs_on_tells_the_months_closed_meanwhile(
+    ada: Client, admin: User, as_of: Any
+) -> None:
+    as_of("2025-03-10 12:00")
+    run = load_rows(job(start_time=at("2025-03-09 00:00"), status="running", end_time=None)).run
+    as_of("2025-05-10 12:00")
+    make_cost("2025-04-30", "1.00")
+    close_month(date(2025, 4, 1), admin, "effective", "apart")
+    assert "Closed already: April 2025." in words(ada.get(reverse("import_undo", args=[run])))
 
 
 def test_a_file_without_rows_is_not_imported(ada: Client) -> None:

@@ -105,12 +105,13 @@ def test_the_menu_marks_the_page_that_is_open():
 
 def test_markup_below_a_chart_stays_text():
     row = [
-        {"text": "<b>1 Nov</b>", "url": '/?q="><i>&a=1', "numeric": False},
+        {"text": "<b>1 Nov</b>", "url": '/?q="><i>&a=1', "numeric": False, "notes": ["<i>"]},
         {"text": "$1 & more", "url": None, "numeric": True},
         {"text": "plain", "url": None, "numeric": False},
     ]
     assert ui.number_rows({"rows": [row]}) == (
-        '<tr><th scope="row"><a href="/?q=&quot;&gt;&lt;i&gt;&amp;a=1">&lt;b&gt;1 Nov&lt;/b&gt;</a></th>'
+        '<tr><th scope="row"><a href="/?q=&quot;&gt;&lt;i&gt;&amp;a=1">&lt;b&gt;1 Nov&lt;/b&gt;</a>'
+        '<small class="long">&lt;i&gt;</small></th>'
         '<td class="num">$1 &amp; more</td><td>plain</td></tr>'
     )
 

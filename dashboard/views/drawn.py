@@ -106,6 +106,7 @@ def time_chart(
         links=[axis.link(page, start) for start in axis.starts],
         how=how,
         marks=marks(axis),
+        marks_url=f"{axis.asked.link('anomalies')}#notes",
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from ..ingest.summary import FATES, MEASURES
+from ..money import MINUS
 from ..templatetags.ui import count, usd
 
 TABLE_NAMES = {
@@ -55,15 +57,32 @@ def in_order(told: dict[str, Any], known: dict[str, str]) -> list[tuple[str, Any
 
 
 def months(summary: dict[str, Any], measure: str) -> list[tuple[str, str, str, str]]:
-    show = usd if measure.endswith("_usd") else exact_hours
+    show = shown(measure)
     return [
         (MEASURES.get(measure, measure), month, show(Decimal(was["before"])), show(Decimal(was["after"])))
         for month, was in sorted(summary["months"][measure].items())
     ]
 
 
+def taken_back(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(measure, month, change) of the totals that an undo gives back as they were."""
+    return [
+        (MEASURES.get(measure, measure), month, shown(measure)(change_back(was)))
+        for measure, months in in_order(summary.get("months", {}), MEASURES)
+        for month, was in sorted(months.items())
+    ]
+
+
+def change_back(was: dict[str, str]) -> Decimal:
+    return Decimal(was["before"]) - Decimal(was["after"])
+
+
+def shown(measure: str) -> Callable[[Decimal], str]:
+    return usd if measure.endswith("_usd") else exact_hours
+
+
 def exact_hours(hours: Decimal) -> str:
-    return f"{hours.normalize():,f} h" if hours else "0 h"
+    return f"{hours.normalize():,f} h".replace("-", MINUS) if hours else "0 h"
 
 
 def unmatched(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +22,12 @@ from ..ingest import uploads
 from ..ingest.formats import FORMATS
 from ..ingest.load import ON_CONFLICT, load
 from ..ingest.summary import Summary
-from ..ingest.undo import CannotUndo, objections, undo
+from ..ingest.undo import CannotUndo, months_touched, objections, undo
 from ..ingest.values import BadValue, zone
 from ..ingest.words import why_nothing
 from ..models import ImportRun, MonthClose, Upload
 from ..restating import restating
-from .imported import page_of
+from .imported import page_of, taken_back
 
 PER_PAGE = 25
 MEGABYTE = 1024**2
@@ -137,17 +138,17 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "why_nothing": why_nothing(summary),
         "on_conflict": upload.options.get("on_conflict") or "refuse",
-        "closed": closed_months(summary),
+        "closed": closed_months(summary.touched),
         "choices": [(name, words) for name, words in WHERE_A_FIGURE_STANDS.items() if name != "refuse"],
         "crumbs": crumbs("Review"),
     }
     return render(request, "dashboard/import_review.html", context)
 
 
-def closed_months(summary: Summary) -> list[str]:
-    """Those of which it changes rows."""
+def closed_months(touched: Collection[str]) -> list[str]:
+    """Those among the months of which rows change, as YYYY-MM."""
     closed = MonthClose.objects.filter(withdrawn_at=None).values_list("month", flat=True).order_by("month")
-    return [f"{month:%B %Y}" for month in closed if f"{month:%Y-%m}" in summary.touched]
+    return [f"{month:%B %Y}" for month in closed if f"{month:%Y-%m}" in touched]
 
 
 def run(upload: Upload, **how: Any) -> Summary:
@@ -231,6 +232,8 @@ def take_back(request: HttpRequest, pk: int) -> HttpResponse:
     context = page_of(done.summary) | {
         "run": done,
         "reasons": list(objections(done)),
+        "closed": closed_months(months_touched(done)),
+        "taken_back": taken_back(done.summary),
         "crumbs": crumbs("Undo", done),
     }
     return render(request, "dashboard/import_undo.html", context)

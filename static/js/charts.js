@@ -237,7 +237,7 @@
     };
   }
 
-  // A dashed line with a number at each mark; the list under the chart says what the numbers mean.
+  // A dashed line at each mark, with a number at those that the list under the chart tells.
   const marksPlugin = {
     id: "marks",
     afterDatasetsDraw(chart, _, { data }) {
@@ -253,6 +253,7 @@
         pen.moveTo(x, area.top);
         pen.lineTo(x, area.bottom);
         pen.stroke();
+        if (place >= data.listed) return pen.restore();
         pen.fillStyle = colour("ink");
         pen.fillRect(x - 8, area.top - 16, 16, 15);
         pen.fillStyle = colour("surface");
