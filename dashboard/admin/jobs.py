@@ -26,6 +26,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 
 from .. import gpu_time, rollups, stretches
+from ..counted import are, counted, have, was
 from ..ingest.reapply import reapply
 from ..joblist import SORTED, newest
 from ..models import Job, Team
@@ -298,12 +299,14 @@ class Outcome:
         return [job.pk for jobs in self.entries.values() for job in jobs]
 
     def in_words(self, status: str) -> list[tuple[str, int]]:
-        said = [(f"{len(self.changed):,} jobs are {status} now.", messages.SUCCESS)]
+        number = len(self.changed)
+        said = [(f"{counted(number, 'job')} {are(number)} {status} now.", messages.SUCCESS)]
         if self.ended:
             said.append((f"{len(self.ended):,} of them had no end and got the one given.", messages.INFO))
         if self.left:
-            why = "have no end" if status in FINISHED else "have ended"
-            words = f"{len(self.left):,} jobs {why} and were left as they are."
+            number = len(self.left)
+            why = "no end" if status in FINISHED else "ended"
+            words = f"{counted(number, 'job')} {have(number)} {why} and {was(number)} left alone."
             said.append((words, messages.WARNING))
         return said
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ..counted import counted
 from ..models import ImportRun
 from ..people import second_factor
 from . import history
@@ -120,7 +121,8 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
         changes = LogEntry.objects.filter(user=user).count()
         runs = ImportRun.objects.filter(user=user).count()
         if changes or runs:
-            return [f"in the history of {changes} changes and {runs} imports; make the account inactive"]
+            history = f"{counted(changes, 'change')} and {counted(runs, 'import')}"
+            return [f"in the history of {history}; make the account inactive"]
         return []
 
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ..counted import are
 from ..models import CostSnapshot, UsageSnapshot
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
@@ -74,9 +75,8 @@ class SnapshotAdmin(HelioxAdmin):
     def delete_selected(self, request: HttpRequest, snapshots: QuerySet) -> HttpResponse | None:
         derived = snapshots.filter(from_lines=True).count()
         if derived:
-            words = (
-                f"{derived:,} of these rows are sums of bill lines: undo their import. Nothing was deleted."
-            )
+            of_lines = f"{derived:,} of these rows {are(derived)} made of bill lines"
+            words = f"{of_lines}: undo their import. Nothing was deleted."
             self.message_user(request, words, messages.ERROR)
             return None
         return delete_selected(self, request, snapshots)

@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from .. import gpu_time, rollups
+from ..counted import counted
 from ..models import AccountMapping, SpendMapping, Team
 from ..naming import Names
 from ..templatetags.ui import hours
@@ -44,7 +45,8 @@ class Loss:
         return self.typed.strip() == self.team.name
 
     def __str__(self) -> str:
-        return f"with {self.jobs:,} jobs of {hours(self.gpu_hours)} and {self.mappings} mappings"
+        jobs, mappings = counted(self.jobs, "job"), counted(self.mappings, "mapping")
+        return f"with {jobs} of {hours(self.gpu_hours)} and {mappings}"
 
 
 def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from ..counted import counted
 from ..filters import query
 from ..money import to_cents, usd
 from ..naming import Names
@@ -181,7 +182,7 @@ def stuck_lines(found: Digest, names: Names) -> Iterator[str]:
         yield "No job runs longer than usual, and no job’s times belie its status."
         return
     hourly = ui.usd(to_cents(stuck.usd_per_hour))
-    jobs = "1 job" if len(stuck.jobs) == 1 else f"{ui.count(len(stuck.jobs))} jobs"
+    jobs = counted(len(stuck.jobs), "job")
     yield f"{jobs}, {hourly} each further hour at the last known prices."
     yield from (stuck_line(one, names) for one in stuck.jobs)
 
@@ -202,6 +203,7 @@ def late_lines(found: Digest) -> list[str]:
     if not found.late:
         return ["All bills and job logs are as complete as their lag allows."]
     return [
-        f"{plain(one.what)}: complete through {day_in_words(one.through)}, {one.days:,} days fewer than usual"
+        f"{plain(one.what)}: complete through {day_in_words(one.through)}, "
+        f"{counted(one.days, 'day')} fewer than usual"
         for one in found.late
     ]

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 from .. import gpu_time, late_indexes, rollups, typed
+from ..counted import counted, have
 from ..models import ImportRun, Job, LogSpan
 from ..models.names import name_key
 from ..naming import Names
@@ -126,9 +127,10 @@ class JobRows:
                 for (cluster, account), jobs in self.unowned.most_common(MOST_UNMATCHED)
             ]
         if self.anonymous_open:
+            jobs = counted(self.anonymous_open, "job")
             tally.notes.append(
-                f"{self.anonymous_open} jobs without job_id have not ended. Without an id, a row that says "
-                "more about them later comes in as another job."
+                f"{jobs} without job_id {have(self.anonymous_open)} not ended. Without an id, a row that "
+                "says later how one went on comes in as another job."
             )
 
 

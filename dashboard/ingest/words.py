@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..counted import are, counted
 from .summary import FATES, KEPT, MEASURES, Summary
 
 KINDS = {"provider": "provider", "gpu_type": "GPU type"}
@@ -54,15 +55,11 @@ def why_nothing(summary: Summary) -> str:
     if not summary.read:
         return "there are no rows to import"
     if kept:
-        rows, are = counted(kept, "row"), "is" if kept == 1 else "are"
-        return f"{rows} of the {files} {are} not stored, since what was there is kept"
+        rows = counted(kept, "row")
+        return f"{rows} of the {files} {are(kept)} not stored, since what was there is kept"
     if not summary.unchanged:
         return f"every row of the {files} is ignored"
     return f"everything in the {files} is stored already"
-
-
-def counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def examples(summary: Summary) -> Iterator[str]:

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db.models import Count, F, Q
 
 from ..clock import today
+from ..counted import counted
 from ..models import BillLine, CostSnapshot, PeriodEntry, Rate
 from ..models.exact import PreciseSum
 from ..money import dollars
@@ -168,12 +169,12 @@ def odd_jobs(key: str, stored: Stored) -> Iterator[Finding]:
 def unmatched_hardware(stored: Stored) -> Iterator[Finding]:
     for row in stored.unmatched.hardware:
         where = " / ".join((row.cluster, row.partition or "no partition", row.raw_gpu_type))
-        yield Finding(where, note=f"{row.jobs:,} jobs, {row.gpu_hours:,.1f} GPU-hours")
+        yield Finding(where, note=f"{counted(row.jobs, 'job')}, {row.gpu_hours:,.1f} GPU-hours")
 
 
 def unmatched_accounts(stored: Stored) -> Iterator[Finding]:
     for row in stored.unmatched.accounts:
-        note = f"{row.jobs:,} jobs, now of team {row.team_name}"
+        note = f"{counted(row.jobs, 'job')}, now of team {row.team_name}"
         yield Finding(f"{row.cluster} / {row.account}", note=note)
 
 
@@ -186,7 +187,7 @@ def unmatched_spend(stored: Stored) -> Iterator[Finding]:
 def unknown_names(on_bills: bool, stored: Stored) -> Iterator[Finding]:
     for row in stored.unmatched.names:
         if row.on_bills == on_bills:
-            note = dollars(row.usd) if on_bills else f"{row.jobs:,} jobs"
+            note = dollars(row.usd) if on_bills else counted(row.jobs, "job")
             yield Finding(f"{KINDS[row.kind]} {row.name}", note=note)
 
 
@@ -218,7 +219,7 @@ def stale(stored: Stored) -> Iterator[Finding]:
     for one in stored.freshness.providers:
         silent = today() - one.last
         if silent > STALE_AFTER:
-            note = f"last row {day_in_words(one.last)}, {silent.days:,} days ago"
+            note = f"last row {day_in_words(one.last)}, {counted(silent.days, 'day')} ago"
             yield Finding(one.provider, note=note, provider=one.provider)
 
 

@@ -397,9 +397,9 @@ def test_a_team_goes_with_its_jobs_when_its_name_is_typed(admin_client):
     response = admin_client.post(
         f"{TEAMS}{job.team_id}/delete/", {"confirm": "yes", f"name-{job.team_id}": "vision"}, follow=True
     )
-    assert said(response) == ["The team “vision” was deleted with 1 jobs of 1.0 h and 0 mappings."]
+    assert said(response) == ["The team “vision” was deleted with 1 job of 1.0 h and 0 mappings."]
     assert list(Job.objects.all()) == [other]
-    assert "1 jobs of 1.0 h" in LogEntry.objects.get().change_message
+    assert "1 job of 1.0 h" in LogEntry.objects.get().change_message
 
 
 def test_each_of_many_teams_wants_its_name(admin_client):
@@ -465,7 +465,7 @@ def test_jobs_without_an_end_get_the_one_given(admin_client):
 def test_without_an_end_jobs_that_need_one_stay(admin_client):
     running, failed = make_job(end=None, status="running"), make_job(status="failed")
     response = change_status(admin_client, [running, failed], status="completed", confirm="yes")
-    assert "1 jobs have no end and were left as they are." in said(response)
+    assert "1 job has no end and was left alone." in said(response)
     assert set(Job.objects.values_list("pk", "status")) == {
         (running.pk, "running"),
         (failed.pk, "completed"),
@@ -475,7 +475,7 @@ def test_without_an_end_jobs_that_need_one_stay(admin_client):
 def test_an_ended_job_does_not_run_again(admin_client):
     job = make_job()
     response = change_status(admin_client, [job], status="running", confirm="yes")
-    assert "1 jobs have ended and were left as they are." in said(response)
+    assert "1 job has ended and was left alone." in said(response)
     assert Job.objects.get().status == "completed"
 
 

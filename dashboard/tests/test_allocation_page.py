@@ -174,6 +174,10 @@ def test_a_month_that_is_not_closed_says_so(client, finance, month):
     speech = Team.objects.get(name="speech")
     html = client.get(f"/teams/{speech.pk}/statement/", {"month": "2025-03"}).content.decode()
     assert "29 of 31 days are not closed yet" in html
+    for provider in ("AWS", "GCP"):
+        make_cost("2025-03-31", "1.00", provider=provider)
+    html = client.get(f"/teams/{speech.pk}/statement/", {"month": "2025-03"}).content.decode()
+    assert "1 of 31 days is not closed yet" in html
 
 
 def test_a_job_s_page_shows_the_formula_with_its_numbers(client, finance, month):

@@ -263,3 +263,9 @@ if REAL.is_dir():
         hours = [Decimal(month["after"]) for month in first.months["job_gpu_hours"].values()]
         assert (first.inserted, sum(hours)) == (12751, Decimal("76446.611667"))
         assert load_real("philly_2017-10-09_week.generic_jobs.csv").changes == 0
+
+
+def test_one_open_job_without_an_id_is_told_as_one(db) -> None:
+    rows = [csv_job(None, status="running", end_time=None, model_name=model) for model in ("bert", "resnet")]
+    assert load_rows(rows[0]).notes[0].startswith("1 job without job_id has not ended.")
+    assert load_rows(*rows).notes[0].startswith("2 jobs without job_id have not ended.")

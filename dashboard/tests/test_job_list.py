@@ -448,3 +448,10 @@ def test_each_index_is_read_by_a_page(many, read):
     with plans() as found:
         page("-start", Place(NOW), jobs=READ[read](Job.objects.all()))
     assert INDEXES[read] in "\n".join(found)
+
+
+def test_one_job_is_told_as_one(client, finance, as_of):
+    as_of("2025-03-02 12:00")
+    make_job()
+    client.force_login(finance)
+    assert client.get("/jobs/?preset=all").context["pages"]["shown"] == "1 job on this page"

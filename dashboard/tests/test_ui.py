@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django import forms
 
+from dashboard.counted import counted
 from dashboard.templatetags import fields, ui
 
 # Whether a reader is limited to teams, and of the staff.
@@ -101,6 +102,13 @@ def test_the_menu_marks_the_page_that_is_open():
         menu = ui.menu_html("_nav_links.html", here, *ALL)
         assert menu.count("aria-current") == 1
         assert f'<a href="{here}" aria-current="page">' in menu
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 entries"), (1, "1 entry"), (2, "2 entries"), (1200, "1,200 entries")]
+)
+def test_one_thing_is_counted_as_one(number, words):
+    assert counted(number, "entry", "entries") == words
 
 
 def test_markup_below_a_chart_stays_text():

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import viewing_own_teams
 from ..charts import Chart, Grid, Series
+from ..counted import counted
 from ..filters import SHARED_BY, query
 from ..gpu_time import hours, six_decimals
 from ..models import Team
@@ -160,7 +161,7 @@ def how_shared(asked: Asked, found: Allocation) -> How:
 
 
 def pools_in_words(found: Allocation) -> str:
-    return f"{ui.count(len(found.pools))} daily costs of a provider and GPU type"
+    return f"{counted(len(found.pools), 'daily cost')} of a provider and GPU type"
 
 
 def equation(asked: Asked, found: Allocation) -> dict[str, Any]:

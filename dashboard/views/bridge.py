@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..charts import Chart, Series
+from ..counted import counted
 from ..money import usd
 from ..periods import in_words
 from ..rate_tables import BridgeTable, signed
@@ -220,7 +221,7 @@ def parts(asked: Asked, found: Bridge) -> list[dict[str, Any]]:
 
 
 def behind(asked: Asked, found: Bridge) -> dict[str, Any]:
-    return {"rows": f"{len(found.steps):,} cells", "rows_url": asked.here() + "#rows"}
+    return {"rows": counted(len(found.steps), "cell"), "rows_url": asked.here() + "#rows"}
 
 
 def anchor(part: str) -> str:

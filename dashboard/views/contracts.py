@@ -19,6 +19,7 @@ from ..admin.contracts import price_in_words
 from ..charts import Chart, Series
 from ..clock import today
 from ..contract_tables import RecoveryTable
+from ..counted import counted
 from ..gpu_time import hours, six_decimals
 from ..models import Commitment, PeriodEntry, Rate
 from ..reports.recovery import Contracts, Entered, Priced, Recovery, contracts
@@ -206,7 +207,7 @@ def expiry_in_words(commitment: Commitment) -> str:
         return "has not begun"
     if days == 0:
         return "ends today"
-    number = "1 day" if abs(days) == 1 else f"{abs(days):,} days"
+    number = counted(abs(days), "day")
     return f"{number} left" if days > 0 else f"ended {number} ago"
 
 
@@ -277,19 +278,19 @@ def hows(asked: Asked, found: Contracts) -> dict[str, How]:
         "entries": asked.how(
             "period-entry",
             formula=f"Σ of the days in the range = {spread}",
-            rows=f"{len(found.entries):,} period entries",
+            rows=counted(len(found.entries), "period entry", "period entries"),
             rows_url="#entries",
         ),
         "rates": asked.how(
             "rate",
             formula=f"Σ of what each rate posts in the range = {priced}",
-            rows=f"{len(found.rates):,} rates",
+            rows=counted(len(found.rates), "rate"),
             rows_url="#rates",
         ),
         "recovery": asked.how(
             "recovery",
             formula=f"{recovered['compared']} − {recovered['actual']} = {recovered['over']}",
-            rows=f"{len(found.recoveries):,} months",
+            rows=counted(len(found.recoveries), "month"),
             rows_url="#rows",
         ),
         "commitments": asked.how("contracted-capacity", money=False),

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from ..access import viewing
+from ..counted import counted
 from ..reports import notes, spend
 from ..reports.bill import lines_behind
 from ..reports.changes import CostChanges
@@ -97,7 +98,7 @@ def figures(asked: Asked, cells: list[spend.Cost], changes: CostChanges) -> list
 
     def how(anchor: str, formula: str, rows: int) -> How:
         return asked.how(
-            anchor, formula=formula, rows=f"{rows:,} cost rows", rows_url=asked.here(bucket="") + "#rows"
+            anchor, formula=formula, rows=counted(rows, "cost row"), rows_url=asked.here(bucket="") + "#rows"
         )
 
     def delta_of(change: Change, shown: Callable[[Any], str] = ui.usd) -> dict[str, Any]:

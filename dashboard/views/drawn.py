@@ -17,6 +17,7 @@ from django.conf import settings
 
 from .. import gpu_time
 from ..charts import Chart, Grid, Series
+from ..counted import counted
 from ..models import DayNote
 from ..periods import day_in_words
 from ..reports import notes
@@ -146,7 +147,7 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
         )
         caption += " The line is the metered GPU-hours."
     by = "GPU type" if group_by == "gpu_type" else "provider"
-    how = asked.how("spend", rows=f"{len(cells):,} cost rows", rows_url=asked.link("costs"))
+    how = asked.how("spend", rows=counted(len(cells), "cost row"), rows_url=asked.link("costs"))
     return time_chart(axis, "spend", f"Spend by {by}", series, caption, "costs", how)
 
 
@@ -175,7 +176,7 @@ def usage(asked: Asked, cells: Sequence[Hours]) -> list[Chart]:
     price = Series(
         "USD per metered GPU-hour", values(lambda s: s.unit_price), "usd_per_hour", "line", colour=3
     )
-    rows: dict[str, Any] = {"rows": f"{len(cells):,} rows", "rows_url": asked.link("usage")}
+    rows: dict[str, Any] = {"rows": counted(len(cells), "row"), "rows_url": asked.link("usage")}
     how_hours, how_share = (asked.how(term, money=False, **rows) for term in ("job-hours", "utilisation"))
     how_price = asked.how("unit-price", **rows)
     return [

@@ -11,9 +11,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
+from ..counted import counted
 from ..periods import day_in_words, in_words
 from ..reports.gaps import JUDGED, KINDS, STATES, Calendar, Day, Gap, Gaps, gaps
-from ..templatetags import ui
 from .asked import Asked, figure
 from .panels import PRESET, panel
 
@@ -54,39 +54,31 @@ def page(request: HttpRequest) -> HttpResponseBase:
         months_drawn=MOST_MONTHS if len(months) > MOST_MONTHS else 0,
         legend=[(state, SHORT[state], STATES[state], MARKS.get(state, "")) for state in STATES],
         weekdays=[(day[:2], day) for day in day_name],
-        how_counts=asked.how("data-gaps", money=False, rows=days_in_words(sum(found.counts.values()))),
+        how_counts=asked.how("data-gaps", money=False, rows=counted(sum(found.counts.values()), "day")),
     )
     return render(request, "dashboard/reconcile_gaps.html", context)
 
 
 def figures(asked: Asked, found: Gaps) -> list[dict[str, Any]]:
     by_kind = {kind: sum(gap.span.length for gap in found.gaps if gap.kind == kind) for kind in KINDS}
-    days = days_in_words(sum(found.counts.values()))
+    days = counted(sum(found.counts.values()), "day")
     labels = {"cost": "Without cost", "metered": "Without metered hours", "log": "Without a job log"}
     return [
         figure(
             label,
-            days_in_words(by_kind[kind]),
-            f"in {spans_in_words([gap for gap in found.gaps if gap.kind == kind])}",
+            counted(by_kind[kind], "day"),
+            f"in {counted(len([gap for gap in found.gaps if gap.kind == kind]), 'gap')}",
             how=asked.how("log-coverage" if kind == "log" else "data-gaps", money=False, rows=days),
         )
         for kind, label in labels.items()
     ] + [
         figure(
             "Complete",
-            days_in_words(found.counts["complete"]),
+            counted(found.counts["complete"], "day"),
             f"of {days}",
             how=asked.how("data-gaps", money=False, rows=days),
         )
     ]
-
-
-def days_in_words(number: int) -> str:
-    return "1 day" if number == 1 else f"{ui.count(number)} days"
-
-
-def spans_in_words(found: list[Gap]) -> str:
-    return "1 gap" if len(found) == 1 else f"{ui.count(len(found))} gaps"
 
 
 def counts(asked: Asked, calendar: Calendar) -> dict[str, Any]:
@@ -103,7 +95,7 @@ def told(asked: Asked, gap: Gap) -> dict[str, str]:
     return {
         "days": in_words(gap.span),
         "words": f"{KINDS[gap.kind]} of {gap.provider}",
-        "length": days_in_words(gap.span.length),
+        "length": counted(gap.span.length, "day"),
         "url": asked.link(LEADS_TO[gap.kind], **where),
     }
 
@@ -154,4 +146,4 @@ def file_rows(found: Gaps) -> Iterable[tuple[Any, ...]]:
 
 
 def control(found: Gaps) -> str:
-    return "; ".join(f"{SHORT[state]}: {days_in_words(found.counts[state])}" for state in STATES)
+    return "; ".join(f"{SHORT[state]}: {counted(found.counts[state], 'day')}" for state in STATES)

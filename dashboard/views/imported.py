@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ..counted import counted
 from ..ingest.summary import FATES, MEASURES
 from ..money import MINUS
 from ..templatetags.ui import count, usd
@@ -92,8 +93,4 @@ def unmatched(found: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, st
         for row in found.get("clusters", [])
     ]
     accounts = [("Account", f"{row['cluster']} / {row['account']}", row) for row in found.get("accounts", [])]
-    return [(what, names, jobs(row["jobs"])) for what, names, row in [*clusters, *accounts]]
-
-
-def jobs(number: int) -> str:
-    return "1 job" if number == 1 else f"{count(number)} jobs"
+    return [(what, names, counted(row["jobs"], "job")) for what, names, row in [*clusters, *accounts]]

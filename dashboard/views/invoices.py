@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 
 from ..clock import today
+from ..counted import counted
 from ..periods import in_words
 from ..reports.differences import days_in_words, reasons
 from ..reports.invoices import PARTS, STATES, Bill, Reason, TieOut, plus, tie_out
@@ -137,7 +138,8 @@ def difference_in_words(found: TieOut) -> str:
 
 def how(asked: Asked, found: TieOut, term: str, formula: str = "") -> How:
     rows = sum(bill.rows for bill in found.bills)
-    behind = f"{ui.count(rows)} rows of bills, in {ui.count(len(found.bills))} accounts and periods"
+    places = counted(len(found.bills), "account and period", "accounts and periods")
+    behind = f"{counted(rows, 'row')} of bills, in {places}"
     return asked.how(term, formula=formula, rows=behind)
 
 
@@ -220,8 +222,9 @@ def links(asked: Asked, bills: Any) -> dict[str, Any] | None:
     def to(number: int) -> str:
         return asked.here(page=number) + "#rows"
 
+    listed = bills.paginator
     return {
-        "shown": f"Page {bills.number} of {bills.paginator.num_pages}, {bills.paginator.count} bills",
+        "shown": f"Page {bills.number} of {listed.num_pages}, {counted(listed.count, 'bill')}",
         "newer_url": to(bills.number - 1) if bills.has_previous() else None,
         "older_url": to(bills.number + 1) if bills.has_next() else None,
         "older_label": "Next",

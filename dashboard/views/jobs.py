@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from .. import gpu_time, job_file, joblist, paging
 from ..access import viewing_own_teams
 from ..clock import now
+from ..counted import counted
 from ..filters import check_day
 from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
 from ..paging import LAST, BadCursor, Cursor, Order, Page, Place, keyset_page
@@ -147,5 +148,5 @@ def links(asked: Asked, listed: Page) -> dict[str, Any]:
         "older_url": there(after=listed.after) if listed.after else None,
         "first_url": there() if listed.before else None,
         "last_url": there(before=LAST) if listed.after else None,
-        "shown": f"{len(listed.rows)} jobs on this page",
+        "shown": f"{counted(len(listed.rows), 'job')} on this page",
     }

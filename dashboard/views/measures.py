@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ..clock import now
+from ..counted import counted
 from ..filters import query
 from ..reports import job_time, usage
 from ..reports.changes import Changes
@@ -38,18 +39,18 @@ class Measures:
 
     @cached_property
     def cost_rows(self) -> dict[str, Any]:
-        rows = ui.count(sum(cell.usd is not None for cell in self.cells))
-        return {"rows": f"{rows} cost rows", "rows_url": rows_url(self.asked, "costs")}
+        rows = sum(cell.usd is not None for cell in self.cells)
+        return {"rows": counted(rows, "cost row"), "rows_url": rows_url(self.asked, "costs")}
 
     @cached_property
     def metered_rows(self) -> dict[str, Any]:
-        rows = ui.count(sum(cell.metered is not None for cell in self.cells))
-        return {"rows": f"{rows} rows of metered hours", "rows_url": rows_url(self.asked, "usage")}
+        rows = sum(cell.metered is not None for cell in self.cells)
+        return {"rows": f"{counted(rows, 'row')} of metered hours", "rows_url": rows_url(self.asked, "usage")}
 
     @cached_property
     def jobs(self) -> dict[str, Any]:
         jobs = job_time.count(self.asked.scope, self.asked.names)
-        return {"rows": f"{ui.count(jobs)} jobs", "rows_url": rows_url(self.asked, "jobs")}
+        return {"rows": counted(jobs, "job"), "rows_url": rows_url(self.asked, "jobs")}
 
     def spend(self) -> dict[str, Any]:
         usd = ui.usd(self.total.usd)

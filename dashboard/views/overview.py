@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import teams_of, viewing_own_teams
 from ..clock import today
+from ..counted import counted
 from ..filters import query
 from ..gpu_time import six_decimals
 from ..reports import usage
@@ -97,7 +98,7 @@ def running_now(asked: Asked, running: int) -> dict:
         "Running jobs now",
         ui.count(running),
         "at the moment printed below, whatever the range",
-        how=how_now("running", rows=f"{ui.count(running)} jobs", rows_url=url),
+        how=how_now("running", rows=counted(running, "job"), rows_url=url),
         link=url,
     )
 
@@ -120,6 +121,6 @@ def team_costs(asked: Asked, shares: Breakdown) -> drawn.Chart:
     ]
     if rest := teams[TOP_TEAMS:]:
         others = sum((row.sum.usd for row in rest), Decimal("0.00"))
-        rows.insert(TOP_TEAMS, (f"{len(rest)} more teams", others, asked.link("allocation")))
+        rows.insert(TOP_TEAMS, (counted(len(rest), "more team"), others, asked.link("allocation")))
     how = asked.how("allocation", rows="Every row of the cost by team", rows_url=asked.link("allocation"))
     return drawn.ranking("teams", "Cost by team", rows, "Team", "usd", how)

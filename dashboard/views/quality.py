@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from ..access import may_administer, may_change, may_import, viewing
+from ..counted import counted
 from ..filters import query
 from ..reports.findings import Finding
 from ..reports.oddities import BY_KEY as ODDITIES
@@ -63,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 
 def control(failed: list[Result]) -> str:
-    return f"{sum(result.count for result in failed)} records in {len(failed)} checks"
+    return f"{counted(sum(one.count for one in failed), 'record')} in {counted(len(failed), 'check')}"
 
 
 def file_rows(failed: list[Result]) -> Iterator[tuple[Any, ...]]:
@@ -77,7 +78,7 @@ def file_rows(failed: list[Result]) -> Iterator[tuple[Any, ...]]:
 
 def figures(asked: Asked, found: list[Result], failed: list[Result]) -> list[dict[str, Any]]:
     records = sum(result.count for result in failed)
-    how = asked.how("data-quality", rows=f"{len(found)} checks", rows_url="#checks", money=False)
+    how = asked.how("data-quality", rows=counted(len(found), "check"), rows_url="#checks", money=False)
     return [
         figure("Checks that found something", f"{len(failed)} of {len(found)}", how=how),
         figure(
@@ -87,7 +88,7 @@ def figures(asked: Asked, found: list[Result], failed: list[Result]) -> list[dic
             how=asked.how(
                 "data-quality",
                 formula=" + ".join(f"{result.count:,}" for result in failed) or "0",
-                rows=f"{sum(len(result.findings) for result in failed):,} places",
+                rows=counted(sum(len(result.findings) for result in failed), "place"),
                 rows_url="#checks",
                 money=False,
             ),
@@ -119,7 +120,7 @@ def told(asked: Asked, result: Result) -> dict[str, Any]:
 
 
 def in_words(count: int, check: Check) -> str:
-    return f"{count:,} {check.counts}{'' if count == 1 else 's'}"
+    return counted(count, check.counts)
 
 
 def told_of(finding: Finding, check: Check) -> str:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import viewing_own_teams
 from ..clock import today
+from ..counted import counted
 from ..gpu_time import six_decimals
 from ..money import to_cents
 from ..reports.job_cost import RunningJob, running_jobs
@@ -80,7 +81,7 @@ def file_row(asked: Asked, row: RunningJob) -> tuple[Any, ...]:
 
 
 def how_running(asked: Asked, found: list[RunningJob]) -> How:
-    return asked.how("running-cost", rows=f"{ui.count(len(found))} running jobs", rows_url="#rows")
+    return asked.how("running-cost", rows=counted(len(found), "running job"), rows_url="#rows")
 
 
 def figures(asked: Asked, found: list[RunningJob], so_far: Decimal) -> list[dict[str, Any]]:
@@ -93,7 +94,7 @@ def figures(asked: Asked, found: list[RunningJob], so_far: Decimal) -> list[dict
             "Running jobs",
             ui.count(len(found)),
             f"{unpriced} without a known price" if unpriced else "",
-            how=how_now("running", rows=f"{ui.count(len(found))} jobs", rows_url="#rows"),
+            how=how_now("running", rows=counted(len(found), "job"), rows_url="#rows"),
         ),
         figure("Cost of another hour", ui.usd(to_cents(hourly)), "at the last known prices", how=how),
         figure("Cost so far", ui.usd(so_far), f"{ui.usd(estimated)} of it estimated", how=how),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import viewing_own_teams
 from ..clock import today
+from ..counted import counted
 from ..gpu_time import six_decimals
 from ..models import MonthClose, Team
 from ..money import usd
@@ -133,7 +134,9 @@ def changes(asked: Asked, found: Statement, team: Team, month: Span) -> Allocati
 
 
 def how_shared(asked: Asked, found: Statement) -> How:
-    return asked.how("allocation", rows=f"{len(found.lines)} lines, added up below", rows_url="#lines")
+    return asked.how(
+        "allocation", rows=f"{counted(len(found.lines), 'line')}, added up below", rows_url="#lines"
+    )
 
 
 def figures(asked: Asked, found: Statement, team: Team, changed: AllocationChanges) -> list[dict[str, Any]]:

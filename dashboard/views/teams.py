@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from .. import joblist
 from ..access import viewing_own_teams
+from ..counted import counted
 from ..filters import query
 from ..gpu_time import hours, six_decimals
 from ..models import Job, Team
@@ -149,7 +150,7 @@ def figures(asked: Asked, use: list[teams.TeamUse], total: int, changes: TeamCha
             "Teams",
             ui.count(len(use)),
             f"{len(seen)} with running jobs now",
-            how=asked.how("teams-counted", rows=f"{len(use)} teams", rows_url="#rows", money=False),
+            how=asked.how("teams-counted", rows=counted(len(use), "team"), rows_url="#rows", money=False),
         ),
     ]
 
@@ -163,7 +164,7 @@ def job_hours(
         "Job GPU-hours",
         ui.hours(total),
         delta=delta(changes.job_hours, changes.sides, ui.hours),
-        how=asked.how("job-hours", formula=formula, money=False, rows=f"{count:,} jobs", rows_url=url),
+        how=asked.how("job-hours", formula=formula, money=False, rows=counted(count, "job"), rows_url=url),
         link=url,
     )
 
@@ -175,7 +176,7 @@ def jobs(asked: Asked, count: int, changes: TeamChanges, **of_team: Any) -> dict
         ui.count(count),
         "that overlap the range",
         delta=delta(changes.jobs, changes.sides, ui.count),
-        how=asked.how("ranges", money=False, rows=f"{count:,} jobs", rows_url=url),
+        how=asked.how("ranges", money=False, rows=counted(count, "job"), rows_url=url),
         link=url,
     )
 
@@ -238,13 +239,13 @@ def team_figures(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> list
         figure(
             "Running now",
             ui.count(use.running),
-            how=how_now("running", f"{use.running:,} jobs", now_running),
+            how=how_now("running", counted(use.running, "job"), now_running),
             link=now_running,
         ),
         figure(
             "Models",
             ui.count(use.models),
-            how=asked.how("models", money=False, rows=f"{use.models:,} models", rows_url="#models"),
+            how=asked.how("models", money=False, rows=counted(use.models, "model"), rows_url="#models"),
         ),
     ]
 
@@ -261,7 +262,7 @@ def success(asked: Asked, use: teams.TeamUse, changes: TeamChanges) -> dict[str,
             "success-rate",
             formula=f"{completed:,} ÷ ({completed:,} + {failed:,}) = {rate}",
             money=False,
-            rows=f"{completed + failed:,} jobs",
+            rows=counted(completed + failed, "job"),
             rows_url=jobs_url(asked, team=use.id, status=("completed", "failed")),
         ),
     )

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from ..access import viewing
 from ..charts import Chart, Series
+from ..counted import counted
 from ..gpu_time import MICROSECOND, hours, six_decimals
 from ..models import Team
 from ..money import to_cents, usd
@@ -149,13 +150,15 @@ def hows(asked: Asked, found: Found) -> dict[str, How]:
     lost_url = rows_url(asked, "jobs", status=[FAILED, CANCELLED], **who(asked))
     return {
         "waste": asked.how("waste", formula=f"{formula} = {ui.usd(waste.usd)}"),
-        LOST: asked.how("lost-jobs", rows=f"{ui.count(failed)} jobs", rows_url=lost_url),
-        RUNS: asked.how("cost-per-success", rows=f"{ui.count(len(waste.runs))} models of teams"),
+        LOST: asked.how("lost-jobs", rows=counted(failed, "job"), rows_url=lost_url),
+        RUNS: asked.how(
+            "cost-per-success", rows=counted(len(waste.runs), "model of a team", "models of teams")
+        ),
         IDLE_GPUS: asked.how("idle-gpus", rows_url=asked.link("usage"), rows="metered hours and jobs"),
         UNUSED: asked.how(
             "unused-commitment", rows="unit prices by kind", rows_url=asked.link("unit_prices")
         ),
-        STUCK: how_now("stuck-jobs", rows=f"{ui.count(found.stuck.running)} running jobs", rows_url="#stuck"),
+        STUCK: how_now("stuck-jobs", rows=counted(found.stuck.running, "running job"), rows_url="#stuck"),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+from dashboard.counted import counted, have
 from dashboard.ingest.values import listed, shortened
 
 NO_USE = "the effective basis is of no use for this file"
@@ -86,7 +87,8 @@ class Watch:
         if not team_tag:
             return ""
         if self.unreadable_tags:
-            return f"{self.unreadable_tags} rows have Tags that are no JSON object: read as no tags."
+            rows = f"{counted(self.unreadable_tags, 'row')} {have(self.unreadable_tags)}"
+            return f"{rows} Tags that are no JSON object: read as no tags."
         if self.rows and not self.tag_seen:
             seen = listed(name for name, _ in self.tag_names.most_common())
             return f"No row carries the tag '{team_tag}'; tags seen: {seen or 'none'}."

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
 
+from dashboard.counted import counted, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
@@ -107,7 +108,8 @@ class _Log:
             else:
                 yield self.top_level(line, cells)
         if self.tidied:
-            self.notes.append(f"{self.tidied} job names were too long or held control characters: tidied.")
+            names = f"{counted(self.tidied, 'job name')} {was(self.tidied)}"
+            self.notes.append(f"{names} too long or held control characters: tidied.")
 
     def top_level(self, line: int, cells: Picked) -> Record:
         raw_id, state, start, allocated, requested, *said = cells
