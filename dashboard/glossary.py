@@ -41,10 +41,10 @@ MONEY = (
     Term(
         "unit-price",
         "Price of a GPU-hour",
-        "On demand, spot and committed hours of a day are blended. Of days and GPUs that have both: cost and "
-        "credits without metered hours are left out, and so are metered hours without a cost row. Not "
-        "available where hours or net cost are not above zero.",
-        "net cost ÷ metered GPU-hours, where both are known",
+        "On demand, spot and committed hours are blended; unused commitment and credits count. A GPU type of "
+        "a provider that has no metered hours in the range is left out with its cost, and one that has no "
+        "cost with its hours. Not available where hours or net cost are not above zero.",
+        "net cost ÷ metered GPU-hours, of GPUs that have both",
     ),
     Term(
         "bill-lines",
@@ -276,7 +276,7 @@ RATES = (
         "Blended rate",
         "All kinds of purchase together: on demand, spot and committed hours, and unused commitment, which "
         "costs and has no hours. A blended rate moves when the kinds shift, though no price has changed. "
-        "Days without metered hours, or without a cost row, are in no rate.",
+        "GPUs without any metered hours, or without any cost, are in no rate.",
         "cost of all kinds ÷ metered GPU-hours of all kinds",
     ),
     Term(

@@ -21,10 +21,7 @@ ENOUGH_HOURS = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered).
-
-    is_metered: whether the day, provider and GPU type have metered hours, of whatever kind.
-    """
+    """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered)."""
 
     day: date
     provider: str
@@ -33,12 +30,10 @@ class Priced:
     billed: int
     effective: int
     gpu_hours: Decimal | None
-    is_metered: bool = True
 
     @property
-    def has_price(self) -> bool:
-        """Cost without metered hours has none, nor have hours without cost."""
-        return self.is_metered and self.kind != NO_COST
+    def hardware(self) -> tuple[str, str]:
+        return self.provider, self.gpu_type
 
     def cents(self, basis: str) -> int:
         return self.billed if basis == "billed" else self.effective
@@ -58,7 +53,6 @@ def priced(scope: Scope, names: Names) -> list[Priced]:
             billed.get(cell, nothing).cents,
             effective.get(cell, nothing).cents,
             (effective.get(cell) or billed[cell]).gpu_hours,
-            cell[:3] in metered,
         )
         for cell in sorted(billed.keys() | effective.keys())
     ]
@@ -72,7 +66,7 @@ def cell_of(one: Bought) -> tuple[date, str, str, str]:
 class Rates:
     """Sums of cells in USD and hours, and their rates; None (n/a) where hours or cost are not above 0.
 
-    priced_*: the same sums of the cells that have both cost and metered hours, of which the rates are.
+    priced_*: the same sums of the hardware that has both cost and metered hours, of which the rates are.
     """
 
     gpu_hours: Decimal | None
@@ -117,8 +111,11 @@ def rate(amount: Decimal, gpu_hours: Decimal | None) -> Decimal | None:
 
 
 def rates(cells: Iterable[Priced]) -> Rates:
+    """Unused commitment and credits of a GPU type count whatever their day, where it is metered at all."""
     found = list(cells)
-    return Rates(*sums(found), *sums(cell for cell in found if cell.has_price))
+    metered = {cell.hardware for cell in found if cell.gpu_hours is not None}
+    billed = {cell.hardware for cell in found if cell.kind != NO_COST}
+    return Rates(*sums(found), *sums(cell for cell in found if cell.hardware in metered & billed))
 
 
 def sums(cells: Iterable[Priced]) -> tuple[Decimal | None, Decimal, Decimal]:

@@ -101,7 +101,7 @@ class Sum:
     """Sums over cells. None: no row at all, which is not the same as nought.
 
     unmetered_microseconds is the part of the job time that lies in cells without metered hours; priced_usd
-    and priced_hours are those of cells with both cost and metered hours.
+    and priced_hours are those of hardware with both cost and metered hours.
     """
 
     metered: Decimal | None
@@ -130,7 +130,8 @@ class Sum:
     def unit_price(self) -> Decimal | None:
         """USD per metered GPU-hour; None (n/a) where hours or net cost are not above zero.
 
-        Of the cells with both: hours of one GPU are no price of another's cost.
+        Of the hardware with both: hours of one GPU are no price of another's cost. Unused commitment and
+        credits count on days without hours too.
         """
         if self.priced_hours <= 0 or self.priced_usd <= 0:
             return None
@@ -141,19 +142,22 @@ def total(cells: Iterable[Hours]) -> Sum:
     metered: Decimal | None = None
     usd: Decimal | None = None
     microseconds = unmetered = 0
-    priced_usd = priced_hours = ZERO
-    for _, _, _, hours, of_jobs, cost in cells:
+    hours_of: dict[tuple[str, str], Decimal] = {}
+    usd_of: dict[tuple[str, str], Decimal] = {}
+    for _, provider, gpu_type, hours, of_jobs, cost in cells:
+        hardware = provider, gpu_type
         microseconds += of_jobs
         if hours is None:
             unmetered += of_jobs
         else:
             metered = hours if metered is None else metered + hours
+            hours_of[hardware] = hours_of.get(hardware, ZERO) + hours
         if cost is not None:
             usd = cost if usd is None else usd + cost
-            if hours is not None:
-                priced_usd += cost
-                priced_hours += hours
-    return Sum(metered, microseconds, usd, unmetered, priced_usd, priced_hours)
+            usd_of[hardware] = usd_of.get(hardware, ZERO) + cost
+    both = hours_of.keys() & usd_of.keys()
+    priced = (sum((sums[one] for one in both), ZERO) for sums in (usd_of, hours_of))
+    return Sum(metered, microseconds, usd, unmetered, *priced)
 
 
 def idle_hours(cells: Iterable[Hours]) -> Decimal:

@@ -190,12 +190,13 @@ def job_of_the_company(n: int, teams: list[Team], now: datetime) -> Job:
 
 @pytest.fixture
 def partly_metered(db: None, as_of: Any) -> None:
-    """1–3 March: AWS costs $100 and meters 50 h a day. Lambda costs $30 a day and meters 10 h on the 1st
-    alone; GCP meters 20 h on the 2nd, which nobody bills."""
+    """1–3 March: AWS costs $100 and meters 50 h a day. Lambda costs $30 a day, runs 30 h on the 1st and
+    is unused then; OCI costs $20 a day and meters nothing; GCP meters 20 h on the 2nd that nobody bills."""
     as_of("2025-03-08 12:00")
     for day in ("2025-03-01", "2025-03-02", "2025-03-03"):
         make_cost(day, "100.00")
         make_usage(day, "50.00")
         make_cost(day, "30.00", provider="Lambda", gpu_type="H100-80GB")
-    make_usage("2025-03-01", "10.00", provider="Lambda", gpu_type="H100-80GB")
+        make_cost(day, "20.00", provider="OCI", gpu_type="A10G")
+    make_usage("2025-03-01", "30.00", provider="Lambda", gpu_type="H100-80GB")
     make_usage("2025-03-02", "20.00", provider="GCP", gpu_type="L4")

@@ -194,32 +194,31 @@ def test_utilisation_idle_hours_and_unit_price(client, finance, week):
     assert figures["Average price"] == "$2.00/h"
 
 
-def test_an_average_price_is_of_days_and_gpus_with_both_cost_and_metered_hours(
-    client, finance, partly_metered
-):
-    """(3 × $100 + $30) ÷ (3 × 50 h + 10 h), on the page, in the chart, the table and the file."""
+def test_an_average_price_is_of_gpus_with_both_cost_and_metered_hours(client, finance, partly_metered):
+    """(3 × $100 + 3 × $30) ÷ (3 × 50 h + 30 h), on the page, in the chart, the table and the file."""
     client.force_login(finance)
     days = {"start": "2025-03-01", "end": "2025-03-03", "bucket": "month"}
     response = client.get("/usage/", days)
     price = next(f for f in response.context["figures"] if f["label"] == "Average price")
-    assert price["value"] == "$2.0625/h"
+    assert price["value"] == "$2.1667/h"
     assert price["sub"] == (
         "per metered GPU-hour, blended; $60.00 without metered hours left out; 20.0 h without cost left out"
     )
     assert price["how"].formula == (
-        "($390.00 − $60.00 without metered hours) ÷ (180.0 h − 20.0 h without cost) = $2.0625/h"
+        "($450.00 − $60.00 without metered hours) ÷ (200.0 h − 20.0 h without cost) = $2.1667/h"
     )
-    assert chart(response, "price")["series"][0]["values"] == [2.0625]
+    assert chart(response, "price")["series"][0]["values"] == [2.16667]
     prices = {row["provider"]: row["sums"].unit_price for row in response.context["by_provider"]}
-    assert prices == {"AWS": 2, "GCP": None, "Lambda": 3}
+    assert prices == {"AWS": 2, "GCP": None, "Lambda": 3, "OCI": None}
     rows = rows_of(client.get("/usage/", days | {"_export": "csv"}))
     assert {row["provider"]: row["usd_per_metered_gpu_hour"] for row in rows} == {
         "AWS": "2.000000",
         "GCP": "",
         "Lambda": "3.000000",
+        "OCI": "",
     }
     overview = client.get("/", days).context["figures"]
-    assert next(f["value"] for f in overview if f["label"] == "Average price") == "$2.0625/h"
+    assert next(f["value"] for f in overview if f["label"] == "Average price") == "$2.1667/h"
 
 
 def test_the_days_with_most_metered_hours(client, finance, week):

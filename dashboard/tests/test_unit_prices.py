@@ -116,29 +116,31 @@ def test_a_rate_is_not_available_where_hours_or_cost_are_not_above_zero(client, 
     assert "n/a" in response.content.decode()
 
 
-def test_rates_are_of_days_and_gpus_with_both_cost_and_metered_hours(client, finance, partly_metered):
-    """Lambda: $30 ÷ 10 h of the 1st, not $90 ÷ 10 h; all: ($390 − $60) ÷ (180 h − 20 h that nobody bills)."""
+def test_rates_are_of_gpus_with_both_cost_and_metered_hours(client, finance, partly_metered):
+    """All: ($450 − $60 of OCI) ÷ (200 h − 20 h of GCP), with the days on which Lambda stood unused."""
     response = page_of(client, finance)
     found = {row.record["provider"]: row.record for row in response.context["prices"].rows}
     assert {name: row["effective_rate"] for name, row in found.items()} == {
         "AWS": 2,
         "GCP": None,
         "Lambda": 3,
+        "OCI": None,
     }
-    assert (found["Lambda"]["effective"], found["Lambda"]["gpu_hours"]) == (90, 10)
+    assert (found["Lambda"]["effective"], found["Lambda"]["gpu_hours"]) == (90, 30)
     total = response.context["total"]
-    assert (total.gpu_hours, total.effective, total.effective_rate) == (180, 390, Decimal("2.0625"))
+    assert (total.gpu_hours, total.effective, total.effective_rate) == (200, 450, Decimal(390) / 180)
     figures = {f["label"]: f for f in response.context["figures"]}
     assert figures["Effective"]["sub"] == (
-        "$2.0625/h; $60.00 without metered hours left out; 20.0 h without cost left out"
+        "$2.1667/h; $60.00 without metered hours left out; 20.0 h without cost left out"
     )
     assert figures["Effective"]["how"].formula == (
-        "($390.00 − $60.00 without metered hours) ÷ (180.0 h − 20.0 h without cost) = $2.0625/h"
+        "($450.00 − $60.00 without metered hours) ÷ (200.0 h − 20.0 h without cost) = $2.1667/h"
     )
     drawn = chart(response, "rates")
     assert {s["name"]: s["values"] for s in drawn["series"]} == {
         "AWS A100-80GB": [2],
         "Lambda H100-80GB": [3],
+        "OCI A10G": [None],
         "GCP L4": [None],
     }
     rows = rows_of(page_of(client, finance, _export="csv"))
@@ -146,6 +148,7 @@ def test_rates_are_of_days_and_gpus_with_both_cost_and_metered_hours(client, fin
         ("AWS", "2.000000", "2.000000"),
         ("GCP", "", ""),
         ("Lambda", "3.000000", "3.000000"),
+        ("OCI", "", ""),
     }
     assert client.get("/usage/", MARCH).context["total"].unit_price == total.effective_rate
 
@@ -436,15 +439,15 @@ def test_a_gpu_type_beside_its_cheapest_provider():
     assert found.more == 200
 
 
-def test_a_provider_is_held_against_the_cheapest_by_its_metered_days_alone():
-    """AWS: 100 h at $4, and a day of $1,000 that nobody metered."""
+def test_what_stood_unused_for_a_day_makes_a_provider_dearer():
+    """AWS: 100 h at $4, and a commitment of $200 that nobody used on the day after."""
     cells = [
         Priced(D1, "AWS", "A100-80GB", "on_demand", 400_00, 400_00, Decimal(100)),
-        Priced(D1 + timedelta(days=1), "AWS", "A100-80GB", "on_demand", 1000_00, 1000_00, None, False),
+        Priced(D1 + timedelta(days=1), "AWS", "A100-80GB", "unused_commitment", 0, 200_00, None),
         Priced(D1, "GCP", "A100-80GB", "on_demand", 20_00, 20_00, Decimal(10)),
     ]
     [found] = dearer(cells, "effective")
-    assert (found.rate, found.cheapest_rate, found.more) == (4, 2, 200)
+    assert (found.rate, found.cheapest_rate, found.more) == (6, 2, 400)
 
 
 def test_rates_of_nothing():

@@ -191,7 +191,7 @@ SHARE_CAPTION = (
     "Job GPU-hours as a share of metered GPU-hours. Above 100 %, jobs report more than was metered."
 )
 PRICE_CAPTION = (
-    "Cost ÷ metered GPU-hours of days and GPUs that have both, all kinds of purchase blended. "
+    "Cost ÷ metered GPU-hours of GPUs that have both, all kinds of purchase blended. "
     "A gap: hours or cost are not above 0."
 )
 

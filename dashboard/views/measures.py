@@ -151,7 +151,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Average:
-    """A price in words. priced_*: of the cells that have both cost and metered hours."""
+    """A price in words. priced_*: of the hardware that has both cost and metered hours."""
 
     usd: Decimal | None
     hours: Decimal | None

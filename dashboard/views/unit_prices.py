@@ -244,7 +244,7 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
     ]
     caption = (
         f"{basis.capitalize()} cost ÷ metered GPU-hours, all kinds of purchase blended, unused commitment "
-        f"included, of days that have both. A gap: hours or cost are not above 0."
+        f"included, of GPUs that have both. A gap: hours or cost are not above 0."
     )
     if len(cost) > MOST_SERIES:
         caption += f" The {MOST_SERIES} with the highest cost of {len(cost)}."
