@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.models import CostSnapshot, DayNote, Job, Team, UsageSnapshot
@@ -153,6 +154,25 @@ def test_a_phone_has_a_menu_and_folds_its_filters(browser_page, company, viewer)
     page.locator("summary", has_text="Menu").click()
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1120, 1200, 1343, 1344])
+def test_the_menu_stands_on_one_line_beside_the_account(browser_page, company, admin, width):
+    User.objects.filter(pk=admin.pk).update(username="a.longer.name@example.com")
+    page = browser_page(User.objects.get(pk=admin.pk), "/help/")
+    page.set_viewport_size({"width": width, "height": 600})
+    words = page.locator(".nav-wide > .nav-links > li > :is(a, details)")
+    boxes = [word.bounding_box() for word in words.all()]
+    assert len(boxes) >= 10 and len({box["y"] for box in boxes}) == 1
+    heights = words.evaluate_all(
+        "(words) => words.map((word) => {const text = document.createRange();"
+        " text.selectNodeContents(word.querySelector('summary') ?? word);"
+        " return text.getBoundingClientRect().height})"
+    )
+    assert max(heights) < 30, heights
+    last, account = boxes[-1], page.locator(".account").bounding_box()
+    assert last["x"] + last["width"] <= account["x"]
+    assert account["x"] + account["width"] <= width
 
 
 def test_the_keyboard_skips_to_the_content_and_sets_a_filter(browser_page, company, viewer):

@@ -114,7 +114,7 @@ def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
     assert shares == {"vision": 2250, "speech": 750}
 
 
-@pytest.mark.parametrize("typed", ["much", "1.005", "NaN", "1e999", "٣", "9" * 20])
+@pytest.mark.parametrize("typed", ["much", "1.005", "NaN", "1e999", "٣", "9" * 20, "12,34"])
 def test_an_amount_that_is_none_closes_nothing(adas, typed):
     answer = close(adas, f"{MARCH}?basis=billed&idle=evenly", typed, note="looked at")
     assert "is no amount" in answer.content.decode()

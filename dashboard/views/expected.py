@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from ..admin.fields import Dollars
 from ..closing import Refused, changed_meanwhile
 from ..money import cents, usd
 from ..remembered import digest
 from ..reports.closing import Expected
 
-MOST_DIGITS, LONGEST = 11, 20
 FIELD, WAS = "usd-", "was-"
 
 
@@ -35,8 +36,7 @@ def typed_in(form: QueryDict, month: date, proposals: Iterable[Expected]) -> lis
         raise changed_meanwhile(month)
     found = []
     for name, one in asked_for.items():
-        typed = form.get(name, "").replace(",", "").replace("$", "").strip()
-        amount = amount_of(typed or "0", one)
+        amount = amount_of(form.get(name, ""), one)
         changed = cents(amount) != one.cents
         reason = f"typed in; {one.reason}" if changed else one.reason
         found.append(Expected(one.provider, one.gpu_type, cents(amount), reason))
@@ -45,16 +45,10 @@ def typed_in(form: QueryDict, month: date, proposals: Iterable[Expected]) -> lis
 
 def amount_of(typed: str, one: Expected) -> Decimal:
     try:
-        amount = Decimal(typed) if typed.isascii() and len(typed) <= LONGEST else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or amount.adjusted() > MOST_DIGITS or has_mills(amount):
-        raise Refused(f"{one.provider} {one.gpu_type}: “{typed[:20]}” is no amount in dollars and cents.")
-    return amount.quantize(Decimal("0.01"))
-
-
-def has_mills(amount: Decimal) -> bool:
-    return amount != amount.quantize(Decimal("0.01"))
+        return Dollars(required=False).clean(typed) or Decimal("0.00")
+    except ValidationError:
+        words = f"{one.provider} {one.gpu_type}: “{typed[:20]}” is no amount in dollars and cents."
+        raise Refused(words) from None
 
 
 def what_was_typed(form: QueryDict, name: str, one: Expected) -> str:
