@@ -162,7 +162,7 @@ class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST" or not connection.in_atomic_block:
             return found
-        list(self.model._base_manager.select_for_update().filter(pk=found.pk).values_list("pk"))
+        list(self.model._base_manager.filter(pk=found.pk).select_for_update().values_list("pk"))
         return super().get_object(request, object_id, from_field)
 
     def get_form(
