@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.test import Client
 
 from dashboard import audit, remembered
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
@@ -112,6 +113,12 @@ def manager(db: None) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     return make_user("ada", "Admin", is_staff=True)
+
+
+@pytest.fixture
+def admin_client(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
 
 
 @pytest.fixture

@@ -7,23 +7,16 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.test import Client
 
 from dashboard.models import Commitment, ImportRun, PeriodEntry, Rate
 
+from .administration import errors_of
 from .conftest import at, make_cost
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
-from .test_admin import errors_of
 from .test_pages import rows_of
 
 pytestmark = pytest.mark.django_db
 ENTRIES, RATES, COMMITMENTS = (f"/admin/dashboard/{name}/" for name in ("periodentry", "rate", "commitment"))
-
-
-@pytest.fixture
-def admin_client(client: Client, admin) -> Client:
-    client.force_login(admin)
-    return client
 
 
 def entry_form(**changes: str) -> dict[str, str]:

@@ -7,8 +7,6 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
-from django.test import Client
 
 from dashboard.models import (
     AccountMapping,
@@ -213,12 +211,6 @@ def test_many_rows_take_no_more_queries(django_assert_max_num_queries):
 
 
 # The page
-
-
-@pytest.fixture
-def admin_client(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
 
 
 def one_click(page: str, button: str) -> dict[str, str]:
