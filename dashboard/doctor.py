@@ -28,6 +28,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from . import late_indexes, rollups, typed, workers, writes
+from .counted import are, counted
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
@@ -101,7 +102,11 @@ def static_files() -> Findings:
     source = Path(settings.STATICFILES_DIRS[0])
     ours = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
     missing = ours - collected.keys()
-    found = f"{len(missing)} of {len(ours)} are missing" if missing else f"all {len(ours)} are collected"
+    found = (
+        f"{len(missing)} of {len(ours)} {are(len(missing))} missing"
+        if missing
+        else f"all {len(ours)} are collected"
+    )
     yield told("static files", found, "Run manage.py collectstatic.", bad=missing)
 
 
@@ -203,7 +208,7 @@ def replica() -> Findings:
 def migrations() -> Findings:
     disk = set(MigrationLoader(None).disk_migrations)
     missing = disk - set(MigrationRecorder(connection).applied_migrations())
-    found = f"{len(missing)} are not applied" if missing else f"all {len(disk)} are applied"
+    found = f"{len(missing)} {are(len(missing))} not applied" if missing else f"all {len(disk)} are applied"
     yield told("migrations", found, "Run manage.py migrate.", bad=missing)
 
 
@@ -227,7 +232,12 @@ def roll_ups() -> Findings:
     yield pages_kept(spread)
     noted = GpuTimeChange.objects.order_by()[: MOST_UNSETTLED + 1].count()
     todo = "Run manage.py roll_up: pages add these up each time."
-    yield told("roll-ups", f"{noted:,} changes are not settled", todo, odd=noted > MOST_UNSETTLED / 10)
+    yield told(
+        "roll-ups",
+        f"{counted(noted, 'change')} {are(noted)} not settled",
+        todo,
+        odd=noted > MOST_UNSETTLED / 10,
+    )
 
 
 def pages_kept(spread: bool) -> Finding:
@@ -242,7 +252,11 @@ def pages_kept(spread: bool) -> Finding:
 
 def recounted() -> Findings:
     wrong = sum(1 for _ in rollups.verify())
-    found = f"{wrong:,} sums differ from the jobs" if wrong else "equal to the jobs, all recounted"
+    found = (
+        f"{wrong:,} of the sums {'differs' if wrong == 1 else 'differ'} from the jobs"
+        if wrong
+        else "equal to the jobs, all recounted"
+    )
     yield told("roll-ups", found, "Run manage.py roll_up --rebuild.", bad=wrong)
 
 

@@ -55,7 +55,7 @@ def test_a_migration_that_is_missing_is_bad_and_says_what_to_do():
     MigrationRecorder(connection).record_unapplied("dashboard", "0006_roles")
     status, said = run()
     assert status == 1
-    assert "bad   migrations    1 are not applied\n                    Run manage.py migrate." in said
+    assert "bad   migrations    1 is not applied\n                    Run manage.py migrate." in said
 
 
 def test_an_index_that_is_missing_is_bad_and_made_by_what_it_says():
@@ -73,7 +73,7 @@ def test_triggers_that_are_missing_and_sums_that_differ_are_bad():
     triggers.drop(connection)
     make_job()
     assert found("triggers") == [("bad", "are missing")]
-    assert ("bad", "4 sums differ from the jobs") in found("roll-ups", thorough=True)
+    assert ("bad", "4 of the sums differ from the jobs") in found("roll-ups", thorough=True)
 
 
 def test_it_says_whether_pages_are_kept(settings, monkeypatch):

@@ -40,7 +40,7 @@ def test_it_is_ready_when_the_database_is_migrated(client, asked_here):
     assert client.get("/readyz").content == b"ok"
     MigrationRecorder(connection).record_unapplied("dashboard", "0006_roles")
     response = client.get("/readyz")
-    assert (response.status_code, response.content) == (503, b"1 migrations are not applied")
+    assert (response.status_code, response.content) == (503, b"1 migration is not applied")
 
 
 def test_it_is_not_ready_without_the_triggers_of_the_roll_ups(client, asked_here):

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from .. import workers
+from ..counted import are, counted
 from ..rollups import triggers
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -60,7 +61,7 @@ def troubles() -> list[str]:
 
 def found() -> Iterator[str]:
     if missing := migrations_on_disk() - set(MigrationRecorder(connection).applied_migrations()):
-        yield f"{len(missing)} migrations are not applied"
+        yield f"{counted(len(missing), 'migration')} {are(len(missing))} not applied"
         return
     if not (triggers.are_there(connection) or workers.hold_jobs(connection)):
         yield "the triggers that keep the roll-ups are missing"
