@@ -162,7 +162,8 @@ class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
         found = super().get_object(request, object_id, from_field)
         if found is None or request.method != "POST" or not connection.in_atomic_block:
             return found
-        list(self.model._base_manager.filter(pk=found.pk).select_for_update().values_list("pk"))
+        row = self.model._base_manager.filter(pk=found.pk).order_by()  # an order may join other tables
+        list(row.select_for_update().values_list("pk"))
         return super().get_object(request, object_id, from_field)
 
     def get_form(
