@@ -113,7 +113,16 @@ def later_runs(run: ImportRun) -> set[int]:
     later = ImportChange.objects.filter(run_id__gt=run.pk, run__status=ImportRun.Status.COMMITTED)
     over = set(later.filter(before__imported_by_id=run.pk).values_list("run_id", flat=True).distinct())
     replaced = Delivery.objects.filter(replaces__run=run).exclude(run=run)
-    return over | set(replaced.values_list("run_id", flat=True).distinct())
+    return over | set(replaced.values_list("run_id", flat=True).distinct()) | in_the_place_of_replaced(run)
+
+
+def in_the_place_of_replaced(run: ImportRun) -> set[int]:
+    """Runs whose deliveries stand where those that this one replaced would be again, since an alias went."""
+    place = "provider", "account", "period_start"
+    gone = set(Delivery.objects.filter(replaced_by__run=run).values_list(*place))
+    current = Delivery.objects.filter(current=True, period_start__in={one[-1] for one in gone})
+    found = current.exclude(run=run).values_list("run_id", *place)
+    return {other for other, *where in found if tuple(where) in gone}
 
 
 def edits_of_jobs(run: ImportRun) -> Iterator[str]:

@@ -79,14 +79,17 @@ def by_kind(found: Iterable[Charge], metered: Mapping[Cell, Decimal | None]) -> 
 
 
 def hours_of(parts: Mapping[str, Part], metered: Decimal | None) -> dict[str, Decimal | None]:
-    """The metered hours of a cell by kind: as the lines tell them, the rest to what no line tells of."""
+    """The metered hours of a cell by kind: as the lines tell them, the rest to what no line tells of.
+
+    A stored 0.00 is a fact.
+    """
     told = {kind: part.gpu_hours for kind, part in parts.items() if part.gpu_hours is not None}
     exact = sum(told.values(), Decimal(0))
     if metered is not None and told and abs(metered - exact) <= rounding_of(parts):
         return in_hundredths(told, metered)
     hours = in_hundredths(told, to_cents(exact))
-    rest = None if metered is None else metered - to_cents(exact)
-    if rest:
+    rest = Decimal(0) if metered is None else metered - to_cents(exact)
+    if rest or (metered is not None and not hours):
         taker = without_lines(parts, told)
         hours[taker] = (hours.get(taker) or Decimal(0)) + rest
     return hours

@@ -242,3 +242,28 @@ def test_a_team_is_compared_with_its_own_cost_before(client, finance, db, as_of)
 def test_odd_questions_are_answered(client, finance, month, bad):
     client.force_login(finance)
     assert client.get("/allocation/", bad).status_code == 200
+
+
+def statement(client, finance):
+    client.force_login(finance)
+    return client.get(f"/teams/{Team.objects.get(name='vision').pk}/statement/", {"month": "2025-03"})
+
+
+def test_a_team_whose_hours_stand_on_no_bill_has_no_amount_on_page_and_in_mail(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    make_cost("2025-03-03", "100.00", provider="GCP", gpu_type="L4")
+    for n in range(12):
+        make_job("2025-03-03 00:00", "2025-03-03 10:00", model_name=f"m{n:02}")
+    page = statement(client, finance)
+    assert page.context["figures"][0]["value"] == "n/a"
+    assert "GPU cost of vision, March 2025: n/a" in unquote(page.context["mail_url"])
+    assert [row["usd"] for row in page.context["models"]] == [None] * 11
+
+
+def test_the_mail_of_a_statement_says_how_many_lines_more_there_are(client, finance, as_of):
+    as_of("2025-04-10 12:00")
+    for n in range(25):
+        make_cost("2025-03-03", "1.00", gpu_type=f"G{n:02}")
+        make_job("2025-03-03 00:00", "2025-03-03 10:00", gpu_type=f"G{n:02}")
+    words = unquote(statement(client, finance).context["mail_url"])
+    assert "March 2025: $25.00" in words and words.count(": $1.00") == 20 and "5 more: $5.00" in words

@@ -26,6 +26,7 @@ from dashboard.models import (
     ImportRun,
     Job,
     LogSpan,
+    NameAlias,
     Team,
     UsageSnapshot,
 )
@@ -287,3 +288,19 @@ def test_the_moment_comes_back_to_the_microsecond() -> None:
     run = load_rows(job(None, id=made.pk)).run
     undo(run)
     assert Job.objects.get().updated_at == exact
+
+
+@pytest.mark.parametrize("facts", [{}, {"gpu_type": "", "hours": None, "kind": "non_gpu"}])
+def test_a_bill_waits_for_one_that_stands_in_the_place_of_what_it_replaced(facts) -> None:
+    """An alias made two providers one; without it the other is delivered anew."""
+    load_rows(bill(1, "10", **facts))
+    load_rows(bill(1, "20", provider="Amazon", **facts))
+    alias = NameAlias.objects.create(kind="provider", alias="Amazon", name="AWS")
+    both = load_rows(bill(1, "30", **facts))
+    alias.delete()
+    anew = load_rows(bill(2, "40", provider="Amazon", **facts))
+    with pytest.raises(CannotUndo, match=f"Undo import {anew.run} first"):
+        undo(both.run)
+    undo(anew.run)
+    undo(both.run)
+    assert Delivery.objects.filter(current=True).count() == 2

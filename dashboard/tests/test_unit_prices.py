@@ -478,3 +478,15 @@ def test_the_number_of_queries_does_not_grow(
     client.force_login(finance)
     with django_assert_max_num_queries(most):
         client.get(url, {"start": "2025-03-09", "end": "2025-03-09"})
+
+
+def test_a_stored_nought_of_hours_is_a_fact_on_both_pages(client, finance, as_of):
+    as_of("2025-03-08 12:00")
+    make_cost("2025-03-01", "100.00")
+    make_usage("2025-03-01", "50.00")
+    make_cost("2025-03-01", "30.00", provider="Lambda", gpu_type="H100-80GB")
+    make_usage("2025-03-01", "0.00", provider="Lambda", gpu_type="H100-80GB")
+    client.force_login(finance)
+    asked = {"start": "2025-03-01", "end": "2025-03-01"}
+    usage, prices = (client.get(url, asked).context["total"] for url in ("/usage/", "/unit-prices/"))
+    assert usage.unit_price == prices.effective_rate == Decimal("2.6")

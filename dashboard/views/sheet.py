@@ -69,17 +69,21 @@ def models(asked: Asked, of: list[tuple[str, int, int | None]], team: Team) -> l
         for name, microseconds, cents in of[:MOST_MODELS]
     ]
     if rest := of[MOST_MODELS:]:
-        spent, cost = sum(row[1] for row in rest), sum(row[2] or 0 for row in rest)
-        rows.append({"name": f"{len(rest)} more", "hours": hours(spent), "usd": usd(cost), "url": ""})
+        spent, costs = sum(row[1] for row in rest), [row[2] for row in rest if row[2] is not None]
+        cost = usd(sum(costs)) if costs else None
+        rows.append({"name": f"{len(rest)} more", "hours": hours(spent), "usd": cost, "url": ""})
     return rows
 
 
-def mail(asked: Asked, team: Team, month: Span, total: Decimal, rows: Iterable[Any]) -> str:
+def mail(asked: Asked, team: Team, month: Span, total: Decimal | None, rows: Iterable[Any]) -> str:
     """Opens the reader's own mail program; nothing is sent from here. rows: with hardware and USD."""
     if not may_export(asked.request.user):
         return ""
     title = f"GPU cost of {team.name}, {month.start:%B %Y}"
-    lines = [f"{row.provider} {row.gpu_type}: {ui.usd(row.usd)}" for row in rows if row.is_billed]
+    billed = [row for row in rows if row.is_billed]
+    lines = [f"{row.provider} {row.gpu_type}: {ui.usd(row.usd)}" for row in billed[:MOST_MAILED]]
+    if rest := billed[MOST_MAILED:]:
+        lines.append(f"{len(rest)} more: {ui.usd(sum((row.usd for row in rest), Decimal(0)))}")
     page = asked.request.build_absolute_uri()
-    text = "\n".join([f"{title}: {ui.usd(total)}", "", *lines[:MOST_MAILED], "", page])
+    text = "\n".join([f"{title}: {ui.usd(total)}", "", *lines, "", page])
     return f"mailto:?subject={quote(title)}&body={quote(text)}"

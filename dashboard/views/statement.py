@@ -67,7 +67,7 @@ def page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         closed_url=asked.here(**{"as": "", "basis": "", "idle": ""}),
         carried=carried(asked, team, month),
         whole_url=asked.link("allocation", idle=asked.scope.idle, **days(month)),
-        mail_url=mail(asked, team, month, found.total.usd, found.lines),
+        mail_url=mail(asked, team, month, found.total.usd if found.total.is_billed else None, found.lines),
         costs_url=asked.link("allocation", team=team.pk, idle=asked.scope.idle, **days(month)),
         crumbs=crumbs(team, month.start),
     )
