@@ -371,6 +371,8 @@ def test_amounts_keep_every_digit():
         ("", ""),
         ("not json", ""),
         ("[" * 5000, ""),
+        ('{"team": "vision \\ud83d"}', "vision \ufffd"),
+        ('{"team": "\\ud83d\\ude00"}', "\U0001f600"),
     ],
 )
 def test_the_value_of_the_chosen_tag_is_kept(tags, team):
@@ -382,6 +384,19 @@ def test_a_tag_that_no_row_carries_is_noted_with_those_that_are_there():
     _, notes = sample("focus_1.0_aws.csv", Options(team_tag="Team"))
     assert "No row carries the tag 'Team'; tags seen: 'team', 'environment'." in notes
     assert not any("No row" in note for note in sample("focus_1.0_aws.csv", Options(team_tag="team"))[1])
+
+
+@pytest.mark.parametrize(
+    ("facts", "noted"),
+    [
+        ({"Tags": r'{"\ud800": "x"}'}, "tags seen: '\ufffd'"),
+        ({"Tags": r'{"a\u0000b": "x"}'}, "tags seen: 'a b'"),
+        ({"SkuPriceDetails": r'{"InstanceType": "p9.\ud800"}'}, "p9.\ufffd (rows: 1)"),
+    ],
+)
+def test_what_no_database_holds_is_noted_as_what_it_can_hold(facts, noted):
+    _, notes = read(a_file(ROW | facts), Options(team_tag="team"))
+    assert any(noted in note for note in notes)
 
 
 # What is refused, and what is noted

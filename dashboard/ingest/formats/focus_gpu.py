@@ -7,7 +7,6 @@ storage rows contain it.
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from dashboard.ingest import catalogue, values
 from dashboard.ingest.catalogue import Gpu
 from dashboard.ingest.formats.columns import in_column
+from dashboard.ingest.formats.focus_json import json_object
 
 SERVICES = frozenset({"compute", "ai and machine learning"})
 
@@ -87,13 +87,7 @@ def instance_names(details: str, sku_details: str, usage_type: str) -> list[str]
 
 
 def _json(text: str) -> dict:
-    if not text.startswith("{"):
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return (json_object(text) if text.startswith("{") else None) or {}
 
 
 _SKU_END = re.compile(r" (?:running in|attached to|in) ", re.IGNORECASE)
