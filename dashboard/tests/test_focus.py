@@ -229,6 +229,8 @@ def test_each_place_that_names_the_gpu_is_read(facts):
         p4d(ConsumedUnit="vCPU-Hours", PricingUnit="vCPU-Hours"),
         p4d(x_UsageType="USE1-EBSOptimized:p4d.24xlarge"),
         p4d(x_UsageType="SoftwareUsage:p4d.24xlarge"),
+        p4d(x_UsageType="USE1-Reservation:p4d.24xlarge"),
+        p4d(x_UsageType="USE1-DedicatedRes:p4d.24xlarge"),
         {"ChargeDescription": "AWS Marketplace hourly software usage|us-east-1|p4d.24xlarge"},
         {"ChargeDescription": "host p4d.24xlarge, monitored", "ProviderName": "Datadog"},
         {"SkuPriceDetails": '{"InstanceType": "trn1.32xlarge"}'},
@@ -242,6 +244,18 @@ def test_a_row_that_only_mentions_a_gpu_is_none(facts):
     row = one(**facts)
     assert (row.kind, row.gpu_type, row.gpu_hours) == ("non_gpu", "", None)
     assert (row.billed, row.effective) == (10, Decimal("9.5"))
+
+
+def test_the_hours_of_a_capacity_reservation_are_those_used_and_unused():
+    nothing = {"BilledCost": "0", "EffectiveCost": "0"}
+    rows = [
+        nothing | {"x_UsageType": "USE1-Reservation:p4d.24xlarge", "ConsumedQuantity": "10"},
+        {"x_UsageType": "USE1-BoxUsage:p4d.24xlarge", "ConsumedQuantity": "6"},
+        {"x_UsageType": "USE1-UnusedBox:p4d.24xlarge", "ConsumedQuantity": "4"},
+    ]
+    records, _ = read(a_file(*(ROW | p4d(**row) for row in rows)))
+    assert sum(row.gpu_hours or 0 for row in records) == 80
+    assert sum(row.effective for row in records) == 19
 
 
 @pytest.mark.parametrize("category", ["Credit", "Purchase", "Tax", "Adjustment"])

@@ -102,8 +102,9 @@ def _sku_head(description: str) -> str:
 _NVIDIA = re.compile(r"(?:\w+ )?nvidia .*\bgpu\b", re.IGNORECASE)
 _SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
 
-# Fees by the hour beside an instance: they name its type, and its hours are on another row.
-_SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits"})
+# Fees by the hour beside an instance, and AWS' totals of what is reserved, used or not and free of charge:
+# they name its type, and its hours are on other rows.
+_SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits", "Reservation", "DedicatedRes"})
 _SURCHARGE_WORDS = re.compile(r"\b(?:EBS|software|marketplace|Mbps)\b", re.IGNORECASE)
 
 
