@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
+from uuid import UUID
 
-from ..models import CostSnapshot, ImportRun, UsageSnapshot
+from ..models import CostSnapshot, ImportChange, ImportRun, UsageSnapshot
 from ..naming import Names
 from ..posted import post
 from ..scope import Scope
 from .records import CostRow, Refused, UsageRow
+from .rows import pieces
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
 from .summary import KEPT, Tally
 
@@ -62,20 +66,33 @@ class Beside:
             tally.warnings.append(f"On {instead:,} of these days the figure takes the place of a rate.")
 
 
+@dataclass
 class FilesAdded:
-    """The files whose figures an import added to what was there."""
+    """The files whose figures were added to what a row holds, since something else last wrote it."""
 
-    def __init__(self) -> None:
-        self.by_run: dict[int, set[str]] = {}
+    by_run: dict[int, set[str]] = field(default_factory=dict)
+    run_before: dict[tuple[UUID, int], int | None] = field(default_factory=dict)
 
-    def by(self, run_id: int | None) -> set[str]:
-        if run_id is None:
-            return set()
-        if run_id not in self.by_run:
-            run = ImportRun.objects.get(pk=run_id)
-            added = run.options.get("on_conflict") == "add" and run.status == ImportRun.Status.COMMITTED
-            self.by_run[run_id] = {file["sha256"] for file in run.files} if added else set()
-        return self.by_run[run_id]
+    @classmethod
+    def of(cls, model: Any, rows: Iterable[Any]) -> FilesAdded:
+        told = cls()
+        adding = ImportRun.objects.filter(status=ImportRun.Status.COMMITTED, options__on_conflict="add")
+        for run, files in adding.values_list("pk", "files"):
+            told.by_run[run] = {file["sha256"] for file in files}
+        for ids in pieces(row.pk for row in rows if row.imported_by_id in told.by_run):
+            changes = ImportChange.objects.filter(table=model._meta.db_table, row_id__in=ids)
+            for pk, run, before in changes.values_list("row_id", "run_id", "before__imported_by_id"):
+                told.run_before[pk, run] = before
+        return told
+
+    def to(self, row: Any) -> set[str]:
+        """SHA-256 of each."""
+        files: set[str] = set()
+        run = row.imported_by_id
+        while run in self.by_run:
+            files |= self.by_run[run]
+            run = self.run_before.get((row.pk, run))
+        return files
 
 
 def is_of_a_csv(snapshot: CostSnapshot | UsageSnapshot) -> bool:
@@ -109,6 +126,7 @@ class DailyFiles:
         for model, rows in self.said.items():
             if rows:
                 plan = SnapshotPlan(model, names, (said.row.day for said in rows), lock)
+                self.added = FilesAdded.of(model, chain.from_iterable(plan.stored.values()))
                 self.beside = Beside.of(plan, names) if model is CostSnapshot else Beside()
                 self.plan_table(plan, rows)
                 self.beside.warn(self.tally)
@@ -169,7 +187,7 @@ class DailyFiles:
         """The stored sum holds this very file's figure already."""
         if not said.digest or self.on_conflict == "replace":
             return False
-        return all(said.digest in self.added.by(one.imported_by_id) for one in stored)
+        return all(said.digest in self.added.to(one) for one in stored)
 
     def write(self, run: ImportRun) -> None:
         for plan in self.plans:

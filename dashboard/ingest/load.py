@@ -41,7 +41,7 @@ from .records import (
 )
 from .rows import pieces, wait_for_other_imports
 from .settling import OPTIONAL
-from .source import open_table
+from .source import open_table, unpacked
 from .staging import CHUNK, fill, staged_jobs
 from .summary import Summary, Tally
 from .teams import TeamBook
@@ -50,6 +50,7 @@ from .words import briefly
 PLAIN = Options()
 ON_CONFLICT = ("refuse", "keep", "replace", "add")
 
+GIVEN_TWICE = "a file that was given twice"  # why its rows were ignored
 PIECE = 1024**2
 
 
@@ -94,16 +95,23 @@ def readings(
     sources: Sequence[Source], options: Options, format: str | None, progress: Progress
 ) -> Iterator[Reading]:
     done, total = 0, sum(size_of(source.file) for source in sources)
+    given: set[str] = set()
     for source in sources:
         digest = digest_of(source.file)
 
         def report(read: int, before: int = done) -> None:
             progress("Reading", before + read, total)
 
+        with in_words(source.name):
+            contents = digest_of(source.file, unpacked) if len(sources) > 1 else digest
         with in_words(source.name), open_table(source.file, source.name, report) as table:
             module: Any = formats.named(format) if format else formats.recognise(table.header)
             notes: list[str] = []
-            records = module.read(table, options, notes)
+            if contents in given:
+                records = (Ignored(line, GIVEN_TWICE) for line, _ in table.rows)
+            else:
+                records = module.read(table, options, notes)
+            given.add(contents)
             unsaid = silent(getattr(module, "SAYS", {}), table.header)
             yield Reading(source.name, records, module.NAME, module.LABEL, digest, unsaid, notes)
         done += size_of(source.file)
@@ -126,13 +134,13 @@ def size_of(file: Path | BinaryIO) -> int:
     return size
 
 
-def digest_of(file: Path | BinaryIO) -> str:
+def digest_of(file: Path | BinaryIO, through: Callable[[Iterator[bytes]], Iterator[bytes]] = iter) -> str:
     """SHA-256."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            return digest_of(opened)
+            return digest_of(opened, through)
     digest = hashlib.sha256()
-    while piece := file.read(PIECE):
+    for piece in through(iter(lambda: file.read(PIECE), b"")):
         digest.update(piece)
     file.seek(0)
     return digest.hexdigest()

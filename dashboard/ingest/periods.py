@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +82,7 @@ class PeriodFiles:
         if not self.said:
             return
         self.read_stored(names, lock)
+        self.added = FilesAdded.of(PeriodEntry, chain.from_iterable(self.stored.values()))
         for key, said in self.told_last(names).items():
             self.settle(said, self.stored[key])
         self.report(names)
@@ -146,7 +148,7 @@ class PeriodFiles:
     def added_before(self, stored: list[PeriodEntry], said: Said) -> bool:
         if not said.digest or self.on_conflict == "replace":
             return False
-        return all(said.digest in self.added.by(entry.imported_by_id) for entry in stored)
+        return all(said.digest in self.added.to(entry) for entry in stored)
 
     def put(self, said: Said, amounts: Amounts, stored: list[PeriodEntry]) -> str:
         """The amounts take the place of these entries, of which one stays, under its own spelling."""

@@ -69,11 +69,8 @@ def open_table(file: BinaryIO | Path, name: str, progress: Progress | None = Non
 
 
 def _read(stream: BinaryIO, progress: Progress, opened: ExitStack) -> tuple[Header, Rows]:
-    chunks = _counted(stream, progress)
+    chunks = unpacked(_counted(stream, progress))
     first = _filled(chunks)
-    if first.startswith(b"\x1f\x8b"):
-        chunks = _unzipped(chain([first], chunks))
-        first = _filled(chunks)
     if first.startswith(b"PAR1"):
         return _parquet(chain([first], chunks), opened)
     _refuse_binary(first)
@@ -89,6 +86,13 @@ def _counted(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
         read += len(chunk)
         progress(read)
         yield chunk
+
+
+def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is not gzipped stays as it is."""
+    first = _filled(chunks)
+    chunks = chain([first], chunks)
+    return _unzipped(chunks) if first.startswith(b"\x1f\x8b") else chunks
 
 
 def _filled(chunks: Iterator[bytes]) -> bytes:

@@ -225,10 +225,12 @@ def test_each_place_that_names_the_gpu_is_read(facts):
         {"ChargeDescription": "In-use public IPv4 address GPU"},
         p4d(ServiceCategory="Storage"),
         p4d(ServiceCategory="Networking"),
-        p4d(ConsumedUnit="GB", ConsumedQuantity="5"),
-        p4d(ConsumedUnit="vCPU-Hours"),
+        p4d(ConsumedUnit="GB", ConsumedQuantity="5", PricingUnit="GB"),
+        p4d(ConsumedUnit="vCPU-Hours", PricingUnit="vCPU-Hours"),
         p4d(x_UsageType="USE1-EBSOptimized:p4d.24xlarge"),
         p4d(x_UsageType="SoftwareUsage:p4d.24xlarge"),
+        p4d(x_UsageType="USE1-Reservation:p4d.24xlarge"),
+        p4d(x_UsageType="USE1-DedicatedRes:p4d.24xlarge"),
         {"ChargeDescription": "AWS Marketplace hourly software usage|us-east-1|p4d.24xlarge"},
         {"ChargeDescription": "host p4d.24xlarge, monitored", "ProviderName": "Datadog"},
         {"SkuPriceDetails": '{"InstanceType": "trn1.32xlarge"}'},
@@ -242,6 +244,18 @@ def test_a_row_that_only_mentions_a_gpu_is_none(facts):
     row = one(**facts)
     assert (row.kind, row.gpu_type, row.gpu_hours) == ("non_gpu", "", None)
     assert (row.billed, row.effective) == (10, Decimal("9.5"))
+
+
+def test_the_hours_of_a_capacity_reservation_are_those_used_and_unused():
+    nothing = {"BilledCost": "0", "EffectiveCost": "0"}
+    rows = [
+        nothing | {"x_UsageType": "USE1-Reservation:p4d.24xlarge", "ConsumedQuantity": "10"},
+        {"x_UsageType": "USE1-BoxUsage:p4d.24xlarge", "ConsumedQuantity": "6"},
+        {"x_UsageType": "USE1-UnusedBox:p4d.24xlarge", "ConsumedQuantity": "4"},
+    ]
+    records, _ = read(a_file(*(ROW | p4d(**row) for row in rows)))
+    assert sum(row.gpu_hours or 0 for row in records) == 80
+    assert sum(row.effective for row in records) == 19
 
 
 @pytest.mark.parametrize("category", ["Credit", "Purchase", "Tax", "Adjustment"])
@@ -287,7 +301,7 @@ def test_a_gpu_row_has_the_kind_of_its_price(facts, kind):
             ("2", "Units/Hour", 16),
             ("2", "GPU-Hours", 2),
         ),
-        *(("1", "Days", 192), ("-0.5", "Hours", -4), ("2", "Months", None)),
+        *(("1", "Days", 192), ("-0.5", "Hours", -4), ("2", "Months", None), ("2", "Hour(s)", 16)),
     ],
 )
 def test_time_is_turned_into_gpu_hours(quantity, unit, hours):
@@ -297,6 +311,29 @@ def test_time_is_turned_into_gpu_hours(quantity, unit, hours):
 def test_without_a_consumed_quantity_the_pricing_quantity_counts():
     assert one(**p4d(ConsumedQuantity="NULL", PricingQuantity="3")).gpu_hours == 24
     assert one(**p4d(ConsumedUnit="", PricingQuantity="3")).gpu_hours == 24
+
+
+@pytest.mark.parametrize("unit", ["Units", "Instances", "Count", "Quantity", "Unit(s)", "Compute"])
+def test_what_is_consumed_by_the_piece_and_priced_by_time_has_the_hours_of_its_price(unit):
+    row = one(**p4d(ConsumedQuantity="1", ConsumedUnit=unit, PricingQuantity="3", PricingUnit="1 Hour"))
+    assert (row.kind, row.gpu_type, row.gpu_hours) == ("on_demand", "A100-40GB", 24)
+
+
+@pytest.mark.parametrize("unit", ["Units", "Instances", "Count", "Quantity"])
+def test_a_gpu_that_is_billed_by_the_piece_keeps_its_cost_and_is_noted(unit):
+    records, notes = read(a_file(ROW | p4d(ConsumedUnit=unit, PricingUnit="Units")))
+    assert (records[0].kind, records[0].gpu_type, records[0].gpu_hours) == ("on_demand", "A100-40GB", None)
+    assert "1 GPU rows say no hours" in notes[-1]
+
+
+def test_what_names_a_gpu_and_measures_something_else_is_noted():
+    transfer = ROW | p4d(ConsumedUnit="GB", PricingUnit="GB")
+    records, notes = read(a_file(transfer, transfer, ROW | p4d(ConsumedUnit="Requests", PricingUnit="")))
+    assert kinds(records) == ["non_gpu"] * 3
+    assert notes[-1] == (
+        "Named as a GPU that the catalogue knows, but measured in something else than time, "
+        "so kept as non-GPU: GB (rows: 2), Requests (rows: 1)."
+    )
 
 
 def test_a_gpu_row_without_a_quantity_keeps_its_cost_and_is_noted():
@@ -371,6 +408,8 @@ def test_amounts_keep_every_digit():
         ("", ""),
         ("not json", ""),
         ("[" * 5000, ""),
+        ('{"team": "vision \\ud83d"}', "vision \ufffd"),
+        ('{"team": "\\ud83d\\ude00"}', "\U0001f600"),
     ],
 )
 def test_the_value_of_the_chosen_tag_is_kept(tags, team):
@@ -382,6 +421,19 @@ def test_a_tag_that_no_row_carries_is_noted_with_those_that_are_there():
     _, notes = sample("focus_1.0_aws.csv", Options(team_tag="Team"))
     assert "No row carries the tag 'Team'; tags seen: 'team', 'environment'." in notes
     assert not any("No row" in note for note in sample("focus_1.0_aws.csv", Options(team_tag="team"))[1])
+
+
+@pytest.mark.parametrize(
+    ("facts", "noted"),
+    [
+        ({"Tags": r'{"\ud800": "x"}'}, "tags seen: '\ufffd'"),
+        ({"Tags": r'{"a\u0000b": "x"}'}, "tags seen: 'a b'"),
+        ({"SkuPriceDetails": r'{"InstanceType": "p9.\ud800"}'}, "p9.\ufffd (rows: 1)"),
+    ],
+)
+def test_what_no_database_holds_is_noted_as_what_it_can_hold(facts, noted):
+    _, notes = read(a_file(ROW | facts), Options(team_tag="team"))
+    assert any(noted in note for note in notes)
 
 
 # What is refused, and what is noted

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -28,6 +31,7 @@ from dashboard.money import carry_cents, to_cents
 
 from .conftest import REAL, make_cost, make_usage
 from .loading import A_DAY, bill, cost, load_files, load_rows
+from .test_focus import ROW, a_file, p4d
 
 pytestmark = pytest.mark.django_db
 
@@ -142,6 +146,16 @@ def test_the_parts_of_one_export_are_one_delivery() -> None:
     summary = load_files([bill(1, "10")], [bill(1, "5"), bill(2, "1")])
     assert summary.tables["deliveries"]["created"] == 1
     assert costs() == {"1 AWS A100-80GB": "15.00", "2 AWS A100-80GB": "1.00"}
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_a_bill_given_twice_in_one_call_counts_once(packed: Callable[[bytes], bytes]) -> None:
+    again = a_file(ROW | p4d(), ROW | p4d())
+    files = {"bill.csv": again, "bill (1).csv": packed(again), "rest.csv": a_file(ROW | p4d())}
+    summary = load([Source(name, io.BytesIO(content)) for name, content in files.items()])
+    assert (summary.read, summary.inserted, summary.ignored) == (5, 3, 2)
+    assert summary.ignored_kinds == {"a file that was given twice": 2}
+    assert (costs(), hours()) == ({"5 AWS A100-40GB": "28.50"}, {5: "48.00"})
 
 
 def test_capitals_and_aliases_of_a_provider_are_the_same_delivery() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from dashboard.ingest.undo import undo
 from dashboard.models import CostSnapshot, NameAlias, UsageSnapshot
 
 from .conftest import make_cost
@@ -76,6 +80,46 @@ def test_add_is_done_once_per_file() -> None:
     assert load_rows(cost("10"), digest="file a").changes == 0
     load_rows(cost("10"), digest="file a", on_conflict="replace")
     assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
+
+
+def add(usd: str) -> str:
+    load_rows(cost(usd), digest=f"file of {usd}", on_conflict="add")
+    return str(CostSnapshot.objects.get().cost_usd)
+
+
+def test_add_is_done_once_per_file_however_many_others_came_between() -> None:
+    entered = make_cost("2025-03-01", "100")
+    assert [add(usd) for usd in ("5", "5", "7", "5", "7", "1", "5")] == [
+        *("105.00", "105.00", "112.00", "112.00", "112.00", "113.00", "113.00")
+    ]
+    load_rows(cost("50"), digest="another", on_conflict="replace")
+    assert [add("5"), add("7"), add("5")] == ["55.00", "62.00", "62.00"]
+    CostSnapshot.objects.filter(pk=entered.pk).update(cost_usd=20, imported_by=None)
+    assert [add("7"), add("5"), add("7")] == ["27.00", "32.00", "32.00"]
+
+
+def test_what_was_added_and_undone_can_be_added_again() -> None:
+    make_cost("2025-03-01", "100")
+    load_rows(cost("5"), digest="file of 5", on_conflict="add")
+    undo(load_rows(cost("7"), digest="file of 7", on_conflict="add").run or 0)
+    assert [add("5"), add("7"), add("5")] == ["105.00", "112.00", "112.00"]
+
+
+def test_what_was_added_is_asked_at_once_for_all_rows() -> None:
+    days = [date(2025, 3, day) for day in range(1, 29)]
+
+    def load_all(usd: str, **how: Any) -> None:
+        load_rows(*(cost(usd, day) for day in days), digest=f"file of {usd}", on_conflict="add", **how)
+
+    for day in days:
+        make_cost(str(day), "100")
+    with CaptureQueriesContext(connection) as nothing_added:
+        load_all("5", dry_run=True)
+    for usd in ("5", "7"):
+        load_all(usd)
+    with CaptureQueriesContext(connection) as twice_added:
+        load_all("5", dry_run=True)
+    assert len(twice_added) <= len(nothing_added) + 1
 
 
 def test_who_chooses_to_keep_or_to_add_is_heard_also_over_an_earlier_csv() -> None:

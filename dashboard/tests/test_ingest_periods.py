@@ -185,6 +185,15 @@ def test_adding_is_done_once_per_file():
     assert load_rows(period("10"), digest="file a").changes == 0
 
 
+def test_adding_is_done_once_per_file_however_many_others_came_between():
+    make_entry("2025-03-01", "2025-03-31", "100")
+    sums = []
+    for usd in ("5", "7", "5", "7"):
+        load_rows(period(usd), digest=f"file of {usd}", on_conflict="add")
+        sums.append(str(PeriodEntry.objects.get().cost_usd))
+    assert sums == ["105.00", "112.00", "112.00", "112.00"]
+
+
 def test_columns_that_a_file_does_not_have_stay_as_they_are():
     take_in(HEADER + "2025-03-01,2025-03-31,AWS,L4,10,744,Invoice 17\n")
     summary = take_in("to,cost_usd,from,provider,gpu_type\n2025-03-31,11,2025-03-01,AWS,L4\n")

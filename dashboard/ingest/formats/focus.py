@@ -132,7 +132,10 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
     if may_be_gpu and category == "usage":
         named = focus_gpu.named_in(fields, provider)
         kind, hours = focus_gpu.usage(fields, named)
-        if named.gpu and kind != "non_gpu":
+        if named.gpu and kind == "non_gpu":
+            consumed, priced = fields.ConsumedUnit, fields.PricingUnit
+            watch.measured_otherwise(priced if is_null(consumed) else consumed)
+        elif named.gpu:
             gpu_type = named.gpu.gpu_type
         watch.usage(kind, gpu_type, hours, named.unknown)
     watch.amounts(billed, effective)

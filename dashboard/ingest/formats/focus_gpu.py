@@ -1,13 +1,12 @@
 """Is this usage row GPU time, of what kind, and how many GPU-hours?
 
-A GPU row was used (ChargeCategory Usage) in compute or AI by units of time, and names an instance
-type or a SKU that the catalogue knows. Searching for "GPU" in the text would not do: SKU ids and
+A GPU row was used (ChargeCategory Usage) in compute or AI, by units of time or by the piece, and names
+an instance type or a SKU that the catalogue knows. Searching for "GPU" in the text would not do: SKU ids and
 storage rows contain it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from dashboard.ingest import catalogue, values
 from dashboard.ingest.catalogue import Gpu
 from dashboard.ingest.formats.columns import in_column
+from dashboard.ingest.formats.focus_json import json_object
 
 SERVICES = frozenset({"compute", "ai and machine learning"})
 
@@ -87,13 +87,7 @@ def instance_names(details: str, sku_details: str, usage_type: str) -> list[str]
 
 
 def _json(text: str) -> dict:
-    if not text.startswith("{"):
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return (json_object(text) if text.startswith("{") else None) or {}
 
 
 _SKU_END = re.compile(r" (?:running in|attached to|in) ", re.IGNORECASE)
@@ -108,8 +102,9 @@ def _sku_head(description: str) -> str:
 _NVIDIA = re.compile(r"(?:\w+ )?nvidia .*\bgpu\b", re.IGNORECASE)
 _SPOT = re.compile(r"\bspot\b", re.IGNORECASE)
 
-# Fees by the hour beside an instance: they name its type, and its hours are on another row.
-_SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits"})
+# Fees by the hour beside an instance, and AWS' totals of what is reserved, used or not and free of charge:
+# they name its type, and its hours are on other rows.
+_SURCHARGE_USAGE = frozenset({"EBSOptimized", "SoftwareUsage", "CPUCredits", "Reservation", "DedicatedRes"})
 _SURCHARGE_WORDS = re.compile(r"\b(?:EBS|software|marketplace|Mbps)\b", re.IGNORECASE)
 
 
@@ -175,37 +170,53 @@ _TIME_UNITS: dict[str, tuple[int, int] | None] = {
     **dict.fromkeys(("d", "day", "days"), (24, 1)),
     **dict.fromkeys(("mo", "month", "months", "year", "years"), None),
 }
-_BY_THING = frozenset({"instance", "instances", "vm", "vms", "unit", "units", "node", "nodes", "per"})
+_BY_THING = frozenset(
+    ("instance", "instances", "vm", "vms", "unit", "units", "node", "nodes", "count", "quantity", "per")
+)
 _GPUS = frozenset({"gpu", "gpus"})
+
+
+PIECES = Unit(None, per_gpu=False)
 
 
 @lru_cache(1024)
 def unit_of(text: str) -> Unit | None:
-    """`Hours`, `Hrs`, `100 Hours`, `GPU-Hours`, `Units/Hour`; None for what is not time, `vCPU-Hours` too."""
-    words = re.split(r"[\s_/-]+", text.strip().lower())
+    """`Hours`, `Hour(s)`, `100 Hours`, `GPU-Hours`, `Units/Hour`; PIECES for `Units`.
+
+    None for what is neither, `vCPU-Hours` too.
+    """
+    words = re.split(r"[\s_/-]+", text.strip().lower().replace("(s)", "s"))
     times = 1
     if words[0].isascii() and words[0].isdigit() and len(words[0]) < 8:
         times = int(words.pop(0))
     per_gpu = not _GPUS.isdisjoint(words)
     rest = [word for word in words if word not in _BY_THING and word not in _GPUS]
+    if not rest:
+        return PIECES
     if len(rest) != 1 or rest[0] not in _TIME_UNITS:
         return None
     length = _TIME_UNITS[rest[0]]
     return Unit(length and (length[0] * times, length[1]), per_gpu)
 
 
-NO_UNIT = Unit(None, per_gpu=False)
+Measure = tuple[str | None, str, Unit | None]  # an amount, its column, its unit
 
 
-def _quantity(fields) -> tuple[str | None, str, Unit | None]:
-    """(amount, its column, its unit). The unit is None where the row is measured in something but time."""
+def _quantity(fields) -> Measure:
+    """The first of them in a unit of time. The unit is None where the row is measured in something else."""
+    said: list[Measure] = []
     for amount, unit in (("Consumed", "ConsumedUnit"), ("Pricing", "PricingUnit")):
         column = f"{amount}Quantity"
         value, name = getattr(fields, column), getattr(fields, unit)
-        if not _null(value) and not _null(name):
-            return value, column, unit_of(name)
-    said = [name for name in (fields.ConsumedUnit, fields.PricingUnit) if not _null(name)]
-    return None, "", unit_of(said[0]) if said else NO_UNIT
+        if not _null(name):
+            said.append((None if _null(value) else value, column, unit_of(name)))
+    complete = [measure for measure in said if measure[0] is not None]
+    return min(complete or said or [(None, "", PIECES)], key=_from_time)
+
+
+def _from_time(measure: Measure) -> int:
+    unit = measure[2]
+    return 2 if unit is None else int(unit is PIECES)
 
 
 def _null(value: str) -> bool:

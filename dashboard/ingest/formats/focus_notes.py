@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 
 from dashboard.counted import counted, have
-from dashboard.ingest.values import listed, shortened
+from dashboard.ingest.values import listed, shortened, tidied
 
 NO_USE = "the effective basis is of no use for this file"
 
@@ -22,6 +22,7 @@ class Watch:
         self.billed_is_whole = self.effective_is_whole = self.effective_is_zero = True
         self.unmetered = 0
         self.unknown: Counter[str] = Counter()
+        self.other_units: Counter[str] = Counter()
         self.unreadable_tags = 0
         self.tag_seen = False
         self.tag_names: Counter[str] = Counter()
@@ -47,13 +48,16 @@ class Watch:
         if unknown:
             self.unknown[unknown] += 1
 
+    def measured_otherwise(self, unit: str) -> None:
+        self.other_units[unit] += 1
+
     def other_tags(self, tags: dict) -> None:
         if not self.tag_seen and len(self.tag_names) < 100:
             self.tag_names.update(tags.keys())
 
     def conclude(self, team_tag: str | None) -> None:
-        self.notes.extend(filter(None, (self._times(), self._basis(), self._gpus(), self._unknown())))
-        self.notes.extend(filter(None, (self._tags(team_tag),)))
+        self.notes.extend(filter(None, (self._times(), self._basis(), self._gpus())))
+        self.notes.extend(filter(None, (self._unknown(), self._other_units(), self._tags(team_tag))))
 
     def _times(self) -> str:
         if self.loose_time is None:
@@ -80,8 +84,15 @@ class Watch:
     def _unknown(self) -> str:
         if not self.unknown:
             return ""
-        names = [f"{shortened(name)} (rows: {rows})" for name, rows in self.unknown.most_common(8)]
-        return f"Named like GPUs, but unknown to the catalogue, so kept as non-GPU: {', '.join(names)}."
+        return f"Named like GPUs, but unknown to the catalogue, so kept as non-GPU: {most(self.unknown)}."
+
+    def _other_units(self) -> str:
+        if not self.other_units:
+            return ""
+        return (
+            "Named as a GPU that the catalogue knows, but measured in something else than time, "
+            f"so kept as non-GPU: {most(self.other_units)}."
+        )
 
     def _tags(self, team_tag: str | None) -> str:
         if not team_tag:
@@ -93,6 +104,10 @@ class Watch:
             seen = listed(name for name, _ in self.tag_names.most_common())
             return f"No row carries the tag '{team_tag}'; tags seen: {seen or 'none'}."
         return ""
+
+
+def most(names: Counter[str]) -> str:
+    return ", ".join(f"{shortened(tidied(name))} (rows: {rows})" for name, rows in names.most_common(8))
 
 
 def money(amount: Decimal) -> str:

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 
 from dashboard.ingest import values
+from dashboard.ingest.formats.focus_json import json_object
 from dashboard.ingest.formats.focus_notes import Watch
 
 
@@ -33,8 +34,4 @@ def _tags(text: str) -> dict | None:
         return {}
     if text.startswith('"'):
         text = "{" + text + "}"  # Azure's own exports leave the braces out
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    return json_object(text)
