@@ -197,6 +197,13 @@ def test_each_attempt_of_a_requeued_job_has_its_own_id_in_the_order_of_the_file(
     assert ids == ["7", "8", "7#2", "7#3", "8#2"]
 
 
+def test_the_same_number_on_two_clusters_of_one_log_is_no_second_attempt():
+    starts = [f"2025-03-03T0{hour}:00:00Z" for hour in range(4)]
+    rows = [ROW | {"Cluster": name, "Start": start} for name, start in zip("abAb", starts, strict=True)]
+    ids = [(record.cluster, record.external_id) for record in read(a_log(*rows), Options())[0]]
+    assert ids == [("a", "7"), ("b", "7"), ("A", "7#2"), ("b", "7#2")]
+
+
 def test_without_raw_ids_the_job_id_serves():
     row = {"JobID": "5_3", **{name: value for name, value in ROW.items() if name != "JobIDRaw"}}
     assert read(a_log(row, row | {"JobID": "5_3.batch"}))[0][0].external_id == "5_3"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 
 from dashboard.counted import counted, was
 from dashboard.ingest import values
@@ -96,7 +96,7 @@ class _Log:
         self.clusters = Memo("Cluster", values.text)
         self.partitions, self.users = (Memo(name, optional(values.text)) for name in ("Partition", "User"))
         self.job_names = Memo("JobName", values.tidied)
-        self.attempts = Attempts()
+        self.attempts: defaultdict[str, Attempts] = defaultdict(Attempts)
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
@@ -114,14 +114,14 @@ class _Log:
     def top_level(self, line: int, cells: Picked) -> Record:
         raw_id, state, start, allocated, requested, *said = cells
         try:
-            external_id = self.attempts.named(in_column(self.job_id, job_id, raw_id))
+            own_id = in_column(self.job_id, job_id, raw_id)
             starts = self.moments("Start", start)
             current = self.states[state]
             # The start of a pending job is a guess of the scheduler.
             held = self.held(allocated, requested, started=bool(starts) and current != "pending")
             if held is None:
                 return Ignored(line, NO_GPU)
-            return self.job(line, external_id, current, held, starts, *said)
+            return self.job(line, own_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
 
@@ -133,7 +133,7 @@ class _Log:
     def job(
         self,
         line: int,
-        external_id: str,
+        own_id: str,
         current: str,
         held: Gpus,
         starts: Instants,
@@ -147,6 +147,7 @@ class _Log:
         user: str,
     ) -> JobRow:
         team = self.accounts[account]
+        cluster = self.options.cluster or self.clusters[cluster]
         start_time, end_time = self.times(starts, end, elapsed)
         return JobRow(
             line,
@@ -157,8 +158,8 @@ class _Log:
             start_time,
             end_time,
             next(iter(self.moments("Submit", submit)), None),
-            external_id=external_id,
-            cluster=self.options.cluster or self.clusters[cluster],
+            external_id=self.attempts[same_name(cluster)].named(own_id),
+            cluster=cluster,
             account=team,
             partition=self.partitions[partition],
             raw_gpu_type=held[1],
@@ -189,7 +190,7 @@ class _Log:
 
 
 class Attempts:
-    """Names each attempt of a job: id, id#2, id#3.
+    """Names each attempt of a cluster's job: id, id#2, id#3.
 
     Which whole numbers have come is kept in bits: a log holds millions of them, mostly in a row.
     """
@@ -214,6 +215,12 @@ class Attempts:
         bits = self.seen[page]
         self.seen[page] = bits | 1 << place
         return bool(bits >> place & 1)
+
+
+@lru_cache(maxsize=1000)
+def same_name(cluster: str) -> str:
+    """Equal for the spellings of one cluster: capitals and blanks do not tell them apart."""
+    return " ".join(cluster.split()).casefold()
 
 
 def job_id(value: str) -> str:
