@@ -166,11 +166,32 @@ def test_one_refused_row_keeps_everything_out() -> None:
 
 
 def test_a_job_told_twice_in_one_file_counts_once_and_may_not_contradict_itself() -> None:
-    same = load_rows(job("7"), job("7", line=3), dry_run=True)
+    same = load_rows(csv_job("7"), csv_job("7", line=3), dry_run=True)
     assert (same.inserted, same.ignored, same.refused) == (1, 1, 0)
-    other = load_rows(job("7"), job("7", line=3, status="failed"))
+    other = load_rows(csv_job("7"), csv_job("7", line=3, status="failed"))
     assert (other.inserted, other.refused, other.committed) == (1, 1, False)
     assert "line 2 says it with other values" in other.refusals[0]["text"]
+
+
+def test_of_an_attempt_that_a_log_tells_again_the_end_stands_then_the_last_row() -> None:
+    waits = job(status="pending", start_time=at("2025-03-01 06:00"), end_time=None)
+    runs = job(line=3, status="running", end_time=None)
+    ended, corrected = job(line=4, status="failed"), job(line=5)
+    summary = load_rows(
+        waits, runs, ended, corrected, job(line=6), job(line=7, status="running", end_time=None)
+    )
+    assert (summary.read, summary.inserted, summary.ignored, summary.committed) == (6, 1, 5, True)
+    assert summary.ignored_kinds == {
+        "an attempt that the log tells again with other values": 4,
+        "a job that the file tells already": 1,
+    }
+    assert summary.notes == [
+        "4 rows of the log tell the attempt of another row with other values: "
+        "the row that has ended stands, else the last."
+    ]
+    assert Job.objects.get().status == "completed"
+    assert load_rows(ended, job(line=5, status="cancelled")).inserted == 0
+    assert Job.objects.get().status == "cancelled"
 
 
 def test_of_two_files_the_later_one_tells_the_end() -> None:

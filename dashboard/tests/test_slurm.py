@@ -191,10 +191,36 @@ def test_what_was_asked_for_counts_only_before_the_start():
     assert read(a_log(ROW | asked))[0] == [Ignored(2, "no GPU")]
 
 
+def attempts(*rows):
+    """The ids of rows of job 7, each with the hour of its start, if it has one, and of its submission."""
+    told = []
+    for start, submit in rows:
+        began = f"2025-03-03T{start:02}:00:00Z" if start else "Unknown"
+        state = {} if start else {"State": "PENDING", "End": "Unknown", "ReqTRES": "gres/gpu=1"}
+        told.append(ROW | {"ReqTRES": "", "Submit": f"2025-03-03T{submit:02}:00:00Z", "Start": began} | state)
+    return [record.external_id for record in read(a_log(*told))[0]]
+
+
 def test_each_attempt_of_a_requeued_job_has_its_own_id_in_the_order_of_the_file():
-    other = ROW | {"JobIDRaw": "8"}
-    ids = [record.external_id for record in read(a_log(ROW, other, ROW, ROW, other))[0]]
+    first, second, third = (ROW | {"Start": f"2025-03-03T0{hour}:00:00Z"} for hour in (6, 7, 8))
+    other, again = first | {"JobIDRaw": "8"}, second | {"JobIDRaw": "8"}
+    ids = [record.external_id for record in read(a_log(first, other, second, third, again))[0]]
     assert ids == ["7", "8", "7#2", "7#3", "8#2"]
+
+
+def test_a_row_of_the_same_start_tells_the_same_attempt():
+    assert attempts((6, 5), (6, 5), (7, 5), (6, 5), (7, 5)) == ["7", "7", "7#2", "7", "7#2"]
+
+
+def test_a_row_that_waits_tells_the_attempt_of_its_submission():
+    assert attempts((None, 5), (6, 5)) == ["7", "7"]
+    assert attempts((6, 5), (None, 5)) == ["7", "7"]
+    assert attempts((6, 5), (None, 7), (8, 7), (9, 7)) == ["7", "7#2", "7#2", "7#3"]
+
+
+def test_ids_that_are_no_numbers_have_attempts_too():
+    rows = [ROW | {"JobIDRaw": "5_3", "Start": f"2025-03-03T0{hour}:00:00Z"} for hour in (6, 7, 7)]
+    assert [record.external_id for record in read(a_log(*rows))[0]] == ["5_3", "5_3#2", "5_3#2"]
 
 
 def test_the_same_number_on_two_clusters_of_one_log_is_no_second_attempt():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -58,9 +59,11 @@ READ = (
     "Partition",
     "User",
 )
-BITS = 512
+PAGE = 32  # ids
+NEVER_SUBMITTED = 1
 
 Gpus = tuple[Decimal, str]
+Times = array  # of the starts and submissions of attempts, in turn
 Instants = tuple[datetime, ...]
 
 
@@ -149,6 +152,9 @@ class _Log:
         team = self.accounts[account]
         cluster = self.options.cluster or self.clusters[cluster]
         start_time, end_time = self.times(starts, end, elapsed)
+        submit_time = next(iter(self.moments("Submit", submit)), None)
+        started = starts[0] if starts and current != "pending" else None
+        attempts = self.attempts[same_name(cluster)]
         return JobRow(
             line,
             team,
@@ -157,8 +163,8 @@ class _Log:
             held[0],
             start_time,
             end_time,
-            next(iter(self.moments("Submit", submit)), None),
-            external_id=self.attempts[same_name(cluster)].named(own_id),
+            submit_time,
+            external_id=attempts.named(own_id, seconds(started), seconds(submit_time)),
             cluster=cluster,
             account=team,
             partition=self.partitions[partition],
@@ -192,29 +198,44 @@ class _Log:
 class Attempts:
     """Names each attempt of a cluster's job: id, id#2, id#3.
 
-    Which whole numbers have come is kept in bits: a log holds millions of them, mostly in a row.
+    A row with the same start tells an attempt again; so does one of the same submission while either
+    has not started. Times are seconds, 0 where a row has none. Those of first attempts are kept in pages:
+    a log holds millions of ids, mostly in a row.
     """
 
     def __init__(self) -> None:
-        self.seen: defaultdict[int, int] = defaultdict(int)
-        self.others: set[str] = set()
-        self.again: Counter[str] = Counter()
+        self.first: defaultdict[int, Times] = defaultdict(lambda: array("I", bytes(PAGE * 8)))
+        self.first_of_others: defaultdict[str, Times] = defaultdict(lambda: array("I", bytes(8)))
+        self.later: defaultdict[str, Times] = defaultdict(lambda: array("I"))
 
-    def named(self, job_id: str) -> str:
-        if not self.came_before(job_id):
+    def named(self, job_id: str, start: int, submit: int) -> str:
+        if is_told(*self.first_of(job_id), start, submit or NEVER_SUBMITTED):
             return job_id
-        self.again[job_id] += 1
-        return f"{job_id}#{self.again[job_id] + 1}"
+        later = self.later[job_id]
+        for place in range(0, len(later), 2):
+            if is_told(later, place, start, submit or NEVER_SUBMITTED):
+                return f"{job_id}#{place // 2 + 2}"
+        later.extend((start, submit or NEVER_SUBMITTED))
+        return f"{job_id}#{len(later) // 2 + 1}"
 
-    def came_before(self, job_id: str) -> bool:
+    def first_of(self, job_id: str) -> tuple[Times, int]:
         if not (job_id.isdecimal() and job_id.isascii() and job_id[0] != "0"):
-            before = job_id in self.others
-            self.others.add(job_id)
-            return before
-        page, place = divmod(int(job_id), BITS)
-        bits = self.seen[page]
-        self.seen[page] = bits | 1 << place
-        return bool(bits >> place & 1)
+            return self.first_of_others[job_id], 0
+        page, place = divmod(int(job_id), PAGE)
+        return self.first[page], 2 * place
+
+
+def is_told(times: Times, place: int, start: int, submit: int) -> bool:
+    """Whether the attempt there is the one of these times. A place that is empty becomes it."""
+    known_start, known_submit = times[place], times[place + 1]
+    if known_submit and (start != known_start if start and known_start else submit != known_submit):
+        return False
+    times[place], times[place + 1] = known_start or start, known_submit or submit
+    return True
+
+
+def seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0
 
 
 @lru_cache(maxsize=1000)
