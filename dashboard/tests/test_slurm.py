@@ -178,6 +178,22 @@ def test_states_become_statuses_and_unknown_ones_are_kept(state, status):
     assert one(State=state).status == status
 
 
+@pytest.mark.parametrize(
+    "state", ["SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "Something_New"]
+)
+def test_what_has_started_and_not_ended_runs_whatever_its_state_is_called(state):
+    assert one(State=state, End="Unknown").status == "running"
+    assert one(State=state, End="Unknown", Start="Unknown").status == state.lower()
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("FAILED", "failed"), ("CANCELLED", "cancelled"), ("PENDING", "pending"), ("REQUEUED", "requeued")],
+)
+def test_what_is_over_or_waits_does_not_run_for_want_of_an_end(state, status):
+    assert one(State=state, End="Unknown", ReqTRES="gres/gpu=1").status == status
+
+
 @pytest.mark.parametrize("never", ["None", "Unknown", "", "N/A"])
 def test_a_start_that_never_was(never):
     job = one(Start=never, End=never, State="PENDING", AllocTRES="gres/gpu=1")

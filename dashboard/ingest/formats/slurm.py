@@ -33,6 +33,11 @@ STATUS = {
     **dict.fromkeys(("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "DEADLINE", "BOOT_FAIL"), "failed"),
     **dict.fromkeys(("CANCELLED", "PREEMPTED", "REVOKED"), "cancelled"),
 }
+# What has started and not ended runs, whatever else its state is called.
+OVER_OR_WAITS = frozenset(
+    {"completed", "failed", "cancelled", "pending"}
+    | {"requeued", "requeue_hold", "requeue_fed", "resv_del_hold", "special_exit"}
+)
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
 
 # Columns of the log → columns of a job that keep what is stored when the log has no such column.
@@ -159,7 +164,7 @@ class _Log:
             line,
             team,
             self.model_name(job_name),
-            current,
+            "running" if start_time and not end_time and current not in OVER_OR_WAITS else current,
             held[0],
             start_time,
             end_time,
