@@ -120,6 +120,27 @@ def test_local_times_that_occur_twice_fit_the_elapsed_time():
     assert records[3].start_time == utc(2025, 7, 1, 10)
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "raw", "minutes"),
+    [("00:20:00", None, 20), ("01:20:00", None, 80), ("01:20:00", "", 80), ("00:20:00", "4800", 80)],
+)
+def test_elapsed_tells_which_of_two_local_times_is_meant_where_no_seconds_do(elapsed, raw, minutes):
+    facts = {"Start": "2025-10-26T02:30:00", "End": "2025-10-26T02:50:00", "Elapsed": elapsed}
+    row = {name: value for name, value in ROW.items() if name != "ElapsedRaw"} | facts
+    row |= {} if raw is None else {"ElapsedRaw": raw}
+    [job], _ = read(a_log(row), Options(cluster="fox", time_zone="Europe/Oslo"))
+    assert job.end_time - job.start_time == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1-00:00:01", 86401), ("23:59:59", 86399), ("05:07", 307), ("05:07.250", 307), ("x", None), ("", None)],
+)
+def test_elapsed_is_days_hours_minutes_and_seconds(text, seconds):
+    assert slurm.elapsed_seconds("", text) == seconds
+    assert slurm.elapsed_seconds("7", text) == 7
+
+
 def test_times_without_a_zone_are_utc_unless_one_is_named_and_an_offset_wins():
     assert one(Start="2025-03-03T08:00:00").start_time == utc(2025, 3, 3, 8)
     oslo = Options(cluster="fox", time_zone="Europe/Oslo")

@@ -58,6 +58,7 @@ READ = (
     "Account",
     "End",
     "ElapsedRaw",
+    "Elapsed",
     "JobName",
     "Submit",
     "Cluster",
@@ -147,6 +148,7 @@ class _Log:
         starts: Instants,
         account: str,
         end: str,
+        elapsed_raw: str,
         elapsed: str,
         job_name: str,
         submit: str,
@@ -156,7 +158,7 @@ class _Log:
     ) -> JobRow:
         team = self.accounts[account]
         cluster = self.options.cluster or self.clusters[cluster]
-        start_time, end_time = self.times(starts, end, elapsed)
+        start_time, end_time = self.times(starts, end, elapsed_raw, elapsed)
         submit_time = next(iter(self.moments("Submit", submit)), None)
         started = starts[0] if starts and current != "pending" else None
         attempts = self.attempts[same_name(cluster)]
@@ -184,14 +186,16 @@ class _Log:
             bad.column = column
             raise
 
-    def times(self, starts: Instants, end: str, elapsed: str) -> tuple[datetime | None, datetime | None]:
+    def times(
+        self, starts: Instants, end: str, elapsed_raw: str, elapsed: str
+    ) -> tuple[datetime | None, datetime | None]:
         ends = self.moments("End", end)
         if not starts or not ends:
             return (starts[0] if starts else None), (ends[0] if ends else None)
         if len(starts) == len(ends) == 1 and starts <= ends:
             return starts[0], ends[0]
-        elapsed = elapsed.strip(" ")
-        fits = timedelta(seconds=int(elapsed)) if re.fullmatch("[0-9]{1,9}", elapsed) else None
+        took = elapsed_seconds(elapsed_raw, elapsed)
+        fits = None if took is None else timedelta(seconds=took)
         return in_column("End", lambda text: ordered(starts, ends, text, fits), end.strip(" "))
 
     def model_name(self, job_name: str) -> str:
@@ -251,6 +255,19 @@ def same_name(cluster: str) -> str:
 
 def job_id(value: str) -> str:
     return values.text(value, 100, what="a job id")
+
+
+_ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,2}):)?([0-9]{1,2}):([0-9]{2})(?:\.[0-9]+)?")
+
+
+def elapsed_seconds(raw: str, elapsed: str) -> int | None:
+    """Of ElapsedRaw, which is seconds, else of Elapsed, [D-][HH:]MM:SS; None where neither says it."""
+    if re.fullmatch("[0-9]{1,9}", raw.strip(" ")):
+        return int(raw)
+    if match := _ELAPSED.fullmatch(elapsed.strip(" ")):
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return None
 
 
 def status(value: str) -> str:
