@@ -193,6 +193,13 @@ def test_a_count_that_is_none_is_refused(tres):
         ),
         *(("CANCELLED by 1234", "cancelled"), ("PREEMPTED", "cancelled"), ("REVOKED", "cancelled")),
         *(("SUSPENDED", "suspended"), ("Something_New", "something_new")),
+        *(
+            ("OUT_OF_ME+", "failed"),
+            ("NODE_F+", "failed"),
+            ("PREEMPT+", "cancelled"),
+            ("COMPLETI+", "running"),
+        ),
+        *(("COMPLET+", "complet"), ("SOMETHING+", "something"), ("SUSPEND+", "suspended")),
     ],
 )
 def test_states_become_statuses_and_unknown_ones_are_kept(state, status):

@@ -34,10 +34,10 @@ STATUS = {
     **dict.fromkeys(("CANCELLED", "PREEMPTED", "REVOKED"), "cancelled"),
 }
 # What has started and not ended runs, whatever else its state is called.
-OVER_OR_WAITS = frozenset(
-    {"completed", "failed", "cancelled", "pending"}
-    | {"requeued", "requeue_hold", "requeue_fed", "resv_del_hold", "special_exit"}
-)
+WAITS = ("REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
+OVER_OR_WAITS = frozenset({"completed", "failed", "cancelled", "pending", *map(str.lower, WAITS)})
+GOES_ON = ("SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "CONFIGURING")
+STATES = (*STATUS, *WAITS, *GOES_ON)
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
 
 # Columns of the log → columns of a job that keep what is stored when the log has no such column.
@@ -272,7 +272,11 @@ def elapsed_seconds(raw: str, elapsed: str) -> int | None:
 
 def status(value: str) -> str:
     """`CANCELLED by 1234` is cancelled; narrow columns cut states off with a +."""
-    word = values.text(value, values.LABEL_LENGTH, what="a job state").split()[0].rstrip("+").upper()
+    said = values.text(value, values.LABEL_LENGTH, what="a job state").split()[0].upper()
+    word = said.rstrip("+")
+    if word != said and word not in STATES:
+        begun = [state for state in STATES if state.startswith(word)]
+        word = begun[0] if len(begun) == 1 else word
     return STATUS.get(word, word.lower()[: values.STATUS_LENGTH])
 
 
