@@ -13,7 +13,7 @@ from math import ceil
 from random import Random
 from typing import NamedTuple
 
-from ..ingest.jobs import digits_of_id
+from ..ingest.job_ids import digits_of_id
 from ..models.calendar import day_bounds
 from .company import FLEETS, PROVIDERS, TEAMS, Fleet, Route, TeamPlan
 from .plan import Plan

@@ -15,7 +15,7 @@ from .. import rollups, workers
 from ..ingest.deliveries import Draft
 from ..ingest.derive import Sum, figures
 from ..ingest.figures import add_lines
-from ..ingest.jobs import NAMESPACE, SEPARATOR
+from ..ingest.job_ids import NAMESPACE, SEPARATOR
 from ..ingest.records import BillRow
 from ..ingest.snapshots import AMOUNT, Cell, Figure
 from ..ingest.summary import Tally

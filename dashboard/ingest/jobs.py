@@ -9,9 +9,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 
@@ -25,17 +24,17 @@ from ..rollups import noting
 from ..scope import Span, shift_month
 from ..statements import execute, stretches
 from . import settling
+from .attempts import settle_attempts
 from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged, log_spans
+from .job_ids import NAMESPACE, SEPARATOR, digits_of_id
 from .records import JobRow
 from .rows import excluded, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
 from .teams import TeamBook
 
-NAMESPACE = UUID("6f1f9b7e-5d0c-5b62-9a55-0c8f3f2a7d11")
 UNSPECIFIED = "unspecified"
-SEPARATOR = "\x1f"  # no name holds a control character
 MOST_UNMATCHED = 50
 REMEMBERED = 20_000
 MANY = 20_000
@@ -148,25 +147,6 @@ def owner(placing: Placing, cluster: str, account: str, day: date | None) -> str
     return team.hex if team else None
 
 
-def job_id(cluster: str, external_id: str) -> UUID:
-    """The same for every import of that cluster's log, whatever mappings and aliases make of it."""
-    return UUID(digits_of_id(cluster, external_id))
-
-
-def digits_of_id(cluster: str, external_id: str) -> str:
-    """A UUID of version 5 as uuid.uuid5 makes it, in a third of the time."""
-    digest = sha1(beginning(cluster) + external_id.encode(), usedforsecurity=False).hexdigest()
-    return f"{digest[:12]}5{digest[13:16]}{VARIANT[digest[16]]}{digest[17:32]}"
-
-
-VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-
-
-@lru_cache(REMEMBERED)
-def beginning(cluster: str) -> bytes:
-    return NAMESPACE.bytes + f"{name_key(cluster)}{SEPARATOR}".encode()
-
-
 def own_content(row: JobRow) -> str:
     """All that the row says, spelled so that the same job is the same text in any file."""
     names = (row.team, row.provider, row.gpu_type, row.cluster, row.account, row.partition, row.raw_gpu_type)
@@ -203,6 +183,7 @@ class JobPlan:
         if not StagedJob.objects.exists():
             return
         settling.use_stored_teams(self.teams.settle())
+        settle_attempts(len(self.files))
         settling.settle_repeats(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
         self.groups = groups_of_staged()

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count
 
 from .. import workers
+from ..counted import counted
 from ..models import Job
 from ..models.names import name_key
 from ..naming import Names
 from ..rollups import noting
 from ..statements import execute, rows
 from .records import Refused
-from .rows import pieces, quoted
+from .rows import quoted
 from .staging import SAID, SETTLED, TABLE, StagedJob, create, differs, drop
 from .summary import MOST_EXAMPLES, Tally
 from .teams import TeamBook
@@ -34,6 +33,19 @@ OPTIONAL = (
     "submitted_by",
 )
 
+FROM_LOG = "(s.raw_gpu_count IS NOT NULL)"
+STANDS = (
+    "CASE WHEN raw_gpu_count IS NULL THEN line END, "
+    "CASE WHEN start_time IS NULL OR status = 'pending' THEN 1 ELSE 0 END, "
+    "CASE WHEN end_time IS NULL THEN 1 ELSE 0 END, line DESC"
+)
+RANKED = (
+    f"WITH ranked AS (SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY {STANDS}) AS place FROM {TABLE} "
+    f"WHERE id IN (SELECT id FROM {TABLE} GROUP BY id HAVING COUNT(*) > 1))"
+)
+AGAIN = "ranked s JOIN ranked k ON k.id = s.id AND k.place = 1 AND s.place > 1"
+DIFFERS = f"({differs(quoted(SAID, 's'), quoted(SAID, 'k'))})"
+
 
 def use_stored_teams(found: dict[UUID, UUID]) -> None:
     for new, stored in found.items():
@@ -41,41 +53,49 @@ def use_stored_teams(found: dict[UUID, UUID]) -> None:
 
 
 def settle_repeats(files: list[str], tally: Tally) -> None:
-    """Of the rows with one id, the last file's first row stays; what differs within a file is refused."""
-    if len(files) > 1 and (rows := leave_only("MAX", "file")):
-        tally.ignore("a job that a later file tells again", rows)
-    ids_of_rows = StagedJob.objects.order_by().values_list("id")
-    repeated = [pk for pk, _ in ids_of_rows.annotate(n=Count("line")).filter(n__gt=1)]
-    for ids in pieces(repeated):
-        rows_of_ids = StagedJob.objects.filter(id__in=ids).order_by("id", "line")
-        for _, same in groupby(rows_of_ids, key=lambda row: row.id):
-            settle_one(*same, files=files, tally=tally)
-    if repeated:
-        leave_only("MIN", "line")
+    """Of the rows with one id, the last file's stay. Within a CSV the first stays, and what differs from it
+    is refused; in a log one that has ended stays before one that has not, then the last.
+    """
+    if len(files) > 1 and (told := leave_only_last_file()):
+        tally.ignore("a job that a later file tells again", told)
+    found = rows(connection, f"{RANKED} SELECT {FROM_LOG}, {DIFFERS}, COUNT(*) FROM {AGAIN} GROUP BY 1, 2")
+    for from_log, other, told in found:
+        if not other:
+            tally.ignore("a job that the file tells already", told)
+        elif from_log:
+            tally.ignore("an attempt that the log tells again with other values", told)
+            tell = "tells" if told == 1 else "tell"
+            tally.notes.append(
+                f"{counted(told, 'row')} of the log {tell} the attempt of another row with other values: "
+                "the row that has ended stands, else the last."
+            )
+        else:
+            refuse_contradictions(files, tally)
+    if found:
+        gone = f"{RANKED} SELECT id, file, line FROM ranked WHERE place > 1"
+        execute(connection, f"DELETE FROM {TABLE} WHERE (id, file, line) IN ({gone})")
 
 
-def leave_only(which: str, column: str) -> int:
-    """Of the rows with one id, those with the first or the last of the column; how many go."""
-    kept = f"SELECT id, {which}({column}) AS kept FROM {TABLE} GROUP BY id HAVING COUNT(*) > 1"
+def leave_only_last_file() -> int:
+    """How many rows go."""
+    kept = f"SELECT id, MAX(file) AS kept FROM {TABLE} GROUP BY id HAVING COUNT(*) > 1"
     return execute(
         connection,
         f"DELETE FROM {TABLE} WHERE (id, file, line) IN (SELECT s.id, s.file, s.line "
-        f"FROM {TABLE} s JOIN ({kept}) AS told ON told.id = s.id AND s.{column} <> told.kept)",
+        f"FROM {TABLE} s JOIN ({kept}) AS told ON told.id = s.id AND s.file <> told.kept)",
     )
 
 
-def settle_one(kept: Any, *others: Any, files: list[str], tally: Tally) -> None:
-    for row in others:
-        if said(row) == said(kept):
-            tally.ignore("a job that the file tells already")
-        else:
-            column, name = ("job_id", row.external_id) if row.external_id else ("id", str(row.id))
-            again = f"said once in the file: line {kept.line} says it with other values"
-            tally.refuse(files[row.file], Refused(row.line, column, name, again))
-
-
-def said(row: Any) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in SAID)
+def refuse_contradictions(files: list[str], tally: Tally) -> None:
+    found = rows(
+        connection,
+        f"{RANKED} SELECT s.file, s.line, s.external_id, s.id, k.line FROM {AGAIN} "
+        f"WHERE NOT {FROM_LOG} AND {DIFFERS} ORDER BY 1, 2",
+    )
+    for file, line, external_id, pk, first in found:
+        column, name = ("job_id", external_id) if external_id else ("id", str(UUID(str(pk))))
+        again = f"said once in the file: line {first} says it with other values"
+        tally.refuse(files[file], Refused(line, column, name, again))
 
 
 def decide_fates(unsaid: dict[int, frozenset[str]], names: Names, lock: bool) -> None:

@@ -166,17 +166,114 @@ def test_one_refused_row_keeps_everything_out() -> None:
 
 
 def test_a_job_told_twice_in_one_file_counts_once_and_may_not_contradict_itself() -> None:
-    same = load_rows(job("7"), job("7", line=3), dry_run=True)
+    same = load_rows(csv_job("7"), csv_job("7", line=3), dry_run=True)
     assert (same.inserted, same.ignored, same.refused) == (1, 1, 0)
-    other = load_rows(job("7"), job("7", line=3, status="failed"))
+    other = load_rows(csv_job("7"), csv_job("7", line=3, status="failed"))
     assert (other.inserted, other.refused, other.committed) == (1, 1, False)
     assert "line 2 says it with other values" in other.refusals[0]["text"]
+
+
+def test_of_an_attempt_that_a_log_tells_again_the_end_stands_then_the_last_row() -> None:
+    waits = job(status="pending", start_time=at("2025-03-01 06:00"), end_time=None)
+    runs = job(line=3, status="running", end_time=None)
+    ended, corrected = job(line=4, status="failed"), job(line=5)
+    summary = load_rows(
+        waits, runs, ended, corrected, job(line=6), job(line=7, status="running", end_time=None)
+    )
+    assert (summary.read, summary.inserted, summary.ignored, summary.committed) == (6, 1, 5, True)
+    assert summary.ignored_kinds == {
+        "an attempt that the log tells again with other values": 4,
+        "a job that the file tells already": 1,
+    }
+    assert summary.notes == [
+        "4 rows of the log tell the attempt of another row with other values: "
+        "the row that has ended stands, else the last."
+    ]
+    assert Job.objects.get().status == "completed"
+    assert load_rows(ended, job(line=5, status="cancelled")).inserted == 0
+    assert Job.objects.get().status == "cancelled"
 
 
 def test_of_two_files_the_later_one_tells_the_end() -> None:
     summary = load_files([job("7", status="running", end_time=None)], [job("7")])
     assert (summary.read, summary.inserted, summary.ignored) == (2, 1, 1)
     assert Job.objects.get().status == "completed"
+
+
+def attempt(day: int, external_id: str = "7", **facts: Any) -> Any:
+    """From 1 to 3 of that day of March, submitted an hour before, but for what is said."""
+    times = {"submit_time": at(f"2025-03-0{day} 00:00"), "start_time": at(f"2025-03-0{day} 01:00")}
+    return job(external_id, **times | {"end_time": at(f"2025-03-0{day} 03:00")} | facts)
+
+
+def days() -> dict[str, tuple[int, str]]:
+    """The day of each stored attempt, and its status."""
+    times = Job.objects.values_list("external_id", "start_time", "submit_time", "status")
+    return {name: ((start or submit).day, status) for name, start, submit, status in times}
+
+
+def test_a_later_log_that_begins_with_the_second_attempt_keeps_the_first() -> None:
+    load_rows(attempt(1, status="failed"), attempt(2, "7#2", line=3, status="running", end_time=None))
+    summary = load_rows(attempt(2), job("8", line=3))
+    assert (summary.inserted, summary.updated) == (1, 1)
+    assert days() == {"7": (1, "failed"), "7#2": (2, "completed"), "8": (1, "completed")}
+    assert load_rows(attempt(2)).changes == 0
+
+
+def test_attempts_of_logs_that_overlap_are_told_apart_by_their_starts() -> None:
+    whole = [attempt(day, name, line=day) for day, name in ((1, "7"), (2, "7#2"), (3, "7#3"))]
+    load_rows(*whole[:2])
+    assert load_rows(attempt(2), attempt(3, "7#2", line=3)).inserted == 1
+    assert load_rows(*whole).changes == 0
+    assert days() == {"7": (1, "completed"), "7#2": (2, "completed"), "7#3": (3, "completed")}
+
+
+def test_a_log_that_lists_only_the_last_attempt_adds_it() -> None:
+    load_rows(attempt(1, status="failed"))
+    load_rows(attempt(2, status="pending", start_time=None, end_time=None))
+    assert days() == {"7": (1, "failed"), "7#2": (2, "pending")}
+    load_rows(attempt(2, status="failed"))
+    load_rows(attempt(3))
+    assert days() == {"7": (1, "failed"), "7#2": (2, "failed"), "7#3": (3, "completed")}
+
+
+def test_an_earlier_log_adds_the_attempts_before() -> None:
+    load_rows(attempt(3))
+    earlier = [attempt(1), attempt(2, "7#2", line=3), attempt(3, "7#3", line=4)]
+    assert load_rows(*earlier).inserted == 2
+    assert days() == {"7": (3, "completed"), "7#2": (1, "completed"), "7#3": (2, "completed")}
+    assert load_rows(*earlier).changes == 0
+
+
+def test_what_still_ran_when_a_later_attempt_began_gives_way_to_it() -> None:
+    load_rows(attempt(1, status="failed"), attempt(2, "7#2", line=3, status="running", end_time=None))
+    assert load_rows(attempt(3)).updated == 1
+    assert days() == {"7": (1, "failed"), "7#2": (3, "completed")}
+
+
+def test_a_log_read_again_in_its_own_zone_moves_its_jobs() -> None:
+    load_rows(attempt(1))
+    names = ("submit_time", "start_time", "end_time")
+    times = {name: getattr(attempt(1), name) - timedelta(hours=3) for name in names}
+    assert load_rows(attempt(1, **times)).updated == 1
+    assert Job.objects.get().start_time == at("2025-02-28 22:00")
+
+
+def test_files_of_one_call_tell_attempts_apart_too() -> None:
+    first = [attempt(1, status="failed"), attempt(2, "7#2", line=3, status="running", end_time=None)]
+    summary = load_files(first, [attempt(2)])
+    assert (summary.read, summary.inserted, summary.ignored) == (3, 2, 1)
+    assert days() == {"7": (1, "failed"), "7#2": (2, "completed")}
+
+
+def test_attempts_of_many_jobs_are_settled_by_as_many_queries_as_of_one() -> None:
+    def asked(jobs: range) -> int:
+        load_rows(*(attempt(1, str(n), line=n) for n in jobs))
+        with CaptureQueriesContext(connection) as queries:
+            load_rows(*(attempt(2, str(n), line=n) for n in jobs), dry_run=True)
+        return len(queries)
+
+    assert asked(range(1, 2)) == asked(range(10, 90))
 
 
 def test_files_that_tell_the_same_jobs_again_are_settled_in_one_go() -> None:

@@ -18,7 +18,7 @@ from dashboard.demo_data.company import FLEETS
 from dashboard.demo_data.plan import Plan
 from dashboard.demo_data.write import occupied_by
 from dashboard.ingest.copying import as_copied
-from dashboard.ingest.jobs import job_id
+from dashboard.ingest.job_ids import job_id
 from dashboard.ingest.undo import undo
 from dashboard.models import (
     AccountMapping,

@@ -120,6 +120,27 @@ def test_local_times_that_occur_twice_fit_the_elapsed_time():
     assert records[3].start_time == utc(2025, 7, 1, 10)
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "raw", "minutes"),
+    [("00:20:00", None, 20), ("01:20:00", None, 80), ("01:20:00", "", 80), ("00:20:00", "4800", 80)],
+)
+def test_elapsed_tells_which_of_two_local_times_is_meant_where_no_seconds_do(elapsed, raw, minutes):
+    facts = {"Start": "2025-10-26T02:30:00", "End": "2025-10-26T02:50:00", "Elapsed": elapsed}
+    row = {name: value for name, value in ROW.items() if name != "ElapsedRaw"} | facts
+    row |= {} if raw is None else {"ElapsedRaw": raw}
+    [job], _ = read(a_log(row), Options(cluster="fox", time_zone="Europe/Oslo"))
+    assert job.end_time - job.start_time == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1-00:00:01", 86401), ("23:59:59", 86399), ("05:07", 307), ("05:07.250", 307), ("x", None), ("", None)],
+)
+def test_elapsed_is_days_hours_minutes_and_seconds(text, seconds):
+    assert slurm.elapsed_seconds("", text) == seconds
+    assert slurm.elapsed_seconds("7", text) == 7
+
+
 def test_times_without_a_zone_are_utc_unless_one_is_named_and_an_offset_wins():
     assert one(Start="2025-03-03T08:00:00").start_time == utc(2025, 3, 3, 8)
     oslo = Options(cluster="fox", time_zone="Europe/Oslo")
@@ -172,10 +193,33 @@ def test_a_count_that_is_none_is_refused(tres):
         ),
         *(("CANCELLED by 1234", "cancelled"), ("PREEMPTED", "cancelled"), ("REVOKED", "cancelled")),
         *(("SUSPENDED", "suspended"), ("Something_New", "something_new")),
+        *(
+            ("OUT_OF_ME+", "failed"),
+            ("NODE_F+", "failed"),
+            ("PREEMPT+", "cancelled"),
+            ("COMPLETI+", "running"),
+        ),
+        *(("COMPLET+", "complet"), ("SOMETHING+", "something"), ("SUSPEND+", "suspended")),
     ],
 )
 def test_states_become_statuses_and_unknown_ones_are_kept(state, status):
     assert one(State=state).status == status
+
+
+@pytest.mark.parametrize(
+    "state", ["SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "Something_New"]
+)
+def test_what_has_started_and_not_ended_runs_whatever_its_state_is_called(state):
+    assert one(State=state, End="Unknown").status == "running"
+    assert one(State=state, End="Unknown", Start="Unknown").status == state.lower()
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("FAILED", "failed"), ("CANCELLED", "cancelled"), ("PENDING", "pending"), ("REQUEUED", "requeued")],
+)
+def test_what_is_over_or_waits_does_not_run_for_want_of_an_end(state, status):
+    assert one(State=state, End="Unknown", ReqTRES="gres/gpu=1").status == status
 
 
 @pytest.mark.parametrize("never", ["None", "Unknown", "", "N/A"])
@@ -191,10 +235,43 @@ def test_what_was_asked_for_counts_only_before_the_start():
     assert read(a_log(ROW | asked))[0] == [Ignored(2, "no GPU")]
 
 
+def attempts(*rows):
+    """The ids of rows of job 7, each with the hour of its start, if it has one, and of its submission."""
+    told = []
+    for start, submit in rows:
+        began = f"2025-03-03T{start:02}:00:00Z" if start else "Unknown"
+        state = {} if start else {"State": "PENDING", "End": "Unknown", "ReqTRES": "gres/gpu=1"}
+        told.append(ROW | {"ReqTRES": "", "Submit": f"2025-03-03T{submit:02}:00:00Z", "Start": began} | state)
+    return [record.external_id for record in read(a_log(*told))[0]]
+
+
 def test_each_attempt_of_a_requeued_job_has_its_own_id_in_the_order_of_the_file():
-    other = ROW | {"JobIDRaw": "8"}
-    ids = [record.external_id for record in read(a_log(ROW, other, ROW, ROW, other))[0]]
+    first, second, third = (ROW | {"Start": f"2025-03-03T0{hour}:00:00Z"} for hour in (6, 7, 8))
+    other, again = first | {"JobIDRaw": "8"}, second | {"JobIDRaw": "8"}
+    ids = [record.external_id for record in read(a_log(first, other, second, third, again))[0]]
     assert ids == ["7", "8", "7#2", "7#3", "8#2"]
+
+
+def test_a_row_of_the_same_start_tells_the_same_attempt():
+    assert attempts((6, 5), (6, 5), (7, 5), (6, 5), (7, 5)) == ["7", "7", "7#2", "7", "7#2"]
+
+
+def test_a_row_that_waits_tells_the_attempt_of_its_submission():
+    assert attempts((None, 5), (6, 5)) == ["7", "7"]
+    assert attempts((6, 5), (None, 5)) == ["7", "7"]
+    assert attempts((6, 5), (None, 7), (8, 7), (9, 7)) == ["7", "7#2", "7#2", "7#3"]
+
+
+def test_ids_that_are_no_numbers_have_attempts_too():
+    rows = [ROW | {"JobIDRaw": "5_3", "Start": f"2025-03-03T0{hour}:00:00Z"} for hour in (6, 7, 7)]
+    assert [record.external_id for record in read(a_log(*rows))[0]] == ["5_3", "5_3#2", "5_3#2"]
+
+
+def test_the_same_number_on_two_clusters_of_one_log_is_no_second_attempt():
+    starts = [f"2025-03-03T0{hour}:00:00Z" for hour in range(4)]
+    rows = [ROW | {"Cluster": name, "Start": start} for name, start in zip("abAb", starts, strict=True)]
+    ids = [(record.cluster, record.external_id) for record in read(a_log(*rows), Options())[0]]
+    assert ids == [("a", "7"), ("b", "7"), ("A", "7#2"), ("b", "7#2")]
 
 
 def test_without_raw_ids_the_job_id_serves():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 
 from dashboard.counted import counted, was
 from dashboard.ingest import values
@@ -32,6 +33,11 @@ STATUS = {
     **dict.fromkeys(("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "DEADLINE", "BOOT_FAIL"), "failed"),
     **dict.fromkeys(("CANCELLED", "PREEMPTED", "REVOKED"), "cancelled"),
 }
+# What has started and not ended runs, whatever else its state is called.
+WAITS = ("REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
+OVER_OR_WAITS = frozenset({"completed", "failed", "cancelled", "pending", *map(str.lower, WAITS)})
+GOES_ON = ("SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "CONFIGURING")
+STATES = (*STATUS, *WAITS, *GOES_ON)
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
 
 # Columns of the log → columns of a job that keep what is stored when the log has no such column.
@@ -52,15 +58,18 @@ READ = (
     "Account",
     "End",
     "ElapsedRaw",
+    "Elapsed",
     "JobName",
     "Submit",
     "Cluster",
     "Partition",
     "User",
 )
-BITS = 512
+PAGE = 32  # ids
+NEVER_SUBMITTED = 1
 
 Gpus = tuple[Decimal, str]
+Times = array  # of the starts and submissions of attempts, in turn
 Instants = tuple[datetime, ...]
 
 
@@ -96,7 +105,7 @@ class _Log:
         self.clusters = Memo("Cluster", values.text)
         self.partitions, self.users = (Memo(name, optional(values.text)) for name in ("Partition", "User"))
         self.job_names = Memo("JobName", values.tidied)
-        self.attempts = Attempts()
+        self.attempts: defaultdict[str, Attempts] = defaultdict(Attempts)
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
@@ -114,14 +123,14 @@ class _Log:
     def top_level(self, line: int, cells: Picked) -> Record:
         raw_id, state, start, allocated, requested, *said = cells
         try:
-            external_id = self.attempts.named(in_column(self.job_id, job_id, raw_id))
+            own_id = in_column(self.job_id, job_id, raw_id)
             starts = self.moments("Start", start)
             current = self.states[state]
             # The start of a pending job is a guess of the scheduler.
             held = self.held(allocated, requested, started=bool(starts) and current != "pending")
             if held is None:
                 return Ignored(line, NO_GPU)
-            return self.job(line, external_id, current, held, starts, *said)
+            return self.job(line, own_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
 
@@ -133,12 +142,13 @@ class _Log:
     def job(
         self,
         line: int,
-        external_id: str,
+        own_id: str,
         current: str,
         held: Gpus,
         starts: Instants,
         account: str,
         end: str,
+        elapsed_raw: str,
         elapsed: str,
         job_name: str,
         submit: str,
@@ -147,18 +157,22 @@ class _Log:
         user: str,
     ) -> JobRow:
         team = self.accounts[account]
-        start_time, end_time = self.times(starts, end, elapsed)
+        cluster = self.options.cluster or self.clusters[cluster]
+        start_time, end_time = self.times(starts, end, elapsed_raw, elapsed)
+        submit_time = next(iter(self.moments("Submit", submit)), None)
+        started = starts[0] if starts and current != "pending" else None
+        attempts = self.attempts[same_name(cluster)]
         return JobRow(
             line,
             team,
             self.model_name(job_name),
-            current,
+            "running" if start_time and not end_time and current not in OVER_OR_WAITS else current,
             held[0],
             start_time,
             end_time,
-            next(iter(self.moments("Submit", submit)), None),
-            external_id=external_id,
-            cluster=self.options.cluster or self.clusters[cluster],
+            submit_time,
+            external_id=attempts.named(own_id, seconds(started), seconds(submit_time)),
+            cluster=cluster,
             account=team,
             partition=self.partitions[partition],
             raw_gpu_type=held[1],
@@ -172,14 +186,16 @@ class _Log:
             bad.column = column
             raise
 
-    def times(self, starts: Instants, end: str, elapsed: str) -> tuple[datetime | None, datetime | None]:
+    def times(
+        self, starts: Instants, end: str, elapsed_raw: str, elapsed: str
+    ) -> tuple[datetime | None, datetime | None]:
         ends = self.moments("End", end)
         if not starts or not ends:
             return (starts[0] if starts else None), (ends[0] if ends else None)
         if len(starts) == len(ends) == 1 and starts <= ends:
             return starts[0], ends[0]
-        elapsed = elapsed.strip(" ")
-        fits = timedelta(seconds=int(elapsed)) if re.fullmatch("[0-9]{1,9}", elapsed) else None
+        took = elapsed_seconds(elapsed_raw, elapsed)
+        fits = None if took is None else timedelta(seconds=took)
         return in_column("End", lambda text: ordered(starts, ends, text, fits), end.strip(" "))
 
     def model_name(self, job_name: str) -> str:
@@ -189,40 +205,78 @@ class _Log:
 
 
 class Attempts:
-    """Names each attempt of a job: id, id#2, id#3.
+    """Names each attempt of a cluster's job: id, id#2, id#3.
 
-    Which whole numbers have come is kept in bits: a log holds millions of them, mostly in a row.
+    A row with the same start tells an attempt again; so does one of the same submission while either
+    has not started. Times are seconds, 0 where a row has none. Those of first attempts are kept in pages:
+    a log holds millions of ids, mostly in a row.
     """
 
     def __init__(self) -> None:
-        self.seen: defaultdict[int, int] = defaultdict(int)
-        self.others: set[str] = set()
-        self.again: Counter[str] = Counter()
+        self.first: defaultdict[int, Times] = defaultdict(lambda: array("I", bytes(PAGE * 8)))
+        self.first_of_others: defaultdict[str, Times] = defaultdict(lambda: array("I", bytes(8)))
+        self.later: defaultdict[str, Times] = defaultdict(lambda: array("I"))
 
-    def named(self, job_id: str) -> str:
-        if not self.came_before(job_id):
+    def named(self, job_id: str, start: int, submit: int) -> str:
+        if is_told(*self.first_of(job_id), start, submit or NEVER_SUBMITTED):
             return job_id
-        self.again[job_id] += 1
-        return f"{job_id}#{self.again[job_id] + 1}"
+        later = self.later[job_id]
+        for place in range(0, len(later), 2):
+            if is_told(later, place, start, submit or NEVER_SUBMITTED):
+                return f"{job_id}#{place // 2 + 2}"
+        later.extend((start, submit or NEVER_SUBMITTED))
+        return f"{job_id}#{len(later) // 2 + 1}"
 
-    def came_before(self, job_id: str) -> bool:
+    def first_of(self, job_id: str) -> tuple[Times, int]:
         if not (job_id.isdecimal() and job_id.isascii() and job_id[0] != "0"):
-            before = job_id in self.others
-            self.others.add(job_id)
-            return before
-        page, place = divmod(int(job_id), BITS)
-        bits = self.seen[page]
-        self.seen[page] = bits | 1 << place
-        return bool(bits >> place & 1)
+            return self.first_of_others[job_id], 0
+        page, place = divmod(int(job_id), PAGE)
+        return self.first[page], 2 * place
+
+
+def is_told(times: Times, place: int, start: int, submit: int) -> bool:
+    """Whether the attempt there is the one of these times. A place that is empty becomes it."""
+    known_start, known_submit = times[place], times[place + 1]
+    if known_submit and (start != known_start if start and known_start else submit != known_submit):
+        return False
+    times[place], times[place + 1] = known_start or start, known_submit or submit
+    return True
+
+
+def seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0
+
+
+@lru_cache(maxsize=1000)
+def same_name(cluster: str) -> str:
+    """Equal for the spellings of one cluster: capitals and blanks do not tell them apart."""
+    return " ".join(cluster.split()).casefold()
 
 
 def job_id(value: str) -> str:
     return values.text(value, 100, what="a job id")
 
 
+_ELAPSED = re.compile(r"(?:([0-9]{1,5})-)?(?:([0-9]{1,2}):)?([0-9]{1,2}):([0-9]{2})(?:\.[0-9]+)?")
+
+
+def elapsed_seconds(raw: str, elapsed: str) -> int | None:
+    """Of ElapsedRaw, which is seconds, else of Elapsed, [D-][HH:]MM:SS; None where neither says it."""
+    if re.fullmatch("[0-9]{1,9}", raw.strip(" ")):
+        return int(raw)
+    if match := _ELAPSED.fullmatch(elapsed.strip(" ")):
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return None
+
+
 def status(value: str) -> str:
     """`CANCELLED by 1234` is cancelled; narrow columns cut states off with a +."""
-    word = values.text(value, values.LABEL_LENGTH, what="a job state").split()[0].rstrip("+").upper()
+    said = values.text(value, values.LABEL_LENGTH, what="a job state").split()[0].upper()
+    word = said.rstrip("+")
+    if word != said and word not in STATES:
+        begun = [state for state in STATES if state.startswith(word)]
+        word = begun[0] if len(begun) == 1 else word
     return STATUS.get(word, word.lower()[: values.STATUS_LENGTH])
 
 
