@@ -28,7 +28,7 @@ from .attempts import settle_attempts
 from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged, log_spans
 from .job_ids import NAMESPACE, SEPARATOR, digits_of_id
-from .records import JobRow
+from .records import JobRow, Spoken
 from .rows import excluded, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
@@ -177,7 +177,14 @@ class JobPlan:
         self.rows, self.teams, self.files, self.tally = rows, teams, files, tally
         self.way, self.progress = way, progress
         self.groups: list[Group] = []
+        self.spoken: dict[str, Spoken] = {}
         self.new_providers: set[str] = set()
+
+    def hear(self, one: Spoken) -> None:
+        before = self.spoken.get(one.cluster, one)
+        self.spoken[one.cluster] = Spoken(
+            one.cluster, min(before.first, one.first), max(before.last, one.last)
+        )
 
     def make(self, names: Names, lock: bool) -> None:
         if not StagedJob.objects.exists():
@@ -232,7 +239,7 @@ class JobPlan:
         if self.new_providers:
             rollups.expect(self.new_providers)
         self.merge_noted(run)
-        LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups))
+        LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups, self.spoken))
 
     def merge_noted(self, run: ImportRun) -> None:
         if self.are_many_for_one_writer():

@@ -238,6 +238,8 @@ class Batch:
                     self.tally.refuse(reading.name, record)
                 case Ignored():
                     self.tally.ignore(record.reason)
+                    if record.spoken:
+                        self.jobs.hear(record.spoken)
         if record is None:
             self.tally.warnings.append(f"{reading.name} has a header and no rows.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -44,10 +45,21 @@ class Refused:
         return f"{where}: {self.value!r} is not {self.expected}"
 
 
+class Spoken(NamedTuple):
+    """The instants of a cluster's log between which a row speaks."""
+
+    cluster: str
+    first: datetime
+    last: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
+    """spoken: of a job that is none of ours, which the log covers all the same."""
+
     line: int
     reason: str
+    spoken: Spoken | None = None
 
 
 @dataclass(slots=True)  # not frozen: that makes it seven times as slow to make, and there are millions

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard.ingest.load import Source, load
-from dashboard.ingest.records import Ignored, Options, Refused
+from dashboard.ingest.records import Ignored, Options, Refused, Spoken
 from dashboard.models import GpuDay, ImportRun, Job, LogSpan, NameAlias, Provider, Team
 
 from .conftest import REAL, at, make_job
@@ -328,6 +328,13 @@ def test_the_log_covers_the_time_from_its_first_to_its_last_instant() -> None:
     load_rows(job("7", submit_time=at("2025-02-28 20:00")), job("8", end_time=at("2025-03-02 00:00")))
     span = LogSpan.objects.get()
     assert (span.cluster, span.first, span.last) == ("fox", at("2025-02-28 20:00"), at("2025-03-02 00:00"))
+
+
+def test_the_log_covers_what_its_jobs_without_gpus_speak_of() -> None:
+    spoken = Spoken("fox", at("2025-03-03 00:00"), at("2025-03-03 23:00"))
+    load_rows(job("7"), Ignored(3, "job without a GPU", spoken))
+    span = LogSpan.objects.get()
+    assert (span.first, span.last) == (at("2025-03-01 00:00"), at("2025-03-03 23:00"))
 
 
 def test_a_file_of_many_jobs_is_written_whole() -> None:

@@ -10,10 +10,10 @@ from decimal import Decimal
 import pytest
 
 from dashboard.ingest.formats import recognise, slurm
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Refused
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Refused, Spoken
 from dashboard.ingest.source import open_table
 
-from .conftest import REAL, SAMPLES
+from .conftest import REAL, SAMPLES, at
 
 ROW = {
     "JobIDRaw": "7",
@@ -232,7 +232,16 @@ def test_what_was_asked_for_counts_only_before_the_start():
     asked = {"ReqTRES": "gres/gpu=8", "AllocTRES": ""}
     assert one(**asked, Start="None", End="Unknown", State="PENDING").gpu_count == 8
     assert one(**asked, End="Unknown", State="PENDING").gpu_count == 8
-    assert read(a_log(ROW | asked))[0] == [Ignored(2, "no GPU")]
+    [ignored], *_ = read(a_log(ROW | asked))
+    assert (ignored.line, ignored.reason) == (2, "no GPU")
+
+
+def test_a_job_without_a_gpu_tells_what_time_the_log_covers():
+    asked = {"ReqTRES": "", "AllocTRES": "cpu=4"}
+    [ignored], *_ = read(a_log(ROW | asked | {"Submit": "2025-03-02T22:00:00Z"}))
+    assert ignored.spoken == Spoken("fox", at("2025-03-02 22:00"), at("2025-03-03 09:00"))
+    [ignored], *_ = read(a_log(ROW | asked | {"End": "soon"}))
+    assert ignored.spoken is None
 
 
 def attempts(*rows):

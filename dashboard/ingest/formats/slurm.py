@@ -15,7 +15,7 @@ from dashboard.counted import counted, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
 from dashboard.ingest.source import Table
 from dashboard.ingest.values import BadValue
 
@@ -129,10 +129,20 @@ class _Log:
             # The start of a pending job is a guess of the scheduler.
             held = self.held(allocated, requested, started=bool(starts) and current != "pending")
             if held is None:
-                return Ignored(line, NO_GPU)
+                return Ignored(line, NO_GPU, self.spoken(current, starts, *said))
             return self.job(line, own_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
+
+    def spoken(self, current: str, starts: Instants, *said: str) -> Spoken | None:
+        _, end, _, _, _, submit, cluster, *_ = said
+        try:
+            began = starts if current != "pending" else ()
+            instants = [*self.moments("Submit", submit), *began, *self.moments("End", end)]
+            named = self.options.cluster or self.clusters[cluster]
+        except BadValue:
+            return None
+        return Spoken(named, min(instants), max(instants)) if instants else None
 
     def held(self, allocated: str, requested: str, started: bool) -> Gpus | None:
         """A job that never started holds nothing yet: what it asked for says whether it is ours."""
