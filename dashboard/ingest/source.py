@@ -34,6 +34,12 @@ MOST_TEXT = 32 * 1024  # of a row of a Parquet file
 MOST_NESTED = 8  # levels of a Parquet column
 ROWS_AT_ONCE = 100  # of a Parquet file, whose rows may be long
 
+# Columns of sacct in which anything may stand.
+FREE_TEXTS = frozenset(
+    {"JobName", "SubmitLine", "Comment", "AdminComment", "SystemComment", "WorkDir", "Extra"}
+    | {"Constraints", "Container", "Licenses", "StdErr", "StdIn", "StdOut"}
+)
+
 Progress = Callable[[int], None]
 Header = tuple[str, ...]
 Rows = Iterator[tuple[int, list[str]]]
@@ -365,20 +371,28 @@ def _csv_words(error: csv.Error) -> str:
 
 
 def _pipe_rows(blocks: Iterator[_Block], header: Header) -> Rows:
-    """The header comes as the first row. sacct quotes nothing: a JobName may hold the delimiter."""
+    """The header comes as the first row. sacct quotes nothing: a text may hold the delimiter.
+
+    Of several texts nobody here knows in which it is: such a row keeps its surplus fields.
+    """
     width, trailing = len(header), header[-1] == ""
-    job_name = header.index("JobName") if "JobName" in header else None
+    texts = [place for place, name in enumerate(header) if name.strip() in FREE_TEXTS]
     for block in blocks:
         for number, line in enumerate(_short_lines(block), block.begin):
             fields = line.split("|")
             surplus = len(fields) - width
-            if surplus > 0 and job_name is not None:
-                end = job_name + surplus + 1
-                fields[job_name:end] = ["|".join(fields[job_name:end])]
-            if trailing and len(fields) == width:
+            if surplus > 0 and len(texts) == 1:
+                fields = with_text_at(texts[0], fields, surplus)
+            if trailing and len(fields) >= width:
                 del fields[-1]
             if line and not line.isspace():
                 yield number, fields
+
+
+def with_text_at(place: int, fields: list[str], surplus: int) -> list[str]:
+    """The fields when those that are too many belong to the text at this place."""
+    end = place + surplus + 1
+    return [*fields[:place], "|".join(fields[place:end]), *fields[end:]]
 
 
 def _short_lines(block: _Block) -> list[str]:

@@ -100,6 +100,40 @@ def test_a_job_name_may_hold_the_delimiter_and_an_empty_one_is_unspecified():
     assert names[3] == "unspecified"
 
 
+@pytest.mark.parametrize(
+    "column", ["SubmitLine", "Comment", "AdminComment", "SystemComment", "WorkDir", "Extra", "Constraints"]
+)
+def test_any_free_text_may_hold_the_delimiter(column):
+    [job], _ = read(a_log({"JobIDRaw": "7", column: "a | b|c", **ROW}))
+    assert (job.model_name, job.submitted_by, job.partition) == ("resnet", "ada", "accel")
+    name_first = {"JobIDRaw": "7", "JobName": "res|net", **ROW}
+    [job], _ = read(a_log({**name_first, "JobName": "resnet", column: "a | b|c"}))
+    assert (job.model_name, job.submitted_by, job.partition) == ("resnet", "ada", "accel")
+    [job], _ = read(a_log({**name_first, "JobName": "res|net", column: "a"}))
+    assert (job.model_name, job.submitted_by, job.partition) == ("res|net", "ada", "accel")
+
+
+def test_free_texts_between_which_nothing_is_read_need_not_be_told_apart():
+    [job], _ = read(a_log(ROW | {"ReqTRES": "gres/gpu=1", "SubmitLine": "a|b", "WorkDir": "/home"}))
+    assert (job.model_name, job.partition) == ("resnet", "accel")
+
+
+def test_a_delimiter_that_may_stand_in_several_free_texts_is_refused():
+    [record], _ = read(a_log(ROW | {"QOS": "normal", "SubmitLine": "sbatch train | tee log"}))
+    assert str(record) == (
+        "Line 2: '14 fields' is not 13 as in the header: a | stands in a text, and which of "
+        "'JobName', 'SubmitLine' it is is not certain. Of these, ask sacct for JobName alone"
+    )
+
+
+def test_a_delimiter_that_fits_no_free_text_is_refused_and_one_of_a_step_does_not_matter():
+    row = ROW | {"Comment": ""}
+    odd, step = row | {"User": "a|b"}, row | {"JobIDRaw": "7.0", "JobName": "x|y"}
+    records, _ = read(a_log(row, odd, step))
+    assert str(records[1]).startswith("Line 3: '13 fields' is not 12 as in the header: a | stands in a text")
+    assert records[2] == Ignored(4, "job step")
+
+
 def test_of_a_job_without_times_only_the_known_ones_are_kept():
     by_id = {
         record.external_id: record for record in read(SAMPLES / "slurm.psv")[0] if isinstance(record, JobRow)

@@ -12,6 +12,7 @@ from dashboard.ingest.values import BadValue, listed, shortened
 
 T = TypeVar("T")
 Picked = tuple[str, ...]
+Mend = Callable[[int, list[str]], list[str] | Refused]
 EMPTY_ROW = "empty row"
 MOST_REMEMBERED = 20_000
 
@@ -54,11 +55,22 @@ class Columns:
             else:
                 yield line, wrong_width(line, row, self.width)
 
-    def picked(self, table: Table, names: Sequence[str]) -> Iterator[tuple[int, Picked | Refused | Ignored]]:
-        """The cells of these columns, in this order; empty where the file has no such column."""
+    def picked(
+        self, table: Table, names: Sequence[str], mend: Mend | None = None
+    ) -> Iterator[tuple[int, Picked | Refused | Ignored]]:
+        """The cells of these columns, in this order; empty where the file has no such column.
+
+        mend is asked for the cells of a row that has too many.
+        """
         width = self.width
         pick = itemgetter(*(self.position.get(name, width) for name in names))
         for line, row in table.rows:
+            if mend and len(row) > width:
+                mended = mend(line, row)
+                if isinstance(mended, Refused):
+                    yield line, mended
+                    continue
+                row = mended
             if len(row) == width and (row[0] or any(row)):
                 row.append("")
                 yield line, pick(row)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 from dashboard.counted import counted, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
-from dashboard.ingest.source import Table
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Refused, Spoken
+from dashboard.ingest.source import FREE_TEXTS, Table, with_text_at
 from dashboard.ingest.values import BadValue
 
 NAME = "slurm"
@@ -109,7 +109,7 @@ class _Log:
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        for line, cells in self.columns.picked(table, (self.job_id, *READ)):
+        for line, cells in self.columns.picked(table, (self.job_id, *READ), self.mended):
             if not isinstance(cells, tuple):
                 yield cells
             elif "." in cells[0]:
@@ -119,6 +119,52 @@ class _Log:
         if self.tidied:
             names = f"{counted(self.tidied, 'job name')} {was(self.tidied)}"
             self.notes.append(f"{names} too long or held control characters: tidied.")
+
+    def mended(self, line: int, row: list[str]) -> list[str] | Refused:
+        """A row with surplus fields, which belong to the one text where all that has a form keeps it."""
+        position, width = self.columns.position, self.columns.width
+        texts = {place: name for name, place in position.items() if name in FREE_TEXTS}
+        if not texts:
+            return row
+        own_id = position[self.job_id]
+        if own_id < min(texts) and "." in row[own_id]:
+            return row[:width]
+        read = [position[name] for name in READ if name in position]
+        found = {}
+        for place in texts:
+            whole = with_text_at(place, row, len(row) - width)
+            if all(form(whole[position[name]]) for name, form in self.forms.items() if name in position):
+                found[tuple(whole[at] for at in read)] = whole
+        if len(found) == 1:
+            return found.popitem()[1]
+        names = values.listed((texts[place] for place in sorted(texts)), most=len(texts))
+        return Refused(
+            line,
+            "",
+            f"{len(row)} fields",
+            f"{width} as in the header: a | stands in a text, and which of {names} it is is not certain. "
+            "Of these, ask sacct for JobName alone",
+        )
+
+    @cached_property
+    def forms(self) -> dict[str, Callable[[str], bool]]:
+        """How the values of columns look, in which no text stands."""
+        times = dict.fromkeys(("Submit", "Eligible", "Start", "End"), self.is_time)
+        resources = dict.fromkeys(("AllocTRES", "ReqTRES"), is_list_of_resources)
+        return {
+            **times,
+            **resources,
+            "State": is_state,
+            "ElapsedRaw": lambda text: text == "" or text.isdecimal(),
+            "Elapsed": lambda text: text == "" or elapsed_seconds("", text) is not None,
+            self.job_id: lambda text: text[:1].isdecimal(),
+        }
+
+    def is_time(self, text: str) -> bool:
+        try:
+            return bool(self.moments("", text)) or text.strip().lower() in NEVER
+        except BadValue:
+            return False
 
     def top_level(self, line: int, cells: Picked) -> Record:
         raw_id, state, start, allocated, requested, *said = cells
@@ -288,6 +334,15 @@ def status(value: str) -> str:
         begun = [state for state in STATES if state.startswith(word)]
         word = begun[0] if len(begun) == 1 else word
     return STATUS.get(word, word.lower()[: values.STATUS_LENGTH])
+
+
+def is_state(text: str) -> bool:
+    word = text.partition(" ")[0].rstrip("+")
+    return bool(word) and any(state.startswith(word) for state in STATES)
+
+
+def is_list_of_resources(text: str) -> bool:
+    return text == "" or all("=" in entry for entry in text.split(","))
 
 
 _GPU = re.compile(r"gres/gpu(?::([^=]+))?=(.*)")
