@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 
+from ..counted import counted
 from ..gpu_time import six_decimals
 from ..reports.three_way import BY_KEY, OVER_REPORTED, STATES, Match, State, excess, match, state_of
 from ..reports.usage import Hours
@@ -136,7 +137,7 @@ def figures(asked: Asked, found: Match) -> list[dict[str, Any]]:
         figure(
             "Over-reported",
             ui.hours(sum((excess(cell) or 0 for cell in found.over_reported), 0)),
-            f"in {cells_in_words(len(found.over_reported))}",
+            f"in {counted(len(found.over_reported), 'cell')}",
             how=asked.how("over-reported", money=False, **behind(asked, found)),
             link=url(asked, OVER_REPORTED),
         ),
@@ -145,7 +146,7 @@ def figures(asked: Asked, found: Match) -> list[dict[str, Any]]:
 
 def stake(asked: Asked, found: Match, key: str, value: str) -> dict[str, Any]:
     state = BY_KEY[key]
-    cells = cells_in_words(len(found.by_state[key]))
+    cells = counted(len(found.by_state[key]), "cell")
     how = how_state(asked, found, state)
     return figure(state.name, value, f"in {cells}", how=how, link=url(asked, key))
 
@@ -154,21 +155,17 @@ def share(part: Any, whole: Any) -> str:
     return ui.percent(part / whole if part is not None and whole else None)
 
 
-def cells_in_words(number: int) -> str:
-    return "1 cell" if number == 1 else f"{ui.count(number)} cells"
-
-
 def url(asked: Asked, key: str) -> str:
     return asked.here(state=key, page="", sort="") + "#rows"
 
 
 def how_state(asked: Asked, found: Match, state: State) -> How:
-    cells = cells_in_words(len(found.by_state[state.key]))
+    cells = counted(len(found.by_state[state.key]), "cell")
     return asked.how(state.anchor, rows=cells, rows_url=url(asked, state.key))
 
 
 def behind(asked: Asked, found: Match) -> dict[str, Any]:
-    return {"rows": cells_in_words(len(found.cells)), "rows_url": asked.link("usage")}
+    return {"rows": counted(len(found.cells), "cell"), "rows_url": asked.link("usage")}
 
 
 def equation(found: Match) -> str:

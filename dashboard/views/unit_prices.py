@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from ..access import viewing
 from ..charts import MOST_SERIES, Chart, Grid, Series
 from ..clock import now
+from ..counted import counted
 from ..gpu_time import six_decimals
 from ..money import usd
 from ..periods import in_words
@@ -187,17 +188,13 @@ def contract_row(used: Commitments, expiry: Expiry) -> dict[str, Any]:
 def ending(expiry: Expiry) -> str:
     days = abs(expiry.days_left)
     if expiry.outlived:
-        return f"ended {days_in_words(days)} ago, and the bill still shows covered hours"
+        return f"ended {counted(days, 'day')} ago, and the bill still shows covered hours"
     if expiry.is_over:
-        return f"ended {days_in_words(days)} ago"
-    left = "ends today" if not days else f"{days_in_words(days)} left"
+        return f"ended {counted(days, 'day')} ago"
+    left = "ends today" if not days else f"{counted(days, 'day')} left"
     if expiry.renewed:
         return f"{left}, another contract follows"
     return f"{left}: within {expiry.ends_within} days" if expiry.ends_within else left
-
-
-def days_in_words(days: int) -> str:
-    return "1 day" if days == 1 else f"{days:,} days"
 
 
 # What is out of line
