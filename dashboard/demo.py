@@ -13,6 +13,7 @@ from .people.backend import Backend
 
 ROLES = {"viewer": "Viewer", "finance": "Finance", "manager": "Manager", "admin": "Admin"}
 MAILBOX = "demo.invalid"
+HEADING = ("user", "password", "role")
 
 
 def password_of(name: str) -> str:
@@ -36,9 +37,10 @@ def demo_users() -> list[User]:
 
 
 def sign_ins() -> list[str]:
-    """What to type on the login page, a line for each demo user that the database has."""
+    """What to type on the login page: a heading, and a line for each demo user that the database has."""
     names = {user.username for user in demo_users()}
-    return [f"{name:8} {password_of(name):14} {ROLES[name]}" for name in ROLES if name in names]
+    told = [(name, password_of(name), ROLES[name]) for name in ROLES if name in names]
+    return [f"{name:8} {password:14} {role}" for name, password, role in [HEADING, *told]] if told else []
 
 
 class DemoBackend(Backend):

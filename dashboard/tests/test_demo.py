@@ -36,6 +36,7 @@ def test_an_empty_database_gets_data_and_one_sign_in_for_each_role(demonstration
     call_command("demo")
     assert Team.objects.get().name == "seed_demo"
     assert [line.split() for line in demo.sign_ins()] == [
+        ["user", "password", "role"],
         ["viewer", "demo-viewer", "Viewer"],
         ["finance", "demo-finance", "Finance"],
         ["manager", "demo-manager", "Manager"],
