@@ -190,8 +190,11 @@ class Databases:
 
         Each page is made, also where it is what it was a moment ago.
         """
+        return self.as_shipped(database) | {"HELIOX_PAGES_MB": "0", "HELIOX_IMPORT_RESTS": "0"}
+
+    def as_shipped(self, database: Database) -> dict[str, str]:
+        """The same, but pages are kept, and imports rest."""
         demo = {"HELIOX_DEMO": "1", "HELIOX_AS_OF": self.as_of}
-        demo |= {"HELIOX_PAGES_MB": "0", "HELIOX_IMPORT_RESTS": "0"}
         return {"DATABASE_URL": database.url} | demo | {"PGOPTIONS": f"{SERIAL['PGOPTIONS']} -c jit=off"}
 
     def worker(self, database: Database) -> Beside:
