@@ -16,6 +16,7 @@ from dashboard.models import (
     CostSnapshot,
     Job,
     MonthClose,
+    NameAlias,
     Provider,
     Team,
     TeamLimit,
@@ -23,7 +24,7 @@ from dashboard.models import (
 )
 
 from .conftest import make_cost, make_job, make_team, make_usage
-from .contracts import per_hour
+from .contracts import make_rate, per_hour
 
 FEBRUARY, MARCH = "/closing/2025/2/", "/closing/2025/3/"
 
@@ -84,6 +85,15 @@ def test_a_close_freezes_what_the_review_showed(adas):
     assert "March 2025 is closed: $100.00 billed, $0.00 accrued, $0.00 of earlier months" in text
     assert "difference $0.00" in text
     assert [event.subject for event in AuditEvent.objects.filter(action="closed")] == ["month 2025-03"]
+
+
+def test_a_closed_month_counts_what_it_was_closed_with(adas):
+    NameAlias.objects.create(kind="provider", alias="Amazon Web Services", name="AWS")
+    for day in ("2025-03-03", "2025-03-05"):
+        make_rate("gpu_hour", "1.50", day, day, provider="fox", gpu_type="A100-80GB")
+    text = close(adas).content.decode()
+    assert "<summary>1 name alias</summary>" in text
+    assert "<summary>2 rates</summary>" in text
 
 
 UNPRINTABLE = ["a\0b", "a\x1bb", "a\u202eb"]

@@ -66,12 +66,14 @@ def test_a_file_is_looked_at_then_imported_then_undone(ada: Client) -> None:
     assert path(seen).startswith("/imports/review/")
     assert "This is a dry run: 2 changes would be written" in words(seen)
     assert "2025-03" in words(seen) and "$7.50" in words(seen)
+    assert "To insert" in words(seen)
     assert not CostSnapshot.objects.exists()
 
     done = ada.post(path(seen), {"do": "confirm"}, follow=True)
     run = ImportRun.objects.get()
     assert path(done) == reverse("import", args=[run.pk])
     assert "Imported: file1.csv." in words(done)
+    assert "To insert" not in words(done) and "Inserted" in words(done)
     assert (CostSnapshot.objects.count(), run.user.username) == (2, "ada")
     assert not Upload.objects.exists() and not UploadPart.objects.exists()
 

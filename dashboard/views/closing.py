@@ -18,7 +18,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ..access import User, may_add, may_administer, viewing
 from ..admin.fields import one_line
 from ..clock import today
-from ..closing import Refused, amounts_of, check_may_be_closed, close_month, withdraw
+from ..closing import IN_SETUP, Refused, amounts_of, check_may_be_closed, close_month, withdraw
+from ..counted import counted
 from ..filters import query
 from ..models import Accrual, ClosedLine, CostCentre, MonthClose, Rate, Team
 from ..money import usd
@@ -338,13 +339,19 @@ def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Each kind of row that was in force, a line for each."""
     teams = {str(pk): name for pk, name in Team.objects.values_list("pk", "name")}
     tables = [
-        (name.replace("_", " "), [row_in_words(row, teams) for row in rows])
+        (counted(len(rows), *words_for(name)), [row_in_words(row, teams) for row in rows])
         for name, rows in setup.items()
         if isinstance(rows, list) and rows
     ]
     spread = "spread over their bill" if setup.get("spread_credits") else "a line of their own"
     first = f"{setup.get('fiscal_month', 1)}"
-    return [*tables, ("settings", [f"fiscal year begins in month {first}", f"credits: {spread}"])]
+    return [*tables, ("Settings", [f"fiscal year begins in month {first}", f"credits: {spread}"])]
+
+
+def words_for(name: str) -> tuple[str, str]:
+    """For one row of that kind, and for several."""
+    kind = IN_SETUP[name]._meta
+    return str(kind.verbose_name), str(kind.verbose_name_plural)
 
 
 def row_in_words(row: dict[str, Any], teams: dict[str, str]) -> str:

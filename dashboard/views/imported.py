@@ -22,12 +22,15 @@ TABLE_NAMES = {
 }
 
 
-def page_of(summary: dict[str, Any]) -> dict[str, Any]:
+def page_of(summary: dict[str, Any], *, planned: bool = False) -> dict[str, Any]:
     """What `_import_summary.html` shows; a summary of an older version may lack parts."""
     return {
         "summary": summary,
         "title": ", ".join(summary.get("files", [])),
-        "tiles": [(fate.capitalize(), count(summary.get(fate, 0))) for fate in ("read", *FATES)],
+        "tiles": [
+            ((PLANNED if planned else {}).get(fate, fate).capitalize(), count(summary.get(fate, 0)))
+            for fate in ("read", *FATES)
+        ],
         "tables": [
             (TABLE_NAMES.get(name, name), [count(rows.get(what, 0)) for what in CHANGES])
             for name, rows in in_order(summary.get("tables", {}), TABLE_NAMES)
@@ -49,6 +52,7 @@ def page_of(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 CHANGES = ("created", "changed", "removed")
+PLANNED = {"inserted": "to insert", "updated": "to update"}  # nothing is written yet
 
 
 def in_order(told: dict[str, Any], known: dict[str, str]) -> list[tuple[str, Any]]:

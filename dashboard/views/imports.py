@@ -134,7 +134,7 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
         return answer(request, upload)
     summary = run(upload, dry_run=True)
     form = OptionsForm(initial=upload.options)
-    context = page_of(summary.as_json()) | {
+    context = page_of(summary.as_json(), planned=True) | {
         "form": form,
         "why_nothing": why_nothing(summary),
         "on_conflict": upload.options.get("on_conflict") or "refuse",
