@@ -100,6 +100,14 @@ def test_a_job_name_may_hold_the_delimiter_and_an_empty_one_is_unspecified():
     assert names[3] == "unspecified"
 
 
+def test_a_job_name_may_hold_the_delimiter_wherever_its_column_stands():
+    name = {"JobName": "a|b|"}
+    for row in ({**name, **ROW, **name}, {**ROW, **name}):
+        for end in (b"", b"|"):  # of sacct --parsable2 and --parsable
+            [job], _ = read(a_log(row).replace(b"\n", end + b"\n") + end)
+            assert (job.model_name, job.external_id, job.partition) == ("a|b|", "7", "accel")
+
+
 @pytest.mark.parametrize(
     "column", ["SubmitLine", "Comment", "AdminComment", "SystemComment", "WorkDir", "Extra", "Constraints"]
 )

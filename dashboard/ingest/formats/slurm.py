@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 
 from dashboard.counted import counted, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Refused, Spoken
-from dashboard.ingest.source import FREE_TEXTS, Table, with_text_at
+from dashboard.ingest.formats.slurm_attempts import Attempts, seconds
+from dashboard.ingest.formats.slurm_texts import Forms, FreeTexts
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "slurm"
@@ -49,7 +50,6 @@ SAYS = {
     "Account": "account",
 }
 
-
 READ = (
     "State",
     "Start",
@@ -65,11 +65,7 @@ READ = (
     "Partition",
     "User",
 )
-PAGE = 32  # ids
-NEVER_SUBMITTED = 1
-
 Gpus = tuple[Decimal, str]
-Times = array  # of the starts and submissions of attempts, in turn
 Instants = tuple[datetime, ...]
 
 
@@ -109,7 +105,8 @@ class _Log:
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        for line, cells in self.columns.picked(table, (self.job_id, *READ), self.mended):
+        texts = FreeTexts(self.columns, self.job_id, READ, self.forms)
+        for line, cells in self.columns.picked(table, (self.job_id, *READ), texts.mended):
             if not isinstance(cells, tuple):
                 yield cells
             elif "." in cells[0]:
@@ -120,34 +117,8 @@ class _Log:
             names = f"{counted(self.tidied, 'job name')} {was(self.tidied)}"
             self.notes.append(f"{names} too long or held control characters: tidied.")
 
-    def mended(self, line: int, row: list[str]) -> list[str] | Refused:
-        """A row with surplus fields, which belong to the one text where all that has a form keeps it."""
-        position, width = self.columns.position, self.columns.width
-        texts = {place: name for name, place in position.items() if name in FREE_TEXTS}
-        if not texts:
-            return row
-        own_id = position[self.job_id]
-        if own_id < min(texts) and "." in row[own_id]:
-            return row[:width]
-        read = [position[name] for name in READ if name in position]
-        found = {}
-        for place in texts:
-            whole = with_text_at(place, row, len(row) - width)
-            if all(form(whole[position[name]]) for name, form in self.forms.items() if name in position):
-                found[tuple(whole[at] for at in read)] = whole
-        if len(found) == 1:
-            return found.popitem()[1]
-        names = values.listed((texts[place] for place in sorted(texts)), most=len(texts))
-        return Refused(
-            line,
-            "",
-            f"{len(row)} fields",
-            f"{width} as in the header: a | stands in a text, and which of {names} it is is not certain. "
-            "Of these, ask sacct for JobName alone",
-        )
-
-    @cached_property
-    def forms(self) -> dict[str, Callable[[str], bool]]:
+    @property
+    def forms(self) -> Forms:
         """How the values of columns look, in which no text stands."""
         times = dict.fromkeys(("Submit", "Eligible", "Start", "End"), self.is_time)
         resources = dict.fromkeys(("AllocTRES", "ReqTRES"), is_list_of_resources)
@@ -258,49 +229,6 @@ class _Log:
         name = self.job_names[job_name]
         self.tidied += name != job_name.strip()
         return name or values.UNSPECIFIED
-
-
-class Attempts:
-    """Names each attempt of a cluster's job: id, id#2, id#3.
-
-    A row with the same start tells an attempt again; so does one of the same submission while either
-    has not started. Times are seconds, 0 where a row has none. Those of first attempts are kept in pages:
-    a log holds millions of ids, mostly in a row.
-    """
-
-    def __init__(self) -> None:
-        self.first: defaultdict[int, Times] = defaultdict(lambda: array("I", bytes(PAGE * 8)))
-        self.first_of_others: defaultdict[str, Times] = defaultdict(lambda: array("I", bytes(8)))
-        self.later: defaultdict[str, Times] = defaultdict(lambda: array("I"))
-
-    def named(self, job_id: str, start: int, submit: int) -> str:
-        if is_told(*self.first_of(job_id), start, submit or NEVER_SUBMITTED):
-            return job_id
-        later = self.later[job_id]
-        for place in range(0, len(later), 2):
-            if is_told(later, place, start, submit or NEVER_SUBMITTED):
-                return f"{job_id}#{place // 2 + 2}"
-        later.extend((start, submit or NEVER_SUBMITTED))
-        return f"{job_id}#{len(later) // 2 + 1}"
-
-    def first_of(self, job_id: str) -> tuple[Times, int]:
-        if not (job_id.isdecimal() and job_id.isascii() and job_id[0] != "0"):
-            return self.first_of_others[job_id], 0
-        page, place = divmod(int(job_id), PAGE)
-        return self.first[page], 2 * place
-
-
-def is_told(times: Times, place: int, start: int, submit: int) -> bool:
-    """Whether the attempt there is the one of these times. A place that is empty becomes it."""
-    known_start, known_submit = times[place], times[place + 1]
-    if known_submit and (start != known_start if start and known_start else submit != known_submit):
-        return False
-    times[place], times[place + 1] = known_start or start, known_submit or submit
-    return True
-
-
-def seconds(moment: datetime | None) -> int:
-    return int(moment.timestamp()) if moment else 0
 
 
 @lru_cache(maxsize=1000)
