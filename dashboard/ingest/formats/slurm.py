@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache, partial
 
-from dashboard.counted import counted, was
+from dashboard.counted import counted, have, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
@@ -25,6 +25,7 @@ LABEL = "Slurm log (sacct --parsable2)"
 MANDATORY = ("Account", "State", "Start", "End", "AllocTRES")
 JOB_STEP = "job step"
 NO_GPU = "no GPU"
+NOT_STARTED = "tasks of an array that have not started"
 
 # The job states of sacct(1). Any other is kept in small letters, as it is.
 STATUS = {
@@ -93,6 +94,8 @@ class _Log:
     local: tzinfo
     notes: list[str]
     tidied: int = 0
+    unasked: int = 0  # jobs that did not run
+    untold_tasks: bool = False
 
     def __post_init__(self) -> None:
         self.states = Memo("State", status)
@@ -113,9 +116,23 @@ class _Log:
                 yield Ignored(line, JOB_STEP)
             else:
                 yield self.top_level(line, cells)
+        self.notes += self.said_of_rows()
+
+    def said_of_rows(self) -> Iterator[str]:
         if self.tidied:
             names = f"{counted(self.tidied, 'job name')} {was(self.tidied)}"
-            self.notes.append(f"{names} too long or held control characters: tidied.")
+            yield f"{names} too long or held control characters: tidied."
+        if self.untold_tasks:
+            yield (
+                "Tasks of an array that wait have one JobID together, and come in as they start. "
+                "With JobIDRaw in sacct --format they come in as one job that waits."
+            )
+        if self.unasked:
+            jobs = f"{counted(self.unasked, 'job')} {have(self.unasked)} not run"
+            yield (
+                f"{jobs}, and the log has no column ReqTRES: what they asked for is not known, so they "
+                "count as jobs without a GPU. Those that wait by an earlier log go on waiting."
+            )
 
     @property
     def forms(self) -> Forms:
@@ -143,10 +160,14 @@ class _Log:
             own_id = in_column(self.job_id, job_id, raw_id)
             starts = self.moments("Start", start)
             current = self.states[state]
-            # The start of a pending job is a guess of the scheduler.
-            held = self.held(allocated, requested, started=bool(starts) and current != "pending")
+            # The start of a pending job is a guess of the scheduler; one that is cancelled starts as it ends.
+            ran = bool(starts) and current != "pending" and start != said[1]
+            held = self.held(allocated, requested, ran)
             if held is None:
                 return Ignored(line, NO_GPU, self.spoken(current, starts, *said))
+            if "[" in own_id:
+                self.untold_tasks = True
+                return Ignored(line, NOT_STARTED, self.spoken(current, starts, *said))
             return self.job(line, own_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
@@ -161,10 +182,13 @@ class _Log:
             return None
         return Spoken(named, min(instants), max(instants)) if instants else None
 
-    def held(self, allocated: str, requested: str, started: bool) -> Gpus | None:
-        """A job that never started holds nothing yet: what it asked for says whether it is ours."""
+    def held(self, allocated: str, requested: str, ran: bool) -> Gpus | None:
+        """A job that never ran holds nothing: what it asked for says whether it is ours."""
         held = self.allocated[allocated]
-        return held if started or held else self.requested[requested]
+        if ran or held:
+            return held
+        self.unasked += "ReqTRES" not in self.columns
+        return self.requested[requested]
 
     def job(
         self,
