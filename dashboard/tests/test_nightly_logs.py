@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Options
 from dashboard.ingest.summary import Summary
-from dashboard.models import Job
+from dashboard.ingest.undo import undo
+from dashboard.models import ImportRun, Job, LogSpan
+from dashboard.naming import Names
+from dashboard.reports.coverage import covered
+from dashboard.scope import Span
 
 pytestmark = pytest.mark.django_db
 
@@ -124,3 +129,51 @@ def test_only_raw_ids_follow_an_array_as_well() -> None:
     night(waiting("7_[1-2]", "7"), without=("JobID",))
     night(row("7_1", "8"), row("7_2", "7"), without=("JobID",))
     assert jobs() == {"7": "completed", "8": "completed"}
+
+
+def without_gpu(day: int, **facts: str) -> dict[str, str]:
+    """Submitted at noon of that day of March, it ran until six in the evening."""
+    noon, six = f"2025-03-{day:02}T12:00:00", f"2025-03-{day:02}T18:00:00"
+    return row(str(day), Submit=noon, Start=noon, End=six, ReqTRES="cpu=4", AllocTRES="cpu=4") | facts
+
+
+def days_covered() -> list[Span]:
+    return covered(Names.load()).get("fox", [])
+
+
+def test_a_night_on_which_only_others_ran_is_covered_and_can_be_undone() -> None:
+    night(row())
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 4))]
+    dry = night(without_gpu(4), without_gpu(5), dry_run=True)
+    assert (dry.changes, dry.tables) == (1, {"log_spans": {"created": 1, "changed": 0, "removed": 0}})
+    assert (dry.touched, LogSpan.objects.count()) == (["2025-03"], 1)
+    assert dry.notes == [
+        "No job of the log is new or changed; what is new is that it speaks of fox from "
+        "2025-03-04 12:00:00 UTC to 2025-03-05 18:00:00 UTC. A day then without jobs on GPUs is an idle one."
+    ]
+    quiet = night(without_gpu(4), without_gpu(5))
+    assert (quiet.committed, quiet.changes, quiet.ignored) == (True, 1, 2)
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 6))]
+    assert night(without_gpu(4), without_gpu(5)).changes == 0
+    undo(quiet.run or 0)
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 4))]
+    assert night(without_gpu(4), without_gpu(5)).changes == 1
+
+
+def test_what_logs_cover_together_is_no_news() -> None:
+    night(row(), without_gpu(4), without_gpu(6))
+    night(without_gpu(5), without_gpu(8))
+    assert night(row(), without_gpu(7)).changes == 0
+    assert night(without_gpu(2)).changes == 1
+    assert ImportRun.objects.count() == 3
+
+
+def test_of_two_clusters_in_one_log_each_is_covered() -> None:
+    """One of them has jobs without GPUs only; capitals do not tell clusters apart."""
+    lines = ["Cluster|JobID|Account|State|Submit|Start|End|AllocTRES"]
+    for cluster, day, gpu in (("Fox", 3, ",gres/gpu=1"), ("saga", 4, ""), ("fox", 5, "")):
+        times = [f"2025-03-0{day}T{hour}:00:00" for hour in ("07", "08", "09")]
+        lines.append("|".join([cluster, str(day), "vision", "COMPLETED", *times, f"cpu=4{gpu}"]))
+    load([Source("both.psv", io.BytesIO("\n".join(lines).encode()))])
+    spans = {span.cluster: (span.first.day, span.last.day) for span in LogSpan.objects.all()}
+    assert spans == {"Fox": (3, 5), "saga": (4, 4)}
