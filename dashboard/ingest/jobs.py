@@ -23,8 +23,8 @@ from ..placing import Placing, unplaced
 from ..rollups import noting
 from ..scope import Span, shift_month
 from ..statements import execute, stretches
-from . import settling
-from .attempts import settle_attempts
+from . import settling, two_names
+from .attempts import settle_attempts, split
 from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged
 from .job_ids import NAMESPACE, SEPARATOR, digits_of_id
@@ -85,6 +85,8 @@ class JobRows:
             raw_type,
             raw_count,
             row.submitted_by,
+            row.other_name,
+            other_id(row),
         )
 
     def hardware(self, row: JobRow) -> Hardware:
@@ -148,6 +150,12 @@ def owner(placing: Placing, cluster: str, account: str, day: date | None) -> str
     return team.hex if team else None
 
 
+def other_id(row: JobRow) -> str | None:
+    if row.other_name is None or row.cluster is None or row.other_name == split(row.external_id or "")[0]:
+        return None
+    return digits_of_id(row.cluster, row.other_name)
+
+
 def own_content(row: JobRow) -> str:
     """All that the row says, spelled so that the same job is the same text in any file."""
     names = (row.team, row.provider, row.gpu_type, row.cluster, row.account, row.partition, row.raw_gpu_type)
@@ -188,8 +196,10 @@ class JobPlan:
 
     def make_jobs(self, names: Names, lock: bool) -> None:
         settling.use_stored_teams(self.teams.settle())
+        two_names.use_those_that_are_stored(len(self.files))
         settle_attempts(len(self.files))
         settling.settle_repeats(self.files, self.tally)
+        two_names.refuse_what_is_stored_otherwise(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
         self.groups = groups_of_staged()
         for group in self.groups:

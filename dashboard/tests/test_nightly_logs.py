@@ -131,6 +131,63 @@ def test_only_raw_ids_follow_an_array_as_well() -> None:
     assert jobs() == {"7": "completed", "8": "completed"}
 
 
+RAW_ONLY, ID_ONLY = ("JobID",), ("JobIDRaw",)
+
+
+@pytest.mark.parametrize(("first", "then"), [(ID_ONLY, ()), (ID_ONLY, RAW_ONLY), (RAW_ONLY, ID_ONLY)])
+def test_a_job_of_no_array_has_one_name(first: tuple[str, ...], then: tuple[str, ...]) -> None:
+    night(row("7", State="RUNNING", End="Unknown"), without=first)
+    assert night(row("7"), without=then).updated == 1
+    assert jobs() == {"7": "completed"}
+
+
+def test_tasks_that_a_log_named_by_job_id_are_found_by_a_log_with_both_names() -> None:
+    night(row("7_1", State="RUNNING", End="Unknown"), row("7_2"), row("5"), without=ID_ONLY)
+    whole = [row("7_1", "8"), row("7_2", "9"), row("7_3", "7"), row("5")]
+    summary = night(*whole)
+    assert (summary.inserted, summary.updated, summary.unchanged) == (1, 1, 2)
+    assert jobs() == dict.fromkeys(("7_1", "7_2", "7", "5"), "completed")
+    assert night(*whole).changes == 0
+    assert night(row("7_1"), row("7_2"), without=ID_ONLY).changes == 0
+
+
+def test_attempts_of_a_task_are_found_under_its_other_name() -> None:
+    again = {"Submit": "2025-03-03T09:01:00", "Start": "2025-03-03T10:00:00", "End": "2025-03-03T11:00:00"}
+    night(row("7_1", State="NODE_FAIL"), without=ID_ONLY)
+    night(row("7_1", "8", State="NODE_FAIL"), row("7_1", "8", **again))
+    assert jobs() == {"7_1": "failed", "7_1#2": "completed"}
+    assert night(row("7_1", "8", **again)).changes == 0
+
+
+def test_files_of_one_call_that_name_a_task_otherwise_tell_one_job() -> None:
+    both, one = ("|".join(COLUMNS), "|".join(row("7_1", "8").values())), {**row("7_1")}
+    del one["JobIDRaw"]
+    alone = ("|".join(one), "|".join(one.values()))
+    logs = [Source(f"{n}.psv", io.BytesIO("\n".join(log).encode())) for n, log in enumerate((both, alone))]
+    load(logs, FOX)
+    assert jobs() == {"7_1": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "words"),
+    [
+        ((), ID_ONLY, "JobID: '7_1' is not the name by which the job is stored, which is '8'"),
+        (RAW_ONLY, ID_ONLY, "JobID: '7_1' is not the name by which the job is stored, which is '8'"),
+        (ID_ONLY, RAW_ONLY, "JobIDRaw: '8' is not the name by which the job is stored, which is '7_1'"),
+    ],
+)
+def test_a_task_is_not_stored_twice_under_its_two_names(
+    before: tuple[str, ...], then: tuple[str, ...], words: str
+) -> None:
+    night(row("7_1", "8", State="RUNNING", End="Unknown"), row("5"), without=before)
+    six = row("6", Start="2025-03-03T08:30:00")
+    twice = night(row("7_1", "8"), row("5"), six, without=then)
+    assert (twice.committed, twice.read, twice.refused) == (False, 3, 1)
+    assert twice.refusals[0]["text"] == f"Line 2, {words}: ask sacct for JobID and JobIDRaw together"
+    other = row("7_2", "9", Start="2025-03-03T08:00:01")
+    assert night(other, six, without=then).inserted == 2
+
+
 def without_gpu(day: int, **facts: str) -> dict[str, str]:
     """Submitted at noon of that day of March, it ran until six in the evening."""
     noon, six = f"2025-03-{day:02}T12:00:00", f"2025-03-{day:02}T18:00:00"

@@ -91,6 +91,7 @@ def test_a_job_keeps_what_the_log_says_of_it():
         partition="accel",
         raw_gpu_type="a100",
         submitted_by="ada",
+        other_name="101",
     )
 
 

@@ -65,6 +65,7 @@ READ = (
     "Cluster",
     "Partition",
     "User",
+    "JobID",
 )
 Gpus = tuple[Decimal, str]
 Instants = tuple[datetime, ...]
@@ -206,6 +207,7 @@ class _Log:
         cluster: str,
         partition: str,
         user: str,
+        also: str,
     ) -> JobRow:
         team = self.accounts[account]
         cluster = self.options.cluster or self.clusters[cluster]
@@ -228,7 +230,14 @@ class _Log:
             partition=self.partitions[partition],
             raw_gpu_type=held[1],
             submitted_by=self.users[user],
+            other_name=self.other_name(own_id, also),
         )
+
+    def other_name(self, own_id: str, also: str) -> str | None:
+        """Of an array's tasks that share a JobID none has it as its name."""
+        if self.job_id == "JobID" or "JobID" not in self.columns:
+            return None
+        return own_id if "[" in also or not also.strip() else in_column("JobID", job_id, also)
 
     def moments(self, column: str, text: str) -> Instants:
         try:
