@@ -87,10 +87,14 @@ def settle_attempts(files: int) -> None:
             highest[job] = max(number, highest.get(job, 1))
     if not highest:
         return
-    execute(connection, f"CREATE INDEX staged_job_ids ON {TABLE} (id)")
+    index_ids()
     for jobs in pieces(sorted(highest.items())):
         told, stored = all_attempts(dict(jobs))
         name_anew((job, row, number) for job in told for row, number in numbered(told[job], stored[job]))
+
+
+def index_ids() -> None:
+    execute(connection, f"CREATE INDEX IF NOT EXISTS staged_job_ids ON {TABLE} (id)")
 
 
 def met_otherwise(against: str) -> Iterator[tuple[NamedJob, int]]:
@@ -180,21 +184,36 @@ def outrun(row: Told, stored: dict[int, Attempt], claimed: dict[int, Told]) -> i
 
 
 def name_anew(found: Iterable[tuple[NamedJob, Told, int]]) -> None:
-    facts = []
-    for (cluster, own_id), row, number in found:
-        if number != row.number:
-            old, new = (joined(own_id, n) for n in (row.number, number))
-            facts += [row.file, row.line, key(cluster, old), key(cluster, new), new]
-    if not facts:
-        return
-    marks = ", ".join(["(%s, %s, %s, %s, %s)"] * (len(facts) // 5))
-    execute(
-        connection,
-        f"WITH named (file, line, id, new_id, external_id) AS (VALUES {marks}) "
-        f"UPDATE {TABLE} AS s SET id = named.new_id, external_id = named.external_id FROM named "
-        "WHERE s.id = named.id AND s.file = named.file AND s.line = named.line",
-        facts,
+    rename(
+        Renamed(row.file, row.line, cluster, joined(own_id, row.number), joined(own_id, number))
+        for (cluster, own_id), row, number in found
+        if number != row.number
     )
+
+
+class Renamed(NamedTuple):
+    file: int
+    line: int
+    cluster: str
+    old: str
+    new: str
+
+
+def rename(found: Iterable[Renamed]) -> None:
+    for piece in pieces(found):
+        facts = [
+            fact
+            for row in piece
+            for fact in (row.file, row.line, key(row.cluster, row.old), key(row.cluster, row.new), row.new)
+        ]
+        marks = ", ".join(["(%s, %s, %s, %s, %s)"] * len(piece))
+        execute(
+            connection,
+            f"WITH named (file, line, id, new_id, external_id) AS (VALUES {marks}) "
+            f"UPDATE {TABLE} AS s SET id = named.new_id, external_id = named.external_id FROM named "
+            "WHERE s.id = named.id AND s.file = named.file AND s.line = named.line",
+            facts,
+        )
 
 
 def key(cluster: str, external_id: str) -> Any:

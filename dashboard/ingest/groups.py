@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,7 +9,6 @@ from uuid import UUID
 from django.db.models import Count, Max, Min
 from django.db.models.lookups import IsNull
 
-from .records import Spoken
 from .staging import StagedJob
 
 TIMES = ("submit_time", "start_time", "end_time")
@@ -51,20 +49,3 @@ def group(row: dict[str, Any]) -> Group:
     first, last = min(instants, default=None), max(instants, default=None)
     fate, team, provider, gpu_type, cluster, named = (row[key] for key in KEYS)
     return Group(fate, team, provider, gpu_type, cluster, named, first, last, row["jobs"])
-
-
-def log_spans(groups: Iterable[Group], spoken: Mapping[str, Spoken]) -> Iterable[dict[str, Any]]:
-    """From the first to the last instant that the files speak of, per cluster, with the providers named.
-
-    spoken: by cluster, of rows that are no jobs of ours.
-    """
-    clusters: dict[str, list[Group]] = {}
-    for one in groups:
-        clusters.setdefault(one.provider if one.cluster is None else one.cluster, []).append(one)
-    for cluster, found in clusters.items():
-        told: list[Group | Spoken] = [*found, *([spoken[cluster]] if cluster in spoken else [])]
-        firsts = [one.first for one in told if one.first is not None]
-        lasts = [one.last for one in told if one.last is not None]
-        if firsts:
-            providers = sorted({one.provider for one in found if one.named})
-            yield {"cluster": cluster, "first": min(firsts), "last": max(lasts), "providers": providers}

@@ -16,19 +16,20 @@ from django.db import connection
 
 from .. import gpu_time, late_indexes, rollups, typed
 from ..counted import counted, have
-from ..models import ImportRun, Job, LogSpan
+from ..models import ImportRun, Job
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing, unplaced
 from ..rollups import noting
 from ..scope import Span, shift_month
 from ..statements import execute, stretches
-from . import settling
-from .attempts import settle_attempts
+from . import settling, two_names
+from .attempts import settle_attempts, split
 from .giving_way import GivingWay, Progress
-from .groups import Group, groups_of_staged, log_spans
+from .groups import Group, groups_of_staged
 from .job_ids import NAMESPACE, SEPARATOR, digits_of_id
-from .records import JobRow, Spoken
+from .log_time import LogTime
+from .records import JobRow
 from .rows import excluded, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
 from .summary import Tally
@@ -84,6 +85,8 @@ class JobRows:
             raw_type,
             raw_count,
             row.submitted_by,
+            row.other_name,
+            other_id(row),
         )
 
     def hardware(self, row: JobRow) -> Hardware:
@@ -147,6 +150,12 @@ def owner(placing: Placing, cluster: str, account: str, day: date | None) -> str
     return team.hex if team else None
 
 
+def other_id(row: JobRow) -> str | None:
+    if row.other_name is None or row.cluster is None or row.other_name == split(row.external_id or "")[0]:
+        return None
+    return digits_of_id(row.cluster, row.other_name)
+
+
 def own_content(row: JobRow) -> str:
     """All that the row says, spelled so that the same job is the same text in any file."""
     names = (row.team, row.provider, row.gpu_type, row.cluster, row.account, row.partition, row.raw_gpu_type)
@@ -177,21 +186,20 @@ class JobPlan:
         self.rows, self.teams, self.files, self.tally = rows, teams, files, tally
         self.way, self.progress = way, progress
         self.groups: list[Group] = []
-        self.spoken: dict[str, Spoken] = {}
+        self.log_time = LogTime()
         self.new_providers: set[str] = set()
 
-    def hear(self, one: Spoken) -> None:
-        before = self.spoken.get(one.cluster, one)
-        self.spoken[one.cluster] = Spoken(
-            one.cluster, min(before.first, one.first), max(before.last, one.last)
-        )
-
     def make(self, names: Names, lock: bool) -> None:
-        if not StagedJob.objects.exists():
-            return
+        if StagedJob.objects.exists():
+            self.make_jobs(names, lock)
+        self.log_time.settle(self.groups, self.tally)
+
+    def make_jobs(self, names: Names, lock: bool) -> None:
         settling.use_stored_teams(self.teams.settle())
+        two_names.use_those_that_are_stored(len(self.files))
         settle_attempts(len(self.files))
         settling.settle_repeats(self.files, self.tally)
+        two_names.refuse_what_is_stored_otherwise(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
         self.groups = groups_of_staged()
         for group in self.groups:
@@ -232,14 +240,14 @@ class JobPlan:
             self.tally.month("job_gpu_hours", month, rounded_hours(before), rounded_hours(after))
 
     def write(self, run: ImportRun) -> None:
-        if not self.tally.tables.get("jobs"):
+        self.log_time.write(run)
+        if not self.groups:
             return
         if self.jobs("updated"):
             remember(run, Job, "t.id IN (SELECT id FROM staged_jobs WHERE fate = 'updated')")
         if self.new_providers:
             rollups.expect(self.new_providers)
         self.merge_noted(run)
-        LogSpan.objects.bulk_create(LogSpan(run=run, **span) for span in log_spans(self.groups, self.spoken))
 
     def merge_noted(self, run: ImportRun) -> None:
         if self.are_many_for_one_writer():

@@ -239,7 +239,7 @@ class Batch:
                 case Ignored():
                     self.tally.ignore(record.reason)
                     if record.spoken:
-                        self.jobs.hear(record.spoken)
+                        self.jobs.log_time.hear(record.spoken)
         if record is None:
             self.tally.warnings.append(f"{reading.name} has a header and no rows.")
 

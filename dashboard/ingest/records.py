@@ -68,6 +68,8 @@ class JobRow:
 
     id: only where the file carries Heliox' own id (an exported file).
     external_id: the scheduler's id; a requeued attempt is `id#2`. None: the row is its own identity.
+    other_name: what the same log calls the job beside, as JobID does a task of an array; its external_id
+        where that is no other, and None where the log has one column of names.
     cluster: the name under which external_id is unique; the fallback of provider.
     gpu_count: GPUs held for the whole run; fractions exist.
     raw_gpu_type: what the scheduler called the GPU; gpu_type/provider are set only by files that name them.
@@ -90,6 +92,7 @@ class JobRow:
     partition: str | None = None
     raw_gpu_type: str | None = None
     submitted_by: str | None = None
+    other_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

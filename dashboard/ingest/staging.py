@@ -38,7 +38,8 @@ SAID = (
     "raw_gpu_count",
     "submitted_by",
 )
-COLUMNS = ("file", "line", "id", *SAID)
+OTHER = ("other_name", "other_id")  # until it is settled under which of its names a job is stored
+COLUMNS = ("file", "line", "id", *SAID, *OTHER)
 StagedRow = tuple[
     int,  # file
     int,  # line
@@ -59,6 +60,8 @@ StagedRow = tuple[
     str | None,  # raw_gpu_type
     Decimal | None,  # raw_gpu_count
     str | None,  # submitted_by
+    str | None,  # other_name
+    str | None,  # other_id, as hexadecimal digits
 ]
 
 
@@ -67,6 +70,7 @@ class Staged(models.Model):
     file = models.IntegerField()
     line = models.IntegerField()
     team_id = models.UUIDField()
+    other_id = models.UUIDField(null=True)
     fate = models.CharField(max_length=10)  # inserted, until something is found that it may change
 
     class Meta:
@@ -79,6 +83,7 @@ class Staged(models.Model):
 def staged_model() -> Any:
     meta = type("Meta", (), {"app_label": "staging", "managed": False, "db_table": TABLE})  # no migration
     said = {name: field_of_job(name).clone() for name in SAID if name != "team_id"}
+    said["other_name"] = field_of_job("external_id").clone()
     return type("StagedJob", (Staged,), {"__module__": __name__, "Meta": meta, **said})
 
 
@@ -151,14 +156,15 @@ def as_line(row: StagedRow) -> str:
     # fmt: off
     (
         file, line, pk, team, model, gpu_type, provider, start, end, status, gpus, submit,
-        external_id, cluster, account, partition, raw_type, raw_gpus, user,
+        external_id, cluster, account, partition, raw_type, raw_gpus, user, other_name, other_id,
     ) = row
     # fmt: on
     return (
         f"{file}\t{line}\t{pk}\t{team}\t{NAME[model]}\t{NAME[gpu_type]}\t{NAME[provider]}\t"
         f"{instant(start)}\t{instant(end)}\t{NAME[status]}\t{gpus!s}\t{instant(submit)}\t"
         f"{escaped(external_id)}\t{NAME[cluster]}\t{NAME[account]}\t{NAME[partition]}\t{NAME[raw_type]}\t"
-        f"{NULL if raw_gpus is None else raw_gpus!s}\t{NAME[user]}\n"
+        f"{NULL if raw_gpus is None else raw_gpus!s}\t{NAME[user]}\t"
+        f"{escaped(other_name)}\t{other_id or NULL}\n"
     )
 
 

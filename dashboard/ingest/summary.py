@@ -12,7 +12,10 @@ from typing import Any
 from .records import Refused
 
 FATES = ("inserted", "updated", "unchanged", "refused", "ignored")
-TABLES = ("teams", "jobs", "deliveries", "bill_lines", "cost_snapshots", "usage_snapshots", "period_entries")
+TABLES = (
+    *("teams", "jobs", "log_spans"),
+    *("deliveries", "bill_lines", "cost_snapshots", "usage_snapshots", "period_entries"),
+)
 MEASURES = {
     "cost_usd": "Cost in USD",
     "period_usd": "Period entries in USD",

@@ -64,6 +64,7 @@ def test_what_is_not_stored_is_not_called_stored_already(ingest: Any) -> None:
     kept = ingest(COSTS, "--on-conflict", "keep")[1]
     assert "Nothing was written: 1 row of the file is not stored, since what was there is kept." in kept
     no_gpu = LOG.replace("gres/gpu:a100=2,gres/gpu=2", "cpu=8")
+    assert "log_spans: 1 created" in ingest(no_gpu, "--cluster", "fox")[1]
     assert "Nothing was written: every row of the file is ignored." in ingest(no_gpu, "--cluster", "fox")[1]
 
 

@@ -91,6 +91,7 @@ def test_a_job_keeps_what_the_log_says_of_it():
         partition="accel",
         raw_gpu_type="a100",
         submitted_by="ada",
+        other_name="101",
     )
 
 
@@ -98,6 +99,14 @@ def test_a_job_name_may_hold_the_delimiter_and_an_empty_one_is_unspecified():
     names = [record.model_name for record in read(SAMPLES / "slurm.psv")[0] if isinstance(record, JobRow)]
     assert names[1] == "sweep|lr=0.1|seed=7"
     assert names[3] == "unspecified"
+
+
+def test_a_job_name_may_hold_the_delimiter_wherever_its_column_stands():
+    name = {"JobName": "a|b|"}
+    for row in ({**name, **ROW, **name}, {**ROW, **name}):
+        for end in (b"", b"|"):  # of sacct --parsable2 and --parsable
+            [job], _ = read(a_log(row).replace(b"\n", end + b"\n") + end)
+            assert (job.model_name, job.external_id, job.partition) == ("a|b|", "7", "accel")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ..templatetags.ui import count, usd
 TABLE_NAMES = {
     "teams": "Teams",
     "jobs": "Jobs",
+    "log_spans": "Time that logs cover",
     "deliveries": "Bills (deliveries)",
     "bill_lines": "Bill lines",
     "cost_snapshots": "Daily cost",

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dashboard.ingest.formats import costs, focus, jobs, periods, slurm, teams, usage
 from dashboard.ingest.records import FileRefused, Options, Record
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import listed
 
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from dashboard.ingest.records import FileRefused, Ignored, Refused
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue, listed, shortened
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, lowered, refuse_what_heliox_exports
 from dashboard.ingest.formats.snapshots import read_cells
 from dashboard.ingest.records import CostRow, Options, Record
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "costs"

@@ -19,7 +19,7 @@ from dashboard.ingest.formats.columns import EMPTY_ROW, Columns, in_column, refu
 from dashboard.ingest.formats.focus_notes import Watch
 from dashboard.ingest.formats.focus_tags import tag_value
 from dashboard.ingest.records import BillRow, FileRefused, Ignored, Options, Record
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "focus"

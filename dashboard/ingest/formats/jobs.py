@@ -9,7 +9,7 @@ from decimal import Decimal
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, lowered, optional, refusal
 from dashboard.ingest.records import FileRefused, JobRow, Options, Record
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "jobs"

@@ -11,7 +11,7 @@ from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.formats.costs import CURRENCY, usd_only
 from dashboard.ingest.formats.snapshots import hardware_name
 from dashboard.ingest.records import Options, PeriodRow, Record
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "periods"

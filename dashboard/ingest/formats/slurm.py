@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 
-from dashboard.counted import counted, was
+from dashboard.counted import counted, have, was
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, optional, refusal
 from dashboard.ingest.formats.jobs import local_zone, ordered
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Refused, Spoken
-from dashboard.ingest.source import FREE_TEXTS, Table, with_text_at
+from dashboard.ingest.formats.slurm_attempts import Attempts, seconds
+from dashboard.ingest.formats.slurm_texts import Forms, FreeTexts
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "slurm"
@@ -24,6 +25,7 @@ LABEL = "Slurm log (sacct --parsable2)"
 MANDATORY = ("Account", "State", "Start", "End", "AllocTRES")
 JOB_STEP = "job step"
 NO_GPU = "no GPU"
+NOT_STARTED = "tasks of an array that have not started"
 
 # The job states of sacct(1). Any other is kept in small letters, as it is.
 STATUS = {
@@ -49,7 +51,6 @@ SAYS = {
     "Account": "account",
 }
 
-
 READ = (
     "State",
     "Start",
@@ -64,12 +65,9 @@ READ = (
     "Cluster",
     "Partition",
     "User",
+    "JobID",
 )
-PAGE = 32  # ids
-NEVER_SUBMITTED = 1
-
 Gpus = tuple[Decimal, str]
-Times = array  # of the starts and submissions of attempts, in turn
 Instants = tuple[datetime, ...]
 
 
@@ -97,6 +95,8 @@ class _Log:
     local: tzinfo
     notes: list[str]
     tidied: int = 0
+    unasked: int = 0  # jobs that did not run
+    untold_tasks: bool = False
 
     def __post_init__(self) -> None:
         self.states = Memo("State", status)
@@ -109,45 +109,34 @@ class _Log:
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        for line, cells in self.columns.picked(table, (self.job_id, *READ), self.mended):
+        texts = FreeTexts(self.columns, self.job_id, READ, self.forms)
+        for line, cells in self.columns.picked(table, (self.job_id, *READ), texts.mended):
             if not isinstance(cells, tuple):
                 yield cells
             elif "." in cells[0]:
                 yield Ignored(line, JOB_STEP)
             else:
                 yield self.top_level(line, cells)
+        self.notes += self.said_of_rows()
+
+    def said_of_rows(self) -> Iterator[str]:
         if self.tidied:
             names = f"{counted(self.tidied, 'job name')} {was(self.tidied)}"
-            self.notes.append(f"{names} too long or held control characters: tidied.")
+            yield f"{names} too long or held control characters: tidied."
+        if self.untold_tasks:
+            yield (
+                "Tasks of an array that wait have one JobID together, and come in as they start. "
+                "With JobIDRaw in sacct --format they come in as one job that waits."
+            )
+        if self.unasked:
+            jobs = f"{counted(self.unasked, 'job')} {have(self.unasked)} not run"
+            yield (
+                f"{jobs}, and the log has no column ReqTRES: what they asked for is not known, so they "
+                "count as jobs without a GPU. Those that wait by an earlier log go on waiting."
+            )
 
-    def mended(self, line: int, row: list[str]) -> list[str] | Refused:
-        """A row with surplus fields, which belong to the one text where all that has a form keeps it."""
-        position, width = self.columns.position, self.columns.width
-        texts = {place: name for name, place in position.items() if name in FREE_TEXTS}
-        if not texts:
-            return row
-        own_id = position[self.job_id]
-        if own_id < min(texts) and "." in row[own_id]:
-            return row[:width]
-        read = [position[name] for name in READ if name in position]
-        found = {}
-        for place in texts:
-            whole = with_text_at(place, row, len(row) - width)
-            if all(form(whole[position[name]]) for name, form in self.forms.items() if name in position):
-                found[tuple(whole[at] for at in read)] = whole
-        if len(found) == 1:
-            return found.popitem()[1]
-        names = values.listed((texts[place] for place in sorted(texts)), most=len(texts))
-        return Refused(
-            line,
-            "",
-            f"{len(row)} fields",
-            f"{width} as in the header: a | stands in a text, and which of {names} it is is not certain. "
-            "Of these, ask sacct for JobName alone",
-        )
-
-    @cached_property
-    def forms(self) -> dict[str, Callable[[str], bool]]:
+    @property
+    def forms(self) -> Forms:
         """How the values of columns look, in which no text stands."""
         times = dict.fromkeys(("Submit", "Eligible", "Start", "End"), self.is_time)
         resources = dict.fromkeys(("AllocTRES", "ReqTRES"), is_list_of_resources)
@@ -172,10 +161,14 @@ class _Log:
             own_id = in_column(self.job_id, job_id, raw_id)
             starts = self.moments("Start", start)
             current = self.states[state]
-            # The start of a pending job is a guess of the scheduler.
-            held = self.held(allocated, requested, started=bool(starts) and current != "pending")
+            # The start of a pending job is a guess of the scheduler; one that is cancelled starts as it ends.
+            ran = bool(starts) and current != "pending" and start != said[1]
+            held = self.held(allocated, requested, ran)
             if held is None:
                 return Ignored(line, NO_GPU, self.spoken(current, starts, *said))
+            if "[" in own_id:
+                self.untold_tasks = True
+                return Ignored(line, NOT_STARTED, self.spoken(current, starts, *said))
             return self.job(line, own_id, current, held, starts, *said)
         except BadValue as bad:
             return refusal(line, bad)
@@ -190,10 +183,13 @@ class _Log:
             return None
         return Spoken(named, min(instants), max(instants)) if instants else None
 
-    def held(self, allocated: str, requested: str, started: bool) -> Gpus | None:
-        """A job that never started holds nothing yet: what it asked for says whether it is ours."""
+    def held(self, allocated: str, requested: str, ran: bool) -> Gpus | None:
+        """A job that never ran holds nothing: what it asked for says whether it is ours."""
         held = self.allocated[allocated]
-        return held if started or held else self.requested[requested]
+        if ran or held:
+            return held
+        self.unasked += "ReqTRES" not in self.columns
+        return self.requested[requested]
 
     def job(
         self,
@@ -211,6 +207,7 @@ class _Log:
         cluster: str,
         partition: str,
         user: str,
+        also: str,
     ) -> JobRow:
         team = self.accounts[account]
         cluster = self.options.cluster or self.clusters[cluster]
@@ -233,7 +230,14 @@ class _Log:
             partition=self.partitions[partition],
             raw_gpu_type=held[1],
             submitted_by=self.users[user],
+            other_name=self.other_name(own_id, also),
         )
+
+    def other_name(self, own_id: str, also: str) -> str | None:
+        """Of an array's tasks that share a JobID none has it as its name."""
+        if self.job_id == "JobID" or "JobID" not in self.columns:
+            return None
+        return own_id if "[" in also or not also.strip() else in_column("JobID", job_id, also)
 
     def moments(self, column: str, text: str) -> Instants:
         try:
@@ -258,49 +262,6 @@ class _Log:
         name = self.job_names[job_name]
         self.tidied += name != job_name.strip()
         return name or values.UNSPECIFIED
-
-
-class Attempts:
-    """Names each attempt of a cluster's job: id, id#2, id#3.
-
-    A row with the same start tells an attempt again; so does one of the same submission while either
-    has not started. Times are seconds, 0 where a row has none. Those of first attempts are kept in pages:
-    a log holds millions of ids, mostly in a row.
-    """
-
-    def __init__(self) -> None:
-        self.first: defaultdict[int, Times] = defaultdict(lambda: array("I", bytes(PAGE * 8)))
-        self.first_of_others: defaultdict[str, Times] = defaultdict(lambda: array("I", bytes(8)))
-        self.later: defaultdict[str, Times] = defaultdict(lambda: array("I"))
-
-    def named(self, job_id: str, start: int, submit: int) -> str:
-        if is_told(*self.first_of(job_id), start, submit or NEVER_SUBMITTED):
-            return job_id
-        later = self.later[job_id]
-        for place in range(0, len(later), 2):
-            if is_told(later, place, start, submit or NEVER_SUBMITTED):
-                return f"{job_id}#{place // 2 + 2}"
-        later.extend((start, submit or NEVER_SUBMITTED))
-        return f"{job_id}#{len(later) // 2 + 1}"
-
-    def first_of(self, job_id: str) -> tuple[Times, int]:
-        if not (job_id.isdecimal() and job_id.isascii() and job_id[0] != "0"):
-            return self.first_of_others[job_id], 0
-        page, place = divmod(int(job_id), PAGE)
-        return self.first[page], 2 * place
-
-
-def is_told(times: Times, place: int, start: int, submit: int) -> bool:
-    """Whether the attempt there is the one of these times. A place that is empty becomes it."""
-    known_start, known_submit = times[place], times[place + 1]
-    if known_submit and (start != known_start if start and known_start else submit != known_submit):
-        return False
-    times[place], times[place + 1] = known_start or start, known_submit or submit
-    return True
-
-
-def seconds(moment: datetime | None) -> int:
-    return int(moment.timestamp()) if moment else 0
 
 
 @lru_cache(maxsize=1000)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.records import CostRow, Record, UsageRow
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 Snapshot = TypeVar("Snapshot", CostRow, UsageRow)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.records import Options, Record, TeamRow
-from dashboard.ingest.source import Table
+from dashboard.ingest.table import Table
 
 NAME = "teams"
 LABEL = "teams CSV (name)"

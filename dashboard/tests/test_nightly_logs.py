@@ -1,0 +1,236 @@
+"""One cluster's log, read every night: what waited, started and went is followed from log to log."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+
+from dashboard.ingest.load import Source, load
+from dashboard.ingest.records import Options
+from dashboard.ingest.summary import Summary
+from dashboard.ingest.undo import undo
+from dashboard.models import ImportRun, Job, LogSpan
+from dashboard.naming import Names
+from dashboard.reports.coverage import covered
+from dashboard.scope import Span
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS = (
+    "JobID",
+    "JobIDRaw",
+    "User",
+    "Account",
+    "State",
+    "Submit",
+    "Start",
+    "End",
+    "ReqTRES",
+    "AllocTRES",
+    "JobName",
+)
+FOX = Options(cluster="fox")
+
+
+def row(job_id: str = "7", raw: str = "", **facts: str) -> dict[str, str]:
+    """A job with a GPU that ran from 8 to 9 on 3 March, but for what is said."""
+    said = {
+        "JobID": job_id,
+        "JobIDRaw": raw or job_id,
+        "User": "ada",
+        "Account": "vision",
+        "State": "COMPLETED",
+        "Submit": "2025-03-03T07:00:00",
+        "Start": "2025-03-03T08:00:00",
+        "End": "2025-03-03T09:00:00",
+        "ReqTRES": "cpu=4,gres/gpu=1",
+        "AllocTRES": "cpu=4,gres/gpu:a100=1,gres/gpu=1",
+        "JobName": "resnet",
+    }
+    return said | facts
+
+
+def waiting(job_id: str = "7", raw: str = "", **facts: str) -> dict[str, str]:
+    waits = {"State": "PENDING", "Start": "Unknown", "End": "Unknown", "AllocTRES": ""}
+    return row(job_id, raw, **(waits | facts))
+
+
+def night(*rows: dict[str, str], without: tuple[str, ...] = (), **how: Any) -> Summary:
+    """The log of these rows, read."""
+    columns = [name for name in COLUMNS if name not in without]
+    lines = ["|".join(columns), *("|".join(told[name] for name in columns) for told in rows)]
+    log = io.BytesIO("\n".join(lines).encode())
+    return load([Source("fox.psv", log)], FOX, **how)
+
+
+def jobs() -> dict[str, str]:
+    return dict(Job.objects.values_list("external_id", "status"))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"Start": "None", "End": "2025-03-03T07:30:00"},
+        {"Start": "Unknown", "End": "2025-03-03T07:30:00"},
+        {"Start": "2025-03-03T07:30:00", "End": "2025-03-03T07:30:00"},
+    ],
+)
+def test_a_job_that_is_cancelled_while_it_waits_waits_no_longer(times: dict[str, str]) -> None:
+    night(waiting())
+    gone = night(row(State="CANCELLED by 1234", AllocTRES="", **times))
+    assert (gone.updated, gone.ignored, jobs()) == (1, 0, {"7": "cancelled"})
+
+
+def test_a_log_that_does_not_tell_what_was_asked_for_says_what_it_cannot_tell() -> None:
+    night(waiting())
+    gone = row(State="CANCELLED", Start="None", AllocTRES="")
+    summary = night(gone, waiting("8"), row("9"), without=("ReqTRES",))
+    assert (summary.inserted, summary.ignored_kinds) == (1, {"no GPU": 2})
+    assert summary.notes == [
+        "2 jobs have not run, and the log has no column ReqTRES: what they asked for is not known, so they "
+        "count as jobs without a GPU. Those that wait by an earlier log go on waiting."
+    ]
+    assert night(row(), without=("ReqTRES",)).notes == []
+
+
+def test_waiting_tasks_of_an_array_are_one_job_that_becomes_the_last_of_them() -> None:
+    """Slurm keeps the array's own number for the task that starts last."""
+    night(waiting("7_[1-3%2]", "7"))
+    night(row("7_1", "8"), waiting("7_[2,3]", "7"))
+    assert jobs() == {"7": "pending", "8": "completed"}
+    night(row("7_2", "9"), row("7_3", "7", State="RUNNING", End="Unknown"))
+    assert jobs() == {"7": "running", "8": "completed", "9": "completed"}
+    night(row("7_3", "7"))
+    assert jobs() == dict.fromkeys("789", "completed")
+
+
+def test_of_an_array_that_is_cancelled_nothing_waits() -> None:
+    night(row("7_1", "8"), waiting("7_[2-3]", "7"))
+    night(row("7_[2-3]", "7", State="CANCELLED by 5", Start="None", AllocTRES=""))
+    assert jobs() == {"7": "cancelled", "8": "completed"}
+
+
+@pytest.mark.parametrize("waits", ["7_[2-3]", "7_[2-9%2]", "7_[2,5]"])
+def test_without_raw_ids_tasks_that_have_not_started_are_told_and_left_out(waits: str) -> None:
+    """They share an id, which changes whenever one of them starts."""
+    summary = night(row("7_1"), waiting(waits), waiting("8"), without=("JobIDRaw",))
+    assert summary.ignored_kinds == {"tasks of an array that have not started": 1}
+    assert summary.notes == [
+        "Tasks of an array that wait have one JobID together, and come in as they start. "
+        "With JobIDRaw in sacct --format they come in as one job that waits."
+    ]
+    assert jobs() == {"7_1": "completed", "8": "pending"}
+
+
+def test_only_raw_ids_follow_an_array_as_well() -> None:
+    night(waiting("7_[1-2]", "7"), without=("JobID",))
+    night(row("7_1", "8"), row("7_2", "7"), without=("JobID",))
+    assert jobs() == {"7": "completed", "8": "completed"}
+
+
+RAW_ONLY, ID_ONLY = ("JobID",), ("JobIDRaw",)
+
+
+@pytest.mark.parametrize(("first", "then"), [(ID_ONLY, ()), (ID_ONLY, RAW_ONLY), (RAW_ONLY, ID_ONLY)])
+def test_a_job_of_no_array_has_one_name(first: tuple[str, ...], then: tuple[str, ...]) -> None:
+    night(row("7", State="RUNNING", End="Unknown"), without=first)
+    assert night(row("7"), without=then).updated == 1
+    assert jobs() == {"7": "completed"}
+
+
+def test_tasks_that_a_log_named_by_job_id_are_found_by_a_log_with_both_names() -> None:
+    night(row("7_1", State="RUNNING", End="Unknown"), row("7_2"), row("5"), without=ID_ONLY)
+    whole = [row("7_1", "8"), row("7_2", "9"), row("7_3", "7"), row("5")]
+    summary = night(*whole)
+    assert (summary.inserted, summary.updated, summary.unchanged) == (1, 1, 2)
+    assert jobs() == dict.fromkeys(("7_1", "7_2", "7", "5"), "completed")
+    assert night(*whole).changes == 0
+    assert night(row("7_1"), row("7_2"), without=ID_ONLY).changes == 0
+
+
+def test_attempts_of_a_task_are_found_under_its_other_name() -> None:
+    again = {"Submit": "2025-03-03T09:01:00", "Start": "2025-03-03T10:00:00", "End": "2025-03-03T11:00:00"}
+    night(row("7_1", State="NODE_FAIL"), without=ID_ONLY)
+    night(row("7_1", "8", State="NODE_FAIL"), row("7_1", "8", **again))
+    assert jobs() == {"7_1": "failed", "7_1#2": "completed"}
+    assert night(row("7_1", "8", **again)).changes == 0
+
+
+def test_files_of_one_call_that_name_a_task_otherwise_tell_one_job() -> None:
+    both, one = ("|".join(COLUMNS), "|".join(row("7_1", "8").values())), {**row("7_1")}
+    del one["JobIDRaw"]
+    alone = ("|".join(one), "|".join(one.values()))
+    logs = [Source(f"{n}.psv", io.BytesIO("\n".join(log).encode())) for n, log in enumerate((both, alone))]
+    load(logs, FOX)
+    assert jobs() == {"7_1": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "words"),
+    [
+        ((), ID_ONLY, "JobID: '7_1' is not the name by which the job is stored, which is '8'"),
+        (RAW_ONLY, ID_ONLY, "JobID: '7_1' is not the name by which the job is stored, which is '8'"),
+        (ID_ONLY, RAW_ONLY, "JobIDRaw: '8' is not the name by which the job is stored, which is '7_1'"),
+    ],
+)
+def test_a_task_is_not_stored_twice_under_its_two_names(
+    before: tuple[str, ...], then: tuple[str, ...], words: str
+) -> None:
+    night(row("7_1", "8", State="RUNNING", End="Unknown"), row("5"), without=before)
+    six = row("6", Start="2025-03-03T08:30:00")
+    twice = night(row("7_1", "8"), row("5"), six, without=then)
+    assert (twice.committed, twice.read, twice.refused) == (False, 3, 1)
+    assert twice.refusals[0]["text"] == f"Line 2, {words}: ask sacct for JobID and JobIDRaw together"
+    other = row("7_2", "9", Start="2025-03-03T08:00:01")
+    assert night(other, six, without=then).inserted == 2
+
+
+def without_gpu(day: int, **facts: str) -> dict[str, str]:
+    """Submitted at noon of that day of March, it ran until six in the evening."""
+    noon, six = f"2025-03-{day:02}T12:00:00", f"2025-03-{day:02}T18:00:00"
+    return row(str(day), Submit=noon, Start=noon, End=six, ReqTRES="cpu=4", AllocTRES="cpu=4") | facts
+
+
+def days_covered() -> list[Span]:
+    return covered(Names.load()).get("fox", [])
+
+
+def test_a_night_on_which_only_others_ran_is_covered_and_can_be_undone() -> None:
+    night(row())
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 4))]
+    dry = night(without_gpu(4), without_gpu(5), dry_run=True)
+    assert (dry.changes, dry.tables) == (1, {"log_spans": {"created": 1, "changed": 0, "removed": 0}})
+    assert (dry.touched, LogSpan.objects.count()) == (["2025-03"], 1)
+    assert dry.notes == [
+        "No job of the log is new or changed; what is new is that it speaks of fox from "
+        "2025-03-04 12:00:00 UTC to 2025-03-05 18:00:00 UTC. A day then without jobs on GPUs is an idle one."
+    ]
+    quiet = night(without_gpu(4), without_gpu(5))
+    assert (quiet.committed, quiet.changes, quiet.ignored) == (True, 1, 2)
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 6))]
+    assert night(without_gpu(4), without_gpu(5)).changes == 0
+    undo(quiet.run or 0)
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 4))]
+    assert night(without_gpu(4), without_gpu(5)).changes == 1
+
+
+def test_what_logs_cover_together_is_no_news() -> None:
+    night(row(), without_gpu(4), without_gpu(6))
+    night(without_gpu(5), without_gpu(8))
+    assert night(row(), without_gpu(7)).changes == 0
+    assert night(without_gpu(2)).changes == 1
+    assert ImportRun.objects.count() == 3
+
+
+def test_of_two_clusters_in_one_log_each_is_covered() -> None:
+    """One of them has jobs without GPUs only; capitals do not tell clusters apart."""
+    lines = ["Cluster|JobID|Account|State|Submit|Start|End|AllocTRES"]
+    for cluster, day, gpu in (("Fox", 3, ",gres/gpu=1"), ("saga", 4, ""), ("fox", 5, "")):
+        times = [f"2025-03-0{day}T{hour}:00:00" for hour in ("07", "08", "09")]
+        lines.append("|".join([cluster, str(day), "vision", "COMPLETED", *times, f"cpu=4{gpu}"]))
+    load([Source("both.psv", io.BytesIO("\n".join(lines).encode()))])
+    spans = {span.cluster: (span.first.day, span.last.day) for span in LogSpan.objects.all()}
+    assert spans == {"Fox": (3, 5), "saga": (4, 4)}
