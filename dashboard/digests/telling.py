@@ -27,6 +27,7 @@ from ..scope import Span
 from ..templatetags import ui
 
 MOST_LINES = 10
+NOTHING_CLOSED = "No day of the month is closed yet."
 WHY = {
     TOO_LONG: "runs longer than 99 of 100 of its kind",
     HAS_END: "running, and has an end",
@@ -71,7 +72,7 @@ def told(found: Digest, names: Names) -> Message:
         [
             section("Last closed day", cost_lines(found.providers), "costs", {"preset": "last7"}),
             section("Month to date", month_lines(found.month), "costs", days_of(found.month)),
-            section("Budgets", budget_lines(found.budgets), "budgets", month_of(found)),
+            section("Budgets", budget_lines(found), "budgets", month_of(found)),
             section(
                 "Anomalies of the last 7 days", anomaly_lines(found.anomalies), "anomalies", week_of(found)
             ),
@@ -133,7 +134,7 @@ def moved(change: Change, than: str) -> str:
 
 def month_lines(month: MonthToDate | None) -> list[str]:
     if month is None:
-        return ["No day of the month is closed yet."]
+        return [NOTHING_CLOSED]
     compared = moved(month.change, in_words(month.before))
     return [f"{in_words(month.span)}: {amount(month.usd)}; {compared}"]
 
@@ -142,10 +143,12 @@ def month_of(found: Digest) -> dict[str, str]:
     return {"month": f"{found.month.span.start:%Y-%m}"} if found.month else {}
 
 
-def budget_lines(budgets: list[BudgetState]) -> list[str]:
+def budget_lines(found: Digest) -> list[str]:
     """Those that are over come first."""
+    if found.month is None:
+        return [NOTHING_CLOSED]
     urgency = list(WORDS)
-    ordered = sorted(budgets, key=lambda one: (urgency.index(one.status), -one.used))
+    ordered = sorted(found.budgets, key=lambda one: (urgency.index(one.status), -one.used))
     return [budget_line(one) for one in ordered] or ["No budget holds in this month."]
 
 

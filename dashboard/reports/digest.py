@@ -93,9 +93,10 @@ def digest(day: date, names: Names) -> Digest:
 
 
 def costs_by_day(day: date, names: Names, freshness: Freshness) -> Costs:
-    """Closed days of the day's month and the one before, which hold every week before, too."""
+    """Closed days since the month before that of the last one at every provider: every week before, too."""
     closed = {one.provider: one.last if one.late else one.through for one in freshness.providers}
-    span = Span.inclusive(shift_month(day.replace(day=1), -2), day)
+    earliest = min(freshness.through() or day, day)
+    span = Span.inclusive(shift_month(earliest.replace(day=1), -1), day)
     found: defaultdict[tuple[str, date], Decimal] = defaultdict(lambda: Decimal("0.00"))
     for cell in costs(Scope(span, basis=settings.HELIOX_COST_BASIS), names):
         if cell.day <= closed.get(cell.provider, date.min):

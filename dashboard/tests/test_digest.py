@@ -87,6 +87,27 @@ def test_the_month_so_far_is_held_against_the_same_days_of_the_last():
     assert lines("Month to date") == ["1–18 Mar 2025: $54.00; 25.0 % less than 1–18 Feb 2025 ($72.00)"]
 
 
+def test_however_far_behind_the_last_closed_day_lies_it_is_told_with_the_month_before(as_of):
+    """December and January of HandCo are typed in, $310 each, and AWS goes on at $1 a day into March."""
+    as_of("2025-03-03 07:00")
+    make_entry("2024-12-01", "2025-01-31", "620.00", provider="HandCo")
+    for n in range(92):
+        make_cost(str(date(2024, 12, 1) + timedelta(days=n)), "1")
+    told_of = message(date(2025, 3, 2)).sections[1].lines
+    assert told_of == ["1–31 Jan 2025: $341.00; as much as 1–31 Dec 2024 ($341.00)"]
+
+
+def test_a_lag_of_months_leaves_the_last_closed_day_its_cost(as_of):
+    """Of 1 December to 2 March all but the last 70 days are closed, up to 22 December."""
+    as_of("2025-03-03 07:00")
+    Provider.objects.create(name="AWS", lag_days=70)
+    for n in range(92):
+        make_cost(str(date(2024, 12, 1) + timedelta(days=n)), "7")
+    sent = message(date(2025, 3, 2))
+    assert sent.subject.endswith(": $7.00 on 22 Dec 2024, the last day closed at every provider")
+    assert sent.sections[0].lines == ["AWS, Sun 22 Dec 2024: $7.00; as much as the Sunday before ($7.00)"]
+
+
 def test_the_month_so_far_has_no_percentage_where_days_are_missing():
     for day in range(1, 20):
         make_cost(f"2025-03-{day:02}", "10")
@@ -145,6 +166,11 @@ def test_without_data_the_digest_says_so():
     assert lines("Last closed day") == ["No day is closed yet: import a bill, or wait until one is complete."]
     assert lines("Month to date") == ["No day of the month is closed yet."]
     assert lines("Late data") == ["All bills and job logs are as complete as their lag allows."]
+
+
+def test_a_budget_is_not_denied_where_nothing_is_closed():
+    budget("100")
+    assert lines("Budgets") == ["No day of the month is closed yet."]
 
 
 def test_budgets_are_told_the_broken_ones_first():
