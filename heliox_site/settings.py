@@ -3,20 +3,30 @@
 HELIOX_DEBUG=1 is for developers, HELIOX_DEMO=1 is what `make run` sets, anything else is production.
 """
 
-import importlib.util
 import os
 import secrets
 import tempfile
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.exceptions import ImproperlyConfigured
+
+from heliox_site.environment import (
+    choice,
+    fixed_now,
+    for_extra,
+    listed,
+    mail_addresses,
+    switch,
+    text,
+    time_zone,
+    weakness_of_secret,
+    web_address,
+    whole_number,
+)
 
 # A database that is gone is told of after `timeout`. An attempt to connect ends after `reconnect_timeout`,
 # and the next request begins another: left alone, the pool waits longer each time, half a minute in the end.
@@ -26,68 +36,6 @@ SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresq
 WITHOUT_POOL = "dashboard.watched"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
-
-
-def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
-
-
-def switch(name: str) -> bool:
-    value = text(name, "0").lower()
-    if value not in {"0", "1", "false", "true", "no", "yes", "off", "on"}:
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected 1 or 0.")
-    return value in {"1", "true", "yes", "on"}
-
-
-def choice(name: str, allowed: tuple[str, ...]) -> str:
-    """One of `allowed`, the first of them when nothing is set."""
-    value = text(name, allowed[0])
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected one of: {', '.join(allowed)}.")
-    return value
-
-
-def whole_number(name: str, default: int, most: int, least: int = 1) -> int:
-    value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number from {least} to {most}.")
-    return int(value)
-
-
-def time_zone(name: str) -> str:
-    value = text(name, "UTC")
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected a zone such as Europe/Berlin.") from None
-    return value
-
-
-def fixed_now(name: str, zone: str) -> datetime | None:
-    """An aware moment; a bare date means its first moment in the display zone."""
-    value = text(name)
-    if not value:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment and moment.tzinfo is None and moment.time() == time() and len(value) == len("2025-01-31"):
-        moment = moment.replace(tzinfo=ZoneInfo(zone))
-    if moment is None or moment.tzinfo is None:
-        raise ImproperlyConfigured(
-            f"{name} is {value!r}, expected a date (2025-01-31) "
-            "or a time with its zone (2025-01-31T12:00+00:00)."
-        )
-    return moment.astimezone(UTC)
-
-
-def for_extra(name: str, package: str, extra: str) -> str:
-    """A setting that means nothing without an extra being installed."""
-    value = text(name)
-    if value and importlib.util.find_spec(package) is None:
-        raise ImproperlyConfigured(f"{name} is set, but the extra for it is missing: run make {extra}.")
-    return value
 
 
 def metrics_token() -> str:
@@ -129,41 +77,6 @@ def mail(name: str) -> dict[str, Any]:
     }
 
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def web_address(name: str, *, any_path: bool = False) -> str:
-    """An https:// address; http:// is for this machine only. It is not repeated: it may hold a secret."""
-    value = text(name).rstrip("/")
-    try:
-        where = urlsplit(value)
-        plain = where.port is None or 0 < where.port < 65536
-    except ValueError:
-        where, plain = urlsplit(""), False
-    plain = plain and not (where.username or where.fragment) and value.isprintable() and " " not in value
-    if not any_path:
-        plain = plain and not (where.path or where.query)
-    safe = where.scheme == "https" or (where.scheme == "http" and where.hostname in LOOPBACK)
-    if value and not (plain and safe and where.hostname):
-        example = "https://hooks.example.com/services/…" if any_path else "https://heliox.example.com"
-        raise ImproperlyConfigured(
-            f"{name} is not understood, expected {example} (http:// only on this machine)."
-        )
-    return value
-
-
-def mail_addresses(name: str) -> list[str]:
-    found = [address.strip() for address in text(name).split(",") if address.strip()]
-    for address in found:
-        try:
-            validate_email(address)
-        except ValidationError:
-            raise ImproperlyConfigured(
-                f"{name} holds {address!r}, expected mail addresses with commas between."
-            ) from None
-    return found
-
-
 def local_secret_key() -> str:
     """Made once and kept in var/, so that sign-ins on this machine survive a restart."""
     path = VAR_DIR / "secret_key"
@@ -176,44 +89,27 @@ def local_secret_key() -> str:
     return path.read_text().strip()
 
 
-# Words of secrets that documents, examples and tests show.
-PUBLISHED = ("insecure", "changeme", "change-me", "default", "example", "for-tests", "secret-key")
-
-
-def weakness_of_secret(value: str) -> str:
-    """What a stranger could guess it by, in words."""
-    if len(value) < 32:
-        return "too short"
-    if any(word in value.lower() for word in PUBLISHED):
-        return "one that somebody published"
-    repeats = any(value == (value[:n] * len(value))[: len(value)] for n in range(1, len(value) // 2 + 1))
-    counted = sum(0 <= ord(after) - ord(one) <= 1 for one, after in zip(value, value[1:], strict=False))
-    if repeats or len(set(value)) < 10 or counted > len(value) // 2:
-        return "not random"
-    return ""
+RANDOM = (
+    "at least 32 random characters, "
+    "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+)
 
 
 def secret_key() -> str:
     value = text("HELIOX_SECRET_KEY")
+    if weakness := value and weakness_of_secret(value):
+        raise ImproperlyConfigured(f"HELIOX_SECRET_KEY is {weakness}: give {RANDOM}")
     if value:
-        if weakness := weakness_of_secret(value):
-            raise ImproperlyConfigured(
-                f"HELIOX_SECRET_KEY is {weakness}: give at least 32 random characters, "
-                "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
         return value
     if TESTING:
         return "for-tests-only-" + "never-in-production-" * 3
     if LOCAL:
         return local_secret_key()
-    raise ImproperlyConfigured(
-        "HELIOX_SECRET_KEY is missing. Production needs a secret of at least 32 random characters, "
-        "for example from: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-    )
+    raise ImproperlyConfigured(f"HELIOX_SECRET_KEY is missing. Production needs a secret of {RANDOM}")
 
 
 def allowed_hosts() -> list[str]:
-    hosts = [host.strip() for host in text("HELIOX_ALLOWED_HOSTS").split(",") if host.strip()]
+    hosts = listed("HELIOX_ALLOWED_HOSTS")
     for host in hosts:
         if "/" in host or " " in host:
             raise ImproperlyConfigured(
@@ -225,15 +121,14 @@ def allowed_hosts() -> list[str]:
                 f"HELIOX_ALLOWED_HOSTS holds {host!r}, which lets in every name: "
                 "list those that Heliox serves."
             )
-        if DEBUG and not TESTING:
+    for is_on, why in (
+        (DEBUG, "HELIOX_DEBUG shows settings and code to whoever finds an error"),
+        (HELIOX_DEMO, "HELIOX_DEMO has sign-ins that everybody knows"),
+    ):
+        if hosts and is_on and not TESTING:
             raise ImproperlyConfigured(
-                "HELIOX_DEBUG shows settings and code to whoever finds an error, so it is for this machine "
-                "only: unset it in production, or unset HELIOX_ALLOWED_HOSTS."
-            )
-        if HELIOX_DEMO and not TESTING:
-            raise ImproperlyConfigured(
-                "HELIOX_DEMO has sign-ins that everybody knows, so it is for this machine only: unset it in "
-                "production, or unset HELIOX_ALLOWED_HOSTS."
+                f"{why}, so it is for this machine only: "
+                "unset it in production, or unset HELIOX_ALLOWED_HOSTS."
             )
     if LOCAL:
         return [*hosts, "localhost", "127.0.0.1", "[::1]"]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from threading import Event
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections, transaction
+from django.db import transaction
 from django.test import Client
 
 from dashboard import closing
+from dashboard.admin.base import HelioxAdmin
 from dashboard.closing import Refused, close_month, withdraw
 from dashboard.ingest.load import Reading, load_readings
 from dashboard.models import (
@@ -29,9 +26,11 @@ from dashboard.models import (
     Rate,
     Team,
 )
+from dashboard.views import mappings
 
 from .conftest import at, make_cost, make_job, make_team, make_usage, make_user
 from .loading import job, load_rows
+from .others import held_at, others
 from .test_closing import usd_by_owner, usd_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,38 +51,10 @@ def admin() -> User:
     return make_user("ada", "Admin", is_staff=True)
 
 
-@contextmanager
-def others(number: int = 2) -> Iterator[Callable[..., Future[Any]]]:
-    """Starts what others do, each with a connection of its own."""
-
-    def alone(do: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return do(*args)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(number) as threads:
-        yield lambda do, *args: threads.submit(alone, do, *args)
-
-
 def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-def held_at(monkeypatch: Any, module: Any, name: str) -> tuple[Event, Event]:
-    """Whoever comes first to this function waits there: (has come, may go on)."""
-    came, may_go, real = Event(), Event(), getattr(module, name)
-
-    def wait(*args: Any, **kwargs: Any) -> Any:
-        if not came.is_set():
-            came.set()
-            may_go.wait(20)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(module, name, wait)
-    return came, may_go
 
 
 # Closing
@@ -109,7 +80,7 @@ def test_two_months_that_are_closed_at_once_tell_a_change_of_an_earlier_one_once
         first = start(close_month, MARCH, admin, "effective", "apart")
         assert came.wait(20)
         second = start(close_month, APRIL, admin, "effective", "apart")
-        time.sleep(0.3)
+        second.until_it_waits()
         may_go.set()
         assert [one.result().prior_usd for one in (first, second)] == [50, 0]
     assert usd_by_owner(of_month=FEBRUARY) == usd_now(FEBRUARY) == {"vision": 150}
@@ -124,7 +95,7 @@ def test_a_month_that_is_closed_beside_a_withdrawal_tells_what_nobody_says_any_m
         withdrawn = start(withdraw, march, admin, "A mistake")
         assert came.wait(20)
         april = start(close_month, APRIL, admin, "effective", "apart")
-        time.sleep(0.3)
+        april.until_it_waits()
         may_go.set()
         withdrawn.result()
         assert april.result().prior_usd == 50
@@ -146,23 +117,33 @@ def test_the_newest_close_is_the_one_that_was_made_last_whatever_the_clocks_said
 # Forms
 
 
-def test_a_double_click_stores_one_rate(admin):
+def test_a_double_click_stores_one_rate(admin, monkeypatch):
     clients = signed_in(admin), signed_in(admin)
+    came, may_go = held_at(monkeypatch, HelioxAdmin, "save_model")
     with others() as start:
-        sent = [start(client.post, "/admin/dashboard/rate/add/", RATE) for client in clients]
-        said = sorted(one.result().status_code for one in sent)
-    assert (said, Rate.objects.count()) == ([200, 302], 1)
+        first = start(clients[0].post, "/admin/dashboard/rate/add/", RATE)
+        assert came.wait(20)
+        second = start(clients[1].post, "/admin/dashboard/rate/add/", RATE)
+        second.until_it_waits()
+        may_go.set()
+        assert [one.result().status_code for one in (first, second)] == [302, 200]
+    assert Rate.objects.count() == 1
 
 
-def test_two_who_map_the_same_account_at_once_map_it_to_one_team(admin):
+def test_two_who_map_the_same_account_at_once_map_it_to_one_team(admin, monkeypatch):
     load_rows(job("1", account="a1"))
     teams = [make_team("vision"), make_team("speech")]
     asked = [{"what": "account", "cluster": "fox", "account": "a1", "team": str(team.pk)} for team in teams]
     clients = signed_in(admin), signed_in(admin)
+    came, may_go = held_at(monkeypatch, mappings, "save")
     with others() as start:
-        sent = [start(client.post, "/mappings/", form) for client, form in zip(clients, asked, strict=True)]
-        assert [one.result().status_code for one in sent] == [302, 302]
-    assert AccountMapping.objects.count() == 1
+        first = start(clients[0].post, "/mappings/", asked[0])
+        assert came.wait(20)
+        second = start(clients[1].post, "/mappings/", asked[1])
+        second.until_it_waits()
+        may_go.set()
+        assert [one.result().status_code for one in (first, second)] == [302, 302]
+    assert [mapping.team.name for mapping in AccountMapping.objects.all()] == ["vision"]
 
 
 def typed(client: Client, url: str, **changed: str) -> dict[str, str]:
@@ -236,7 +217,7 @@ def test_a_job_that_is_deleted_while_its_form_is_saved_stays_deleted(admin):
         with transaction.atomic():
             Job.objects.filter(pk=doomed.pk).delete()
             sent = start(client.post, url, form)
-            time.sleep(0.5)
+            sent.until_it_waits()
         answer = sent.result()
     assert (answer.status_code, Job.objects.count()) == (302, 0)
 

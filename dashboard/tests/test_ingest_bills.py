@@ -30,8 +30,8 @@ from dashboard.models import (
 from dashboard.money import carry_cents, to_cents
 
 from .conftest import REAL, make_cost, make_usage
+from .focus_bills import ROW, a_file, p4d
 from .loading import A_DAY, bill, cost, load_files, load_rows
-from .test_focus import ROW, a_file, p4d
 
 pytestmark = pytest.mark.django_db
 
