@@ -31,8 +31,10 @@ def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
 
 
 def is_readable(request: HttpRequest) -> bool:
-    """PostgreSQL stores no NUL; the lengths are far beyond anything that a person asks for."""
+    """PostgreSQL stores no NUL and looks for none; the lengths are far beyond what a person asks for."""
     if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY or "\0" in request.path:
+        return False
+    if any("\0" in cookie for cookie in request.COOKIES.values()):  # spelled in octal digits within quotes
         return False
     texts = [text for key, values in request.GET.lists() for text in (key, *values)]
     return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)

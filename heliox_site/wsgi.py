@@ -5,6 +5,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from dashboard.plain_types import typed_plainly
 from heliox_site.settings import DATABASES, HELIOX_LOCK_SECONDS, HELIOX_PAGE_SECONDS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
@@ -18,7 +19,7 @@ for database in DATABASES.values():
     if given := database.get("OPTIONS", {}).get("options"):  # beside which libpq forgets the variable
         database["OPTIONS"]["options"] = f"{os.environ['PGOPTIONS']} {given}"
 
-application = get_wsgi_application()
+application = typed_plainly(get_wsgi_application())
 
 # What is loaded stays for ever, and a page of many figures makes many objects that all go at its end:
 # looking through them so often as Python does by default takes a sixth of a long page's time.

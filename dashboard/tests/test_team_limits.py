@@ -314,7 +314,8 @@ def test_pages_of_all_teams_together_are_closed(own):
 
 def test_the_ids_of_others_are_unknown_wherever_they_stand(own):
     covert, job = team("covert"), Job.objects.filter(team__name="covert")[0].pk
-    for other in (covert, job, covert.hex, str(covert).upper()):
+    oddly = f"{{{covert.hex[:3]}-{covert.hex[3:]}}}"
+    for other in (covert, job, covert.hex, str(covert).upper(), covert.urn, oddly):
         for name in (*PAGES, *CLOSED, "overview"):
             assert own.get(reverse(name), {"team": other}).status_code == 404, name
             assert own.get(reverse(name), {"anything": f"x{other}"}).status_code == 404, name
@@ -328,6 +329,13 @@ def test_the_ids_of_others_are_unknown_wherever_they_stand(own):
     ):
         assert own.get(path).status_code == 404, path
     assert own.get(reverse("teams"), {"team": UUID(int=7)}).status_code == 200, "nobody's id is no secret"
+
+
+def test_tens_of_thousands_of_ids_are_not_looked_up(own):
+    """It would take seconds; a thousand are nobody's."""
+    for number, status in ((1_000, 405), (1_001, 404), (50_000, 404)):
+        many = " ".join(str(UUID(int=n)) for n in range(number))
+        assert own.post(reverse("teams"), {"anything": many}).status_code == status
 
 
 def test_filters_offer_their_own_teams_and_models(own):

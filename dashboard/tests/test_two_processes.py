@@ -257,6 +257,12 @@ def test_a_replica_that_goes_costs_no_page(hosts, reader, databases):
         follower.start()
 
 
+def test_no_type_of_a_body_keeps_a_host_from_answering(hosts):
+    for declared in ("text/plain; charset=hex", "text/plain; x*=nowhere''%41"):
+        asked = Reader().ask(hosts[0], "GET", "/accounts/login/?next=%2F", None, {"Content-Type": declared})
+        assert asked[0] == 200, declared
+
+
 def test_nothing_is_made_to_be_kept_on_one_host():
     files = [
         f"{model.__name__}.{column.name}"
