@@ -293,11 +293,19 @@ class Batch:
     def new_run(self, user: Any) -> ImportRun:
         return ImportRun.objects.create(
             format=self.format,
-            files=[{"name": reading.name, "sha256": reading.digest} for reading in self.files],
+            files=[self.named(reading) for reading in self.files],
             options=asdict(self.options) | {"on_conflict": self.on_conflict},
             user=user,
             written_at=timezone.now(),
         )
+
+    def named(self, reading: Reading) -> dict[str, str]:
+        """The digests of a file by which it is known again."""
+        digests = {"name": reading.name, "sha256": reading.digest}
+        for part in (self.daily, self.periods):
+            if reading.digest in part.contents:
+                digests["figures"] = part.contents.of(reading.digest)
+        return digests
 
     @property
     def format(self) -> str:
