@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -11,7 +13,29 @@ from ..naming import Names
 from .deliveries import Draft, in_force, subject, warn_of_fewer_days
 from .figures import BillFigures
 from .records import BillRow
-from .summary import Tally
+from .summary import GIVEN_TWICE, Tally
+
+Drafts = dict[tuple[str, str, date], Draft]
+
+
+@dataclass
+class Part:
+    """A file of the call. Its rows are known by their number, their charges and what they come to."""
+
+    drafts: Drafts = field(default_factory=dict)
+    rows: int = 0
+    charges: int = 0
+
+    def add(self, file: str, row: BillRow) -> None:
+        key = name_key(row.provider), name_key(row.account), row.period[0]
+        if key not in self.drafts:
+            self.drafts[key] = Draft(row.provider, row.account, *row.period)
+        self.drafts[key].add(file, row)
+        self.rows += 1
+        self.charges += row.charge
+
+    def content(self) -> Hashable:
+        return self.rows, self.charges, *sorted((key, draft.sums()) for key, draft in self.drafts.items())
 
 
 class Bills:
@@ -19,7 +43,9 @@ class Bills:
 
     def __init__(self, on_conflict: str, tally: Tally) -> None:
         self.on_conflict, self.tally = on_conflict, tally
-        self.drafts: dict[tuple[str, str, date], Draft] = {}
+        self.part = Part()
+        self.drafts: Drafts = {}
+        self.told: dict[Hashable, str] = {}
         self.changed: list[Draft] = []
         self.figures: BillFigures | None = None
 
@@ -27,10 +53,20 @@ class Bills:
         return bool(self.drafts)
 
     def add(self, file: str, row: BillRow) -> None:
-        key = name_key(row.provider), name_key(row.account), row.period[0]
-        if key not in self.drafts:
-            self.drafts[key] = Draft(row.provider, row.account, *row.period)
-        self.drafts[key].add(file, row)
+        self.part.add(file, row)
+
+    def end_file(self, name: str) -> None:
+        """The same rows in other bytes, as Parquet beside CSV, count once."""
+        part, self.part = self.part, Part()
+        content = part.content()
+        if part.charges and content in self.told:
+            self.tally.ignore(GIVEN_TWICE, part.rows)
+            self.tally.warnings.append(f"{name} has the very rows of {self.told[content]}: they count once.")
+            return
+        self.told[content] = name
+        for key, draft in part.drafts.items():
+            if self.drafts.setdefault(key, draft) is not draft:
+                self.drafts[key].take(draft)
 
     def pairs(self) -> set[tuple[str, str]]:
         return {(draft.provider, key[-1]) for draft in self.drafts.values() for key in draft.lines}

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from typing import Any
-from uuid import UUID
 
-from ..models import CostSnapshot, ImportChange, ImportRun, UsageSnapshot
+from ..models import CostSnapshot, ImportRun, UsageSnapshot
 from ..naming import Names
 from ..posted import post
 from ..scope import Scope
+from .files_held import FileContents, FilesHeld
 from .records import CostRow, Refused, UsageRow
-from .rows import pieces
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
 from .summary import KEPT, Tally
 
@@ -66,33 +64,8 @@ class Beside:
             tally.warnings.append(f"On {instead:,} of these days the figure takes the place of a rate.")
 
 
-@dataclass
-class FilesAdded:
-    """The files whose figures were added to what a row holds, since something else last wrote it."""
-
-    by_run: dict[int, set[str]] = field(default_factory=dict)
-    run_before: dict[tuple[UUID, int], int | None] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, model: Any, rows: Iterable[Any]) -> FilesAdded:
-        told = cls()
-        adding = ImportRun.objects.filter(status=ImportRun.Status.COMMITTED, options__on_conflict="add")
-        for run, files in adding.values_list("pk", "files"):
-            told.by_run[run] = {file["sha256"] for file in files}
-        for ids in pieces(row.pk for row in rows if row.imported_by_id in told.by_run):
-            changes = ImportChange.objects.filter(table=model._meta.db_table, row_id__in=ids)
-            for pk, run, before in changes.values_list("row_id", "run_id", "before__imported_by_id"):
-                told.run_before[pk, run] = before
-        return told
-
-    def to(self, row: Any) -> set[str]:
-        """SHA-256 of each."""
-        files: set[str] = set()
-        run = row.imported_by_id
-        while run in self.by_run:
-            files |= self.by_run[run]
-            run = self.run_before.get((row.pk, run))
-        return files
+def amount_of(row: CostRow | UsageRow) -> Decimal:
+    return row.cost_usd if isinstance(row, CostRow) else row.gpu_hours
 
 
 def is_of_a_csv(snapshot: CostSnapshot | UsageSnapshot) -> bool:
@@ -106,8 +79,9 @@ class DailyFiles:
         self.on_conflict, self.tally = on_conflict, tally
         self.said: dict[Any, list[Said]] = {CostSnapshot: [], UsageSnapshot: []}
         self.file = self.digest = ""
+        self.contents = FileContents()
         self.plans: list[SnapshotPlan] = []
-        self.added = FilesAdded()
+        self.held = FilesHeld()
         self.beside = Beside()
 
     def __bool__(self) -> bool:
@@ -118,6 +92,9 @@ class DailyFiles:
 
     def add(self, row: CostRow | UsageRow) -> None:
         self.said[MODELS[type(row)]].append(Said(self.file, self.digest, row))
+        self.contents.add(
+            self.digest, type(row).__name__, row.day, row.provider, row.gpu_type, amount_of(row)
+        )
 
     def pairs(self) -> set[tuple[str, str]]:
         return {(said.row.provider, said.row.gpu_type) for rows in self.said.values() for said in rows}
@@ -126,7 +103,8 @@ class DailyFiles:
         for model, rows in self.said.items():
             if rows:
                 plan = SnapshotPlan(model, names, (said.row.day for said in rows), lock)
-                self.added = FilesAdded.of(model, chain.from_iterable(plan.stored.values()))
+                stored = chain.from_iterable(plan.stored.values())
+                self.held = FilesHeld.of(model, stored, with_first=self.on_conflict == "add")
                 self.beside = Beside.of(plan, names) if model is CostSnapshot else Beside()
                 self.plan_table(plan, rows)
                 self.beside.warn(self.tally)
@@ -187,7 +165,7 @@ class DailyFiles:
         """The stored sum holds this very file's figure already."""
         if not said.digest or self.on_conflict == "replace":
             return False
-        return all(said.digest in self.added.to(one) for one in stored)
+        return self.held.by_all(stored, self.contents.digests(said.digest))
 
     def write(self, run: ImportRun) -> None:
         for plan in self.plans:

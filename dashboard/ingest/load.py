@@ -43,14 +43,13 @@ from .rows import pieces, wait_for_other_imports
 from .settling import OPTIONAL
 from .source import open_table, unpacked
 from .staging import CHUNK, fill, staged_jobs
-from .summary import Summary, Tally
+from .summary import GIVEN_TWICE, Summary, Tally
 from .teams import TeamBook
 from .words import briefly
 
 PLAIN = Options()
 ON_CONFLICT = ("refuse", "keep", "replace", "add")
 
-GIVEN_TWICE = "a file that was given twice"  # why its rows were ignored
 PIECE = 1024**2
 
 
@@ -215,6 +214,7 @@ class Batch:
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
                     self.way.rest()
+            self.bills.end_file(reading.name)
             self.tally.notes += reading.notes
         if self.bills and self.daily:
             raise FileRefused("Import a bill and a CSV of daily figures one after the other, not in one go.")
@@ -293,11 +293,19 @@ class Batch:
     def new_run(self, user: Any) -> ImportRun:
         return ImportRun.objects.create(
             format=self.format,
-            files=[{"name": reading.name, "sha256": reading.digest} for reading in self.files],
+            files=[self.named(reading) for reading in self.files],
             options=asdict(self.options) | {"on_conflict": self.on_conflict},
             user=user,
             written_at=timezone.now(),
         )
+
+    def named(self, reading: Reading) -> dict[str, str]:
+        """The digests of a file by which it is known again."""
+        digests = {"name": reading.name, "sha256": reading.digest}
+        for part in (self.daily, self.periods):
+            if reading.digest in part.contents:
+                digests["figures"] = part.contents.of(reading.digest)
+        return digests
 
     @property
     def format(self) -> str:

@@ -16,7 +16,7 @@ from ..models.names import name_key
 from ..naming import Names
 from ..scope import Span, shift_month
 from ..spreading import billed_days, spreads
-from .daily import FilesAdded
+from .files_held import FileContents, FilesHeld
 from .formats.periods import MOST
 from .records import PeriodRow, Refused
 from .rows import pieces, remember_created, remember_ids, upsert
@@ -61,7 +61,8 @@ class PeriodFiles:
         self.on_conflict, self.tally = on_conflict, tally
         self.said: list[Said] = []
         self.file, self.digest, self.unsaid = "", "", frozenset[str]()
-        self.added = FilesAdded()
+        self.contents = FileContents()
+        self.held = FilesHeld()
         self.stored: defaultdict[Key, list[PeriodEntry]] = defaultdict(list)
         self.created: list[PeriodEntry] = []
         self.changed: dict[UUID, tuple[PeriodEntry, PeriodEntry]] = {}
@@ -72,6 +73,8 @@ class PeriodFiles:
 
     def add(self, row: PeriodRow) -> None:
         self.said.append(Said(self.file, self.digest, self.unsaid, row))
+        days, names = (row.first_day, row.last_day), (row.provider, row.gpu_type, row.note)
+        self.contents.add(self.digest, *days, *names, row.cost_usd, row.gpu_hours)
 
     def pairs(self) -> set[tuple[str, str]]:
         return {(said.row.provider, said.row.gpu_type) for said in self.said}
@@ -82,7 +85,8 @@ class PeriodFiles:
         if not self.said:
             return
         self.read_stored(names, lock)
-        self.added = FilesAdded.of(PeriodEntry, chain.from_iterable(self.stored.values()))
+        stored = chain.from_iterable(self.stored.values())
+        self.held = FilesHeld.of(PeriodEntry, stored, with_first=self.on_conflict == "add")
         for key, said in self.told_last(names).items():
             self.settle(said, self.stored[key])
         self.report(names)
@@ -148,7 +152,7 @@ class PeriodFiles:
     def added_before(self, stored: list[PeriodEntry], said: Said) -> bool:
         if not said.digest or self.on_conflict == "replace":
             return False
-        return all(said.digest in self.added.to(entry) for entry in stored)
+        return self.held.by_all(stored, self.contents.digests(said.digest))
 
     def put(self, said: Said, amounts: Amounts, stored: list[PeriodEntry]) -> str:
         """The amounts take the place of these entries, of which one stays, under its own spelling."""

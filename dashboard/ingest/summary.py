@@ -22,7 +22,9 @@ MEASURES = {
     "metered_gpu_hours": "Metered GPU-hours",
     "job_gpu_hours": "Job GPU-hours",
 }
-KEPT = "kept what was there"  # why a figure was ignored
+# Why rows were ignored.
+KEPT = "kept what was there"
+GIVEN_TWICE = "a file that was given twice"
 MOST_REFUSALS, MOST_EXAMPLES, MOST_NAMES = 100, 20, 200
 
 

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -156,6 +158,56 @@ def test_a_bill_given_twice_in_one_call_counts_once(packed: Callable[[bytes], by
     assert (summary.read, summary.inserted, summary.ignored) == (5, 3, 2)
     assert summary.ignored_kinds == {"a file that was given twice": 2}
     assert (costs(), hours()) == ({"5 AWS A100-40GB": "28.50"}, {5: "48.00"})
+
+
+def as_parquet(content: bytes) -> bytes:
+    """As providers write it: typed columns, and nulls for what is empty."""
+    duckdb = pytest.importorskip("duckdb")
+    typed = ", ".join(
+        [f"{name}::DECIMAL(38, 18) AS {name}" for name in ("BilledCost", "EffectiveCost", "ConsumedQuantity")]
+        + [f"{name}::TIMESTAMP AS {name}" for name in ("ChargePeriodStart", "BillingPeriodStart")]
+        + ["nullif(ResourceId, '') AS ResourceId"]
+    )
+    with TemporaryDirectory() as folder:
+        bill, packed = Path(folder) / "bill.csv", Path(folder) / "bill.parquet"
+        bill.write_bytes(content)
+        rows = f"SELECT * REPLACE ({typed}) FROM read_csv('{bill}', all_varchar = true)"
+        duckdb.sql(f"COPY ({rows}) TO '{packed}' (FORMAT parquet)")
+        return packed.read_bytes()
+
+
+def charge(hour: int, resource: str = "i-1") -> dict[str, str]:
+    start = f"2025-03-05T{hour:02}:00:00Z"
+    return ROW | p4d() | {"ChargePeriodStart": start, "ResourceId": resource}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        as_parquet,
+        lambda content: content.replace(b"\r\n", b"\n"),
+        lambda content: b"\n".join([content.splitlines()[0], *reversed(content.splitlines()[1:])]),
+    ],
+    ids=["Parquet", "line ends", "order"],
+)
+def test_a_bill_given_twice_in_other_bytes_counts_once(spelled: Callable[[bytes], bytes]) -> None:
+    """Of one charge a day's hours cost the same: what tells parts of a bill apart is hour and resource."""
+    first, others = a_file(charge(1), charge(2, "")), [a_file(charge(3), charge(4)), a_file(charge(1, "i-2"))]
+    files = [first, spelled(first), *others]
+    summary = load([Source(f"part {n}", io.BytesIO(content)) for n, content in enumerate(files)])
+    assert (summary.read, summary.inserted, summary.ignored) == (7, 5, 2)
+    assert summary.ignored_kinds == {"a file that was given twice": 2}
+    assert summary.warnings == ["part 1 has the very rows of part 0: they count once."]
+    assert costs() == {"5 AWS A100-40GB": "47.50"}
+    alone = load([Source("bill", io.BytesIO(spelled(first)))], dry_run=True)
+    assert alone.tables["bill_lines"] == {"created": 0, "changed": 1, "removed": 0}
+
+
+def test_a_bill_in_other_bytes_that_comes_later_changes_nothing() -> None:
+    first = a_file(charge(1), charge(2))
+    load([Source("bill.csv", io.BytesIO(first))])
+    again = load([Source("bill.parquet", io.BytesIO(as_parquet(first)))])
+    assert (again.unchanged, again.changes) == (2, 0)
 
 
 def test_capitals_and_aliases_of_a_provider_are_the_same_delivery() -> None:

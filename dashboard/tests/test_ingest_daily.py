@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.ingest.load import Source, load
 from dashboard.ingest.undo import undo
 from dashboard.models import CostSnapshot, NameAlias, UsageSnapshot
 
@@ -96,6 +99,41 @@ def test_add_is_done_once_per_file_however_many_others_came_between() -> None:
     assert [add("5"), add("7"), add("5")] == ["55.00", "62.00", "62.00"]
     CostSnapshot.objects.filter(pk=entered.pk).update(cost_usd=20, imported_by=None)
     assert [add("7"), add("5"), add("7")] == ["27.00", "32.00", "32.00"]
+
+
+def test_a_file_that_stood_there_before_others_were_added_to_it_is_not_added_once_more() -> None:
+    load_rows(cost("10"), digest="file of 10")
+    assert [add(usd) for usd in ("5", "10", "5", "10")] == ["15.00"] * 4
+    load_rows(cost("10"), digest="file of 10")
+    assert figures() == ["2025-03-01 AWS A100-80GB 10.00"]
+
+
+def test_a_file_whose_figure_a_bill_was_added_to_is_not_added_once_more() -> None:
+    load_rows(cost("10"), digest="file of 10")
+    load_rows(bill(1, "4", None), digest="bill", on_conflict="add")
+    assert add("10") == "14.00"
+    load_rows(bill(1, "5", None), digest="corrected bill")
+    assert [add(usd) for usd in ("10", "1", "10", "1")] == ["15.00", "16.00", "16.00", "16.00"]
+    load_rows(cost("3"), digest="file of 3", on_conflict="replace")
+    assert [add(usd) for usd in ("10", "3")] == ["13.00", "13.00"]
+
+
+def test_the_figures_of_a_file_tell_that_it_is_the_same_however_it_is_written() -> None:
+    make_cost("2025-03-01", "8")
+    rows = ["2025-03-01,AWS,A100-80GB,10", "2025-03-02,AWS,A100-80GB,1"]
+    head = "date,provider,gpu_type,cost_usd"
+
+    def add_file(*lines: str, end: str = "\n", packed: Any = bytes) -> int:
+        content = packed(end.join(lines).encode())
+        return load([Source("costs.csv", io.BytesIO(content))], on_conflict="add").changes
+
+    assert add_file(head, *rows) == 2
+    assert add_file(head, *rows, end="\r\n") == 0
+    assert add_file(head, *rows, packed=gzip.compress) == 0
+    assert add_file(head, *reversed(rows), "") == 0
+    assert add_file(head, rows[0].replace(",10", ",10.00").replace("AWS", "aws"), rows[1]) == 0
+    assert add_file(head, rows[0]) == 1
+    assert figures() == ["2025-03-01 AWS A100-80GB 28.00", "2025-03-02 AWS A100-80GB 1.00"]
 
 
 def test_what_was_added_and_undone_can_be_added_again() -> None:

@@ -325,3 +325,10 @@ def test_a_period_entry_over_billed_days_is_warned_of_as_in_the_admin():
         "On 2 of the days of these entries a bill of the same GPUs stands, too: both count."
     ]
     assert load_rows(period("310", provider="Amazon")).warnings == []
+
+
+def test_a_file_that_stood_there_before_others_were_added_to_it_is_not_added_once_more():
+    load_rows(period("10"), digest="file of 10")
+    for usd, stands in (("5", 15), ("10", 15), ("5", 15)):
+        load_rows(period(usd), digest=f"file of {usd}", on_conflict="add")
+        assert PeriodEntry.objects.get().cost_usd == stands

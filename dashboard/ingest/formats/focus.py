@@ -7,7 +7,7 @@ of its kind without a GPU type, so that the whole invoice is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
@@ -81,6 +81,7 @@ class Fields(NamedTuple):
     ConsumedUnit: str
     PricingQuantity: str
     PricingUnit: str
+    ResourceId: str
 
 
 def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
@@ -122,7 +123,7 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
         fields.SubAccountId,
     )
     period = _period(fields.BillingPeriodStart, fields.BillingPeriodEnd)
-    day = _day("ChargePeriodStart", fields.ChargePeriodStart)
+    start = _instant("ChargePeriodStart", fields.ChargePeriodStart)
     watch.time(line, fields.ChargePeriodStart)
     category = _category(fields.ChargeCategory)
     service, may_be_gpu = _service(fields.ServiceCategory)
@@ -144,7 +145,7 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
         provider,
         account,
         period,
-        day,
+        start.date(),
         sub_account,
         tag_value(fields.Tags, options.team_tag, watch) if options.team_tag else "",
         kind,
@@ -153,6 +154,7 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
         billed,
         effective,
         hours,
+        hash((start, *map(_said, (fields.ResourceId, fields.SkuId, fields.ChargeDescription)))),
     )
 
 
@@ -213,9 +215,13 @@ def _boundary(column: str, value: str) -> date:
 
 
 @lru_cache(65536)
-def _day(column: str, value: str) -> date:
+def _instant(column: str, value: str) -> datetime:
     """FOCUS times are UTC, also where a file forgets to say so."""
-    return in_column(column, values.moment, _present(column, value)).date()
+    return in_column(column, values.moment, _present(column, value))
+
+
+def _said(value: str) -> str:
+    return "" if is_null(value) else value
 
 
 @lru_cache(64)
