@@ -99,8 +99,8 @@ DAYS = (
         "Like for like: as many closed days on both sides, both spans printed. A range is compared with as "
         "many days before it, a month with the month before, or with the same days of last month or last "
         "year; where a month is shorter, both sides are cut. There is no percentage when the base is under "
-        "1 cent or a provider lacks a day since its first, unless it bills no more: the words say which. "
-        "Shares change in points.",
+        "1 cent, no day of a provider is closed yet, or it lacks a day since its first, unless it bills no "
+        "more: the words say which. Shares change in points.",
         "(now − before) ÷ before",
     ),
     Term("gaps", "Gaps", "A day without a row is unknown and is drawn as a gap. A stored 0.00 is a fact."),

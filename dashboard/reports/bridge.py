@@ -21,10 +21,11 @@ ZERO = Fraction(0)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Cents and metered hours of a cell in one period."""
+    """Cents and metered hours of a cell in one period. without_hours: cents of days that nobody metered."""
 
     cents: int
     gpu_hours: Decimal | None = None
+    without_hours: int = 0
 
     @property
     def is_priced(self) -> bool:
@@ -96,6 +97,13 @@ class Bridge:
         now = (step.now.gpu_hours for step in self.steps if step.now and step.now.gpu_hours)
         return sum(before, Decimal(0)), sum(now, Decimal(0))
 
+    @property
+    def without_hours(self) -> tuple[int, int]:
+        """Before and now, cents of rates that have no hours on their days."""
+        steps = self.in_both.steps
+        before = sum(step.before.without_hours for step in steps if step.before)
+        return before, sum(step.now.without_hours for step in steps if step.now)
+
     @cached_property
     def parts(self) -> Parts:
         return sum((step.parts for step in self.steps), Parts())
@@ -127,15 +135,18 @@ def bridge(scope: Scope, sides: Sides, names: Names) -> Bridge:
 def by_cell(found: Iterable[Bought]) -> dict[Cell, Side]:
     """Hours without any cost row are no part of what was spent."""
     cents: defaultdict[Cell, int] = defaultdict(int)
+    without_hours: defaultdict[Cell, int] = defaultdict(int)
     hours: dict[Cell, Decimal] = {}
     for one in found:
         if one.kind == NO_COST:
             continue
         cell = one.provider, one.gpu_type, one.kind
         cents[cell] += one.cents
-        if one.gpu_hours is not None:
+        if one.gpu_hours is None:
+            without_hours[cell] += one.cents
+        else:
             hours[cell] = hours.get(cell, Decimal(0)) + one.gpu_hours
-    return {cell: Side(amount, hours.get(cell)) for cell, amount in cents.items()}
+    return {cell: Side(amount, hours.get(cell), without_hours[cell]) for cell, amount in cents.items()}
 
 
 def bridged(before: dict[Cell, Side], now: dict[Cell, Side]) -> Bridge:

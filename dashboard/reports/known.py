@@ -16,7 +16,7 @@ from ..models import CostSnapshot, PeriodEntry, Rate, UsageSnapshot
 from ..naming import Names
 from ..remembered import until_written
 from ..scope import ONE_DAY, Scope, Span
-from .compare import Sides
+from .compare import NO_DAYS, Sides
 from .coverage import Coverage
 from .freshness import GONE_AFTER, Freshness, job_days
 from .spend import narrowed
@@ -60,7 +60,18 @@ class Known:
         if provider and (measure != "jobs" or provider in known):
             known = {provider: known.get(provider, set())}
             awaited = {one: span for one, span in awaited.items() if one == provider}
-        return unknown(self.sides, known, awaited, CALLED[measure])
+        if reason := unknown(self.sides, known, awaited, CALLED[measure]):
+            return reason
+        return "" if measure == "jobs" else self.still_open(awaited)
+
+    def still_open(self, awaited: Mapping[str, Span]) -> str:
+        """A provider without a closed day holds no other back, so that its open days lie within the sides."""
+        for one in self.freshness.providers:
+            days = awaited.get(one.provider, NO_DAYS)
+            reached = days.clipped(self.sides.before).length or days.clipped(self.sides.now).length
+            if reached and not one.closed and not one.late:
+                return f"no day of {one.provider} is closed yet"
+        return ""
 
     @cached_property
     def cost(self) -> Days:
@@ -86,12 +97,15 @@ class Known:
         rows = [row for row in self.names.written if self.asks_for_type(row.gpu_type)]
         told = {self.names.provider(row.provider) for row in rows if row.source in TOLD_BY[measure]}
         told |= {self.names.provider(row.provider) for row in rows} & getattr(self, measure).keys()
-        freshness = self.names.once("freshness", lambda: Freshness.load(self.names))
         return {
             one.provider: self.awaited(one.first, one.last, one.late)
-            for one in freshness.providers
+            for one in self.freshness.providers
             if one.provider in told and self.asks_for(one.provider)
         }
+
+    @cached_property
+    def freshness(self) -> Freshness:
+        return self.names.once("freshness", lambda: Freshness.load(self.names))
 
     @cached_property
     def logged(self) -> Mapping[str, Span]:

@@ -238,6 +238,23 @@ def test_there_is_no_percentage_where_days_are_missing_or_nothing_was_before(cli
     assert "counts as nothing here" in response.content.decode()
 
 
+def test_cost_on_days_without_metered_hours_is_told_apart_from_a_dearer_hour(client, finance, as_of):
+    """$40 a day for 10 h; in the second week the hours of four days lack: −40 h at $4, and 30 h for $280."""
+    as_of("2025-03-16 12:00")
+    for day in range(1, 16):
+        make_cost(f"2025-03-{day:02}", "40.00")
+        if day not in (9, 10, 11, 12):
+            make_usage(f"2025-03-{day:02}", "10.00")
+    response = page_of(client, finance)
+    parts = values(response.context["parts"])
+    assert (parts["Volume"], parts["Rate"]) == ("−$160.00", "+$160.00")
+    said = "Cost on days without metered hours, $0.00 before and $160.00 now, shows as rate."
+    assert said in response.content.decode()
+    make_usage("2025-03-09", "10.00", gpu_type="L4")
+    assert said in page_of(client, finance).content.decode()
+    assert "shows as rate" not in page_of(client, finance, end="2025-03-08").content.decode()
+
+
 def test_open_days_are_left_out_of_both_sides(client, finance, two_weeks):
     response = page_of(client, finance, start="2025-03-09", end="2025-03-15")
     assert response.context["spans"] == "9–14 Mar 2025 against 3–8 Mar 2025"

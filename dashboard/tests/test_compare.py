@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.models import CostSnapshot, ImportRun, LogSpan, PeriodEntry, UsageSnapshot
+from dashboard.models import CostSnapshot, ImportRun, LogSpan, PeriodEntry, Provider, UsageSnapshot
 from dashboard.naming import Names
 from dashboard.periods import PRESETS, in_words, preset_span
 from dashboard.reports.allocation import allocate
@@ -234,6 +234,18 @@ def test_a_provider_that_begins_or_ends_has_no_gap(db):
     assert known().why_not("cost") == ""
     assert known().why_not("cost", provider="GCP") == "no cost before"
     assert known().why_not("cost", provider="Lambda") == "no cost on 4 of 7 days before"
+
+
+def test_open_days_of_a_provider_without_a_closed_one_are_no_side_of_a_comparison(db):
+    """AWS is closed through the 15th, GCP, which began on the 12th, through no day: its bill lags by 5."""
+    Provider.objects.create(name="GCP", lag_days=5)
+    make_days(make_cost, 1, 16)
+    make_days(make_cost, 12, 16, "1000.00", provider="GCP")
+    assert known().why_not("cost") == "no day of GCP is closed yet"
+    assert known(Scope(providers=("AWS",))).why_not("cost") == ""
+    assert known().why_not("cost", provider="AWS") == ""
+    Provider.objects.filter(name="GCP").update(lag_days=2)
+    assert known().why_not("cost") == ""
 
 
 def test_a_bill_that_knows_the_day_knows_that_a_gpu_type_cost_nothing(db):

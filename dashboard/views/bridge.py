@@ -72,6 +72,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         summary=summary(found, change),
         causes=causes(found),
         missing=reason,
+        without_hours=without_hours(found),
         charts=[waterfall(asked, found, spans)],
         groups=[grouped(asked, found, "provider"), grouped(asked, found, "gpu_type")],
         table=asked.one_page(table),
@@ -258,6 +259,14 @@ def summary(found: Bridge, change: Change) -> str:
     moved = "rose" if found.change > 0 else "fell"
     share = f" ({ui.percent(abs(change.by))})" if change.by is not None else ""
     return f"Spend {moved} by {ui.usd(usd(abs(found.change)))}{share}."
+
+
+def without_hours(found: Bridge) -> str:
+    """A rate is that of all days of a cell, as on Unit prices: hours that lack make the others dearer."""
+    if not any(found.without_hours):
+        return ""
+    before, now = (ui.usd(usd(cents)) for cents in found.without_hours)
+    return f"Cost on days without metered hours, {before} before and {now} now, shows as rate."
 
 
 def causes(found: Bridge) -> list[tuple[str, str]]:
