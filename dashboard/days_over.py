@@ -1,4 +1,4 @@
-"""What days that are over come to, remembered until anything is written: no passing of time changes it."""
+"""What days that are over come to, remembered until anything is written: time alone changes none of it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from . import late_indexes, rollups, typed, workers, writes
-from .counted import are, counted
+from .counted import are, counted, have
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
 from .replica import REPLICA, Replica
@@ -141,14 +141,10 @@ def digest() -> Findings:
     if not (to or last or settings.HELIOX_MAIL_URL):
         yield told("digest", "not set up, so none is sent")
         return
-    said = f"{to} recipient{'' if to == 1 else 's'}" if to else "mail is set up, but no recipient"
+    said = counted(to, "recipient") if to else "mail is set up, but no recipient"
     todo = "Set HELIOX_DIGEST_TO, and let cron run manage.py send_digest each morning."
-    yield told(
-        "digest",
-        f"{said}; {sent}",
-        todo,
-        odd=not to or last is None or timezone.now() - last.at > LATE_DIGEST,
-    )
+    late = last is None or timezone.now() - last.at > LATE_DIGEST
+    yield told("digest", f"{said}; {sent}", todo, odd=late or not to)
 
 
 # The database
@@ -175,14 +171,14 @@ def on_postgresql(took: str) -> Findings:
     used, most = ask("SELECT COUNT(*) FROM pg_stat_activity"), int(ask("SHOW max_connections"))
     todo = "Raise max_connections, or run fewer workers."
     yield told("connections", f"{used} of {most}", todo, bad=used > 0.95 * most, odd=used > 0.8 * most)
-    given, page, lock = (
-        os.environ.get("PGOPTIONS", ""),
-        settings.HELIOX_PAGE_SECONDS,
-        settings.HELIOX_LOCK_SECONDS,
-    )
+    yield limits(os.environ.get("PGOPTIONS", ""))
+
+
+def limits(given: str) -> Finding:
+    page, lock = settings.HELIOX_PAGE_SECONDS, settings.HELIOX_LOCK_SECONDS
     said = f"PGOPTIONS says {given}" if given else f"pages give up after {page} s, {lock} s for a lock"
     todo = "Name statement_timeout and lock_timeout there: it replaces the limits as shipped."
-    yield told("timeouts", said, todo, odd=bool(given) and "statement_timeout" not in given)
+    return told("timeouts", said, todo, odd=given and "statement_timeout" not in given)
 
 
 def on_sqlite(took: str) -> Findings:
@@ -241,13 +237,13 @@ def roll_ups() -> Findings:
 
 
 def pages_kept(spread: bool) -> Finding:
-    why = (
-        "HELIOX_PAGES_MB is 0" if not settings.HELIOX_PAGES_MB else "workers hold the jobs" if spread else ""
-    )
-    unnoticed = not why and writes.state(connection) is None
-    why = "not every write is noted" if unnoticed else why
-    found = f"are made at each visit: {why}" if why else "are kept until something is written"
-    return told("pages", found, "Run manage.py roll_up --rebuild.", odd=unnoticed)
+    if settings.HELIOX_PAGES_MB and not spread:
+        if writes.state(connection) is not None:
+            return told("pages", "are kept until something is written")
+        found = "are made at each visit: not every write is noted"
+        return told("pages", found, "Run manage.py roll_up --rebuild.", odd=True)
+    why = "workers hold the jobs" if settings.HELIOX_PAGES_MB else "HELIOX_PAGES_MB is 0"
+    return told("pages", f"are made at each visit: {why}")
 
 
 def recounted() -> Findings:
@@ -292,18 +288,22 @@ def data() -> Findings:
 def backups() -> Findings:
     last = AuditEvent.objects.filter(action="backup").order_by("-id").first()
     age = timezone.now() - last.at if last else None
-    said = "none is known" if age is None else f"made {age.days} days ago" if age.days else "made today"
+    said = "none is known" if age is None else made(age)
     todo = "Let cron run manage.py backup FILE each night, or make sure that other tools do."
     yield told("backup", said, todo, odd=age is None or age > timedelta(days=2))
+
+
+def made(age: timedelta) -> str:
+    return f"made {counted(age.days, 'day')} ago" if age.days else "made today"
 
 
 def what_grows() -> Findings:
     expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by()[: MOST_EXPIRED + 1].count()
     todo = "Let cron run manage.py clearsessions each night."
-    yield told("sessions", f"{expired:,} have expired", todo, odd=expired > MOST_EXPIRED / 10)
+    yield told("sessions", f"{expired:,} {have(expired)} expired", todo, odd=expired > MOST_EXPIRED / 10)
     events = AuditEvent.objects.order_by()[: MANY_EVENTS + 1].count()
     todo = "manage.py prune_audit --days 400 takes old ones away."
-    yield told("audit", f"{events:,} events", todo, odd=events > MANY_EVENTS)
+    yield told("audit", counted(events, "event"), todo, odd=events > MANY_EVENTS)
 
 
 def ask(sql: str) -> Any:

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -37,7 +37,7 @@ class Export:
     name: str
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
-    about: Sequence[tuple[str, str]] = field(default=())
+    about: Sequence[tuple[str, str]] = ()
     lines: Iterator[bytes] | None = None
     told: Callable[[int, bool], None] = lambda rows, whole: None
 

@@ -1,4 +1,4 @@
-"""A database that stands still keeps no limit of time of its own: who serves a request asks whether it does.
+"""A frozen database enforces none of its own timeouts: a request that waits long asks whether it is there.
 
 Its machine hangs, or its disk. What was sent to it is taken in and never answered, and a web server whose
 threads all wait for it answers nobody, not even the one who asks whether it is alive.

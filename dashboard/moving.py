@@ -30,6 +30,8 @@ SOURCE = "source"
 Model = type[models.Model]
 # Filled by migrations; the source's rows take the place of the target's, so that keys agree.
 FILLED_BY_MIGRATIONS = ("auth_group_permissions", "auth_group", "auth_permission", "django_content_type")
+# A copy of these would bring cookies to life that were signed out since.
+SIGN_INS: tuple[Model, ...] = (Session, SignInTry)
 
 
 class CannotMove(Exception):
@@ -148,9 +150,11 @@ def tables(sessions: bool) -> list[Model]:
 
 
 def is_left_behind(model: Model, sessions: bool) -> bool:
-    """What can be derived, and who is signed in or tries to."""
-    derived = issubclass(model, Measures) or model in (ModelName, BillDay, ProviderClock, SettledMonth)
-    return derived or model in (SignInTry, DataWrite) or (model is Session and not sessions)
+    """What can be derived, what notes writes, and who is signed in or tries to."""
+    if model is Session and sessions:
+        return False
+    made_here = (ModelName, BillDay, ProviderClock, SettledMonth, DataWrite)
+    return issubclass(model, Measures) or model in (*made_here, *SIGN_INS)
 
 
 # Rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from uuid import UUID
@@ -74,7 +74,7 @@ class Scope:
     q: str = ""
     bucket: str = "day"
     group_by: str = "provider"
-    basis: str = field(default="effective")
+    basis: str = "effective"
     idle: str = "apart"
     by: str = "team"
     then_by: str = ""

@@ -1,4 +1,4 @@
-"""By what everything stored that pages show or rights hang on is known: while it stays, all of that does.
+"""A value that changes with every write: while it is the same, so is all that pages show and rights hang on.
 
 On PostgreSQL triggers leave a row in `data_writes` for each statement that writes, whoever sends it; rows are
 only added, so that nobody waits for a long import. SQLite tells by itself when somebody else has committed.

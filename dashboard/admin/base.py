@@ -13,23 +13,19 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import DataError, connection
+from django.db import DataError
 from django.db.models import DateTimeField, Model, QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
 
 from .. import audit
 from ..access import may_export, may_import
 from ..restating import restating
-from ..statements import wait_for_turn
 from . import history
-from .as_seen import OfOneRow
 from .autocomplete import Autocomplete
 from .links import link, page_query
-from .meanwhile import SavedMeanwhile
+from .meanwhile import BesideOthers
 
-FORMS = 0x4E0F0  # advisory lock: one form of a kind is saved at a time
 MOST_WORDS = 20
 MOST_LISTED = 50
 MOST_DIGITS = 40
@@ -138,7 +134,7 @@ class CarefulAdmin(admin.ModelAdmin):
         return super().response_action(request, queryset, *args)
 
 
-class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
+class HelioxAdmin(BesideOthers, CarefulAdmin):
     moves_figures = True  # whether what is edited may change what a closed month comes to
     page_name = ""  # of the page that shows the same rows and gives them as a file
     page_filters: tuple[str, ...] = ()  # those that list and page share
@@ -150,27 +146,6 @@ class HelioxAdmin(SavedMeanwhile, CarefulAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with self.noting(request):
             return super().changeform_view(request, *args, **kwargs)
-
-    def _changeform_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
-        """Within Django's transaction. What a form says is held against the rows that others have saved."""
-        if request.method == "POST":
-            wait_for_turn(connection, FORMS, of=self.opts.db_table)
-        return super()._changeform_view(request, *args)  # type: ignore[misc]
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """For a form that is sent: as it is once those are done who are writing it."""
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST" or not connection.in_atomic_block:
-            return found
-        row = self.model._base_manager.filter(pk=found.pk).order_by()  # an order may join other tables
-        list(row.select_for_update().values_list("pk"))
-        return super().get_object(request, object_id, from_field)
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return form if obj is None else type(form.__name__, (OfOneRow, form), {})
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with self.noting(request):

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..models import Budget
 from ..templatetags.ui import usd
 from .base import YEARS, HelioxAdmin
-from .fields import Dollars, suggest
-from .filters import names_of
+from .fields import Dollars, KnownNames
 from .forms import OneLineForm
 from .links import link
 
@@ -39,7 +37,7 @@ class BudgetForm(OneLineForm):
 
 
 @admin.register(Budget)
-class BudgetAdmin(HelioxAdmin):
+class BudgetAdmin(KnownNames, HelioxAdmin):
     moves_figures = False
     form = BudgetForm
     list_display = ["subject", "first", "last", "amount", "basis", "idle", "thresholds", "note"]
@@ -64,13 +62,6 @@ class BudgetAdmin(HelioxAdmin):
         ),
         ("Amount", {"fields": ["monthly_usd", "basis", "idle", "thresholds", "note"]}),
     ]
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        names = names_of(request)
-        form = super().get_form(request, obj, change, **kwargs)
-        return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
         return [link("Show where they stand", "budgets")]

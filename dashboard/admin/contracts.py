@@ -13,7 +13,7 @@ from ..models import Commitment, PeriodEntry, Rate
 from ..spreading import billed_days
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
-from .fields import Dollars, short, suggest
+from .fields import Dollars, KnownNames, short
 from .filters import GpuTypeFilter, ProviderFilter, names_of
 from .forms import OneLineForm
 from .links import link, page_query
@@ -91,19 +91,12 @@ def price_in_words(rate: Rate) -> str:
     return f"${exact(rate.usd)} per {unit}"
 
 
-class ContractAdmin(HelioxAdmin):
+class ContractAdmin(KnownNames, HelioxAdmin):
     list_filter = [ProviderFilter, GpuTypeFilter]
     search_fields = ["provider", "gpu_type", "note"]
     page_name = "contracts"
     page_filters = ("provider", "gpu_type")
     file_name = ""  # of the page's files that hold these rows
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        names = names_of(request)
-        form = super().get_form(request, obj, change, **kwargs)
-        return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
         query, links = page_query(request, self.page_filters, None), []

@@ -11,10 +11,12 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .base import YEARS
+from .filters import names_of
 
 AMOUNT = re.compile(r"(?P<sign>-?)\$? ?(?P<dollars>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.(?P<cents>[0-9]+))?")
 LIKE = "Write the amount in dollars, like 1,234.56."
@@ -41,6 +43,15 @@ def suggest(form: type[forms.ModelForm], **suggestions: Iterable[str]) -> type[f
             widget.suggestions = known
             form.base_fields[name].widget = widget
     return form
+
+
+class KnownNames:
+    """Of an admin: its form suggests the providers and GPU types that are known, where it asks for them."""
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[forms.ModelForm]:
+        form = super().get_form(request, *args, **kwargs)  # type: ignore[misc]
+        names = names_of(request)
+        return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
 
 def one_line(name: str) -> str:

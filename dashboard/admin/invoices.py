@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest
 
 from ..filters import check_day
@@ -18,8 +17,7 @@ from ..models.names import name_key
 from ..naming import Names
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
-from .fields import Dollars, one_line, suggest
-from .filters import names_of
+from .fields import Dollars, KnownNames, one_line
 
 
 def stored_invoices(names: Names, provider: str, account: str, period_start: date) -> QuerySet[Invoice]:
@@ -68,7 +66,7 @@ class InvoiceForm(forms.ModelForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(HelioxAdmin):
+class InvoiceAdmin(KnownNames, HelioxAdmin):
     moves_figures = False
     form = InvoiceForm
     list_display = ["period_start", "provider", "account", "total", "number", "updated_at"]
@@ -87,9 +85,3 @@ class InvoiceAdmin(HelioxAdmin):
         if obj:
             sets.append(("Row", {"fields": self.readonly_fields, "classes": ["collapse"]}))
         return sets
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        form = super().get_form(request, obj, change, **kwargs)
-        return suggest(form, provider=names_of(request).provider_choices())

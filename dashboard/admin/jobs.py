@@ -35,7 +35,7 @@ from ..scope import Span, buckets
 from ..templatetags.ui import hours
 from . import history
 from .base import MOST_WORDS, CarefulChangeList, HelioxAdmin, words_of
-from .fields import suggest
+from .fields import KnownNames, suggest
 from .filters import (
     EndFilter,
     GpuTypeFilter,
@@ -112,7 +112,7 @@ class JobsByEdges(JobQuerySet):
 
 
 @admin.register(Job)
-class JobAdmin(HelioxAdmin):
+class JobAdmin(KnownNames, HelioxAdmin):
     form = JobForm
     list_display = [
         "model_name",
@@ -201,13 +201,7 @@ class JobAdmin(HelioxAdmin):
     def get_form(
         self, request: HttpRequest, obj: Job | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm]:
-        names = names_of(request)
-        return suggest(
-            super().get_form(request, obj, change, **kwargs),
-            status=KNOWN_STATUSES,
-            provider=names.provider_choices(),
-            gpu_type=names.gpu_choices(),
-        )
+        return suggest(super().get_form(request, obj, change, **kwargs), status=KNOWN_STATUSES)
 
     def log_addition(self, *args: Any) -> Any:
         transaction.on_commit(rollups.settle_if_worth_it)

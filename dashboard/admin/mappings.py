@@ -13,11 +13,10 @@ from django.http import HttpRequest
 from ..ingest.reapply import reapply
 from ..models import AccountMapping, ClusterMapping, NameAlias, Provider, SpendMapping
 from .base import HelioxAdmin
-from .fields import suggest
-from .filters import names_of
+from .fields import KnownNames, suggest
 
 
-class MappingAdmin(HelioxAdmin):
+class MappingAdmin(KnownNames, HelioxAdmin):
     """Every change is applied to the jobs that are stored already."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
@@ -34,13 +33,6 @@ class MappingAdmin(HelioxAdmin):
 
     def reapply(self, request: HttpRequest) -> None:
         self.message_user(request, moved_in_words(reapply()), messages.INFO)
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        names = names_of(request)
-        form = super().get_form(request, obj, change, **kwargs)
-        return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
 
 def moved_in_words(jobs: int) -> str:

@@ -17,12 +17,12 @@ from ..counted import are
 from ..models import CostSnapshot, UsageSnapshot
 from ..templatetags.ui import usd
 from .base import HelioxAdmin
-from .fields import suggest
-from .filters import GpuTypeFilter, ProviderFilter, WrittenByFilter, names_of
+from .fields import KnownNames
+from .filters import GpuTypeFilter, ProviderFilter, WrittenByFilter
 from .forms import CostForm, UsageForm
 
 
-class SnapshotAdmin(HelioxAdmin):
+class SnapshotAdmin(KnownNames, HelioxAdmin):
     list_filter = [ProviderFilter, GpuTypeFilter, WrittenByFilter]
     search_fields = ["provider", "gpu_type"]
     date_hierarchy = "date"
@@ -80,13 +80,6 @@ class SnapshotAdmin(HelioxAdmin):
             self.message_user(request, words, messages.ERROR)
             return None
         return delete_selected(self, request, snapshots)
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:
-        names = names_of(request)
-        form = super().get_form(request, obj, change, **kwargs)
-        return suggest(form, provider=names.provider_choices(), gpu_type=names.gpu_choices())
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         obj.imported_by = None

@@ -32,8 +32,6 @@ LINES = 4_000
 NOBODYS = {*moving.FILLED_BY_MIGRATIONS, programs.RECORDER, "bill_days", "audit_events", "data_writes"}
 # Are made anew by the program, which knows how.
 OURS_TO_MAKE = re.compile(r"\d+; \d+ \d+ (TRIGGER|FUNCTION) ")
-# A restore would bring cookies to life that were signed out since.
-LEFT_BEHIND = ("django_session", "sign_in_tries")
 GRANTS = re.compile(r"\d+; \d+ \d+ (DEFAULT )?ACL ")
 
 
@@ -103,9 +101,9 @@ def leave_sign_ins(alias: str) -> None:
     """After the totals were checked, which tell of them."""
     with connections[alias].cursor() as cursor:
         present = connections[alias].introspection.table_names(cursor)
-        for table in LEFT_BEHIND:
-            if table in present:
-                cursor.execute(f"DELETE FROM {table}")
+        for model in moving.SIGN_INS:
+            if model._meta.db_table in present:
+                cursor.execute(f"DELETE FROM {model._meta.db_table}")
 
 
 def mended_roll_ups(manifest: Manifest) -> list[str]:

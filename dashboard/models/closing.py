@@ -86,10 +86,6 @@ class MonthClose(models.Model):
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}" + (" (withdrawn)" if self.withdrawn_at else "")
 
-    @property
-    def is_in_force(self) -> bool:
-        return self.withdrawn_at is None
-
 
 class ClosedLine(OnlyAdded):
     """A part of a closed month's statements.

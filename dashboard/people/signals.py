@@ -1,4 +1,4 @@
-"""What happens to sign-ins beside Django's own three signals; who keeps records listens here.
+"""Signals of sign-ins beyond Django's own three, for the audit to listen to.
 
 Each is sent with `request` (None from the command line), `user` (None where nobody is known) and what
 stands beside.

@@ -1,4 +1,4 @@
-"""To who is limited to teams, the ids of other teams and of their jobs are unknown, wherever they stand."""
+"""For people limited to some teams, ids of other teams and of their jobs are unknown, wherever they stand."""
 
 from __future__ import annotations
 

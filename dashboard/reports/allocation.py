@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
@@ -315,7 +315,7 @@ def wanted(one: Any, scope: Scope) -> bool:
 
 def everybody(scope: Scope) -> Scope:
     """The days and hardware of the scope, whoever used them."""
-    return replace(scope, teams=(), statuses=(), models=(), q="")
+    return scope.but(teams=(), statuses=(), models=(), q="")
 
 
 # Hours

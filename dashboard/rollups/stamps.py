@@ -1,4 +1,4 @@
-"""By what the summed GPU time of a month is known: as long as its stamp stays, so does all that was summed.
+"""A stamp for each month: while it is the same, so is the GPU time that was summed for the month.
 
 Settling stamps each month that it adds to. What replaces sums as a whole stamps them all, under NO_DAY.
 """

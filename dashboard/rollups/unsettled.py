@@ -1,6 +1,6 @@
-"""When what is noted and not yet settled has to be read: not where it is known to have no row.
+"""Whether readers have to add what is noted and not yet settled: not where it is known to be empty.
 
-Nobody sees the rows that a long import has noted before its commit, and all who read would pass over them.
+Nobody sees what a long import has noted before it commits, and yet all who read would pass over those rows.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.db.backends.base.introspection import BaseDatabaseIntrospection
 from django.test import Client
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Playwright, Response, expect
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -90,6 +91,14 @@ def django_db_setup(django_db_setup: None) -> None:
 
     # Of the class: beside Playwright's event loop, Django opens another connection.
     BaseDatabaseIntrospection.django_table_names = emptied
+
+
+@pytest.fixture(scope="session")
+def playwright(django_db_setup: None, playwright: Playwright) -> Iterator[Playwright]:
+    yield playwright
+    # The one that Django has beside its event loop: once that is gone nobody reaches it, and while it is open
+    # the tests' database cannot be dropped.
+    connections.close_all()
 
 
 @pytest.fixture(scope="session")

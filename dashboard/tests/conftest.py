@@ -122,6 +122,14 @@ def admin_client(client: Client, admin: User) -> Client:
 
 
 @pytest.fixture
+def root(db: None) -> Client:
+    """The client of a superuser."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture
 def as_of(settings: Any) -> Any:
     """`as_of("2025-03-10 12:00")` holds Heliox' clock still."""
 
@@ -130,6 +138,12 @@ def as_of(settings: Any) -> Any:
         return settings.HELIOX_AS_OF
 
     return hold
+
+
+@pytest.fixture
+def in_april(db: None, as_of: Any) -> None:
+    """It is 10 April 2025, noon: March is over, and all its days are closed."""
+    as_of("2025-04-10 12:00")
 
 
 DAILY_USD = {

@@ -29,13 +29,9 @@ from dashboard.scope import Scope, Span
 
 from .conftest import examples, make_cost, make_job, make_team, make_usage
 
+pytestmark = pytest.mark.usefixtures("in_april")
 DAY = Span.inclusive(date(2025, 3, 1), date(2025, 3, 1))
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
-
-
-@pytest.fixture(autouse=True)
-def after_march(as_of):
-    as_of("2025-04-10 12:00")
 
 
 def by_owner(scope: Scope, by_model: bool = False) -> dict[str, Decimal]:

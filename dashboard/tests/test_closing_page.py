@@ -307,9 +307,9 @@ def test_the_journal_is_the_file_and_adds_up(adas):
 def test_the_newest_close_is_withdrawn_with_a_reason_and_done_anew(adas):
     close(adas, MARCH, "0")
     adas.post(MARCH, {"what": "withdraw", "reason": " "})
-    assert MonthClose.objects.get().is_in_force
+    assert MonthClose.objects.get().withdrawn_at is None
     adas.post(MARCH, {"what": "withdraw", "reason": "the wrong basis"})
-    assert not MonthClose.objects.get().is_in_force
+    assert MonthClose.objects.get().withdrawn_at
     assert "the wrong basis" in adas.get("/closing/").content.decode()
     close(adas, MARCH, "0")
     assert MonthClose.objects.filter(withdrawn_at=None).count() == 1

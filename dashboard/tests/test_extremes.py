@@ -13,7 +13,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.html import strip_tags
 
@@ -155,13 +154,6 @@ STORED: list[Callable[[Any], None]] = [
     *([one_cost, one_nought, one_usage, one_job] if ALL else []),
     *([clock_changes, new_years_eve, the_ends_of_the_calendar] if ALL else []),
 ]
-
-
-@pytest.fixture
-def root(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 @pytest.fixture(params=STORED, ids=lambda fill: fill.__name__)

@@ -43,13 +43,6 @@ __all__ = ["quiet"]
 
 
 @pytest.fixture
-def root(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
-@pytest.fixture
 def one_of_each(root: Client, company: None) -> dict[str, Any]:
     """The key of a row of each table; what was typed in lies in a year that no valid question asks about."""
     load_rows(bill(1, provider="OCI"))

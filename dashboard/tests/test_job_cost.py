@@ -15,12 +15,8 @@ from dashboard.scope import Scope, Span
 
 from .conftest import make_cost, make_job, make_usage
 
+pytestmark = pytest.mark.usefixtures("in_april")
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
-
-
-@pytest.fixture(autouse=True)
-def after_march(as_of):
-    as_of("2025-04-10 12:00")
 
 
 @pytest.fixture

@@ -47,10 +47,7 @@ from .quarter import (
 )
 from .test_allocation import a_log_speaks_of, make_lines
 
-
-@pytest.fixture(autouse=True)
-def in_april(db, as_of):
-    as_of("2025-04-10 12:00")
+pytestmark = pytest.mark.usefixtures("in_april")
 
 
 @pytest.fixture(autouse=True)

@@ -30,12 +30,7 @@ from .quarter import (
     read_anew,
 )
 
-
-@pytest.fixture(autouse=True)
-def in_april(db, as_of):
-    as_of("2025-04-10 12:00")
-
-
+pytestmark = pytest.mark.usefixtures("in_april")
 MOMENTS = st.datetimes(datetime(2024, 12, 30), datetime(2025, 4, 2)).map(lambda t: t.replace(tzinfo=UTC))
 WRITES = st.lists(
     st.tuples(

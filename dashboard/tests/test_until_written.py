@@ -30,10 +30,7 @@ from .contracts import make_entry, per_month
 from .quarter import ALL_OF_IT, CUT, KEYS, QUARTER, make_quarter, read_anew
 from .test_allocation import a_log_speaks_of
 
-
-@pytest.fixture(autouse=True)
-def in_april(db, as_of):
-    as_of("2025-04-10 12:00")
+pytestmark = pytest.mark.usefixtures("in_april")
 
 
 @pytest.fixture

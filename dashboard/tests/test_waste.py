@@ -22,14 +22,9 @@ from .contracts import FOX, per_month
 from .loading import bill, load_rows
 from .test_allocation import a_log_speaks_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_april")]
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
 ANY = [HealthCheck.function_scoped_fixture]
-
-
-@pytest.fixture(autouse=True)
-def after_march(as_of):
-    as_of("2025-04-10 12:00")
 
 
 def waste(**scope) -> Waste:

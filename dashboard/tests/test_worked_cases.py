@@ -21,12 +21,8 @@ from .conftest import REAL, at, make_cost, make_job, make_team, make_usage
 from .contracts import per_month
 from .loading import bill, job, load_rows
 
+pytestmark = pytest.mark.usefixtures("in_april")
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
-
-
-@pytest.fixture(autouse=True)
-def after_march(as_of, db):
-    as_of("2025-04-10 12:00")
 
 
 def paid(span: Span = MARCH, idle: str = "apart") -> dict[str, Decimal]:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import transaction
 from django.forms import modelform_factory
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,8 +20,8 @@ from django.views.decorators.http import require_http_methods
 from .. import audit
 from ..access import check_export, may_add, may_administer, may_export, viewing
 from ..admin import history
-from ..admin.base import FORMS
 from ..admin.mappings import moved_in_words
+from ..admin.meanwhile import take_turn
 from ..exports import FORMATS, Export
 from ..filters import query
 from ..gpu_time import MICROHOUR
@@ -31,7 +31,6 @@ from ..money import CENT
 from ..naming import Names
 from ..reports.unmatched import unmatched
 from ..restating import restating
-from ..statements import wait_for_turn
 from .asked import refusal
 from .kept import kept
 from .unmatched import MAPPINGS, Table, address, tables_of
@@ -71,7 +70,7 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
         raise PermissionDenied("Your role may look at mappings but not add any.")
     form = modelform_factory(model, fields=fields)(request.POST)
     with restating(), transaction.atomic():
-        wait_for_turn(connection, FORMS, of=model._meta.db_table)
+        take_turn(model._meta.db_table)
         if form.is_valid():
             save(request, form)
         else:
