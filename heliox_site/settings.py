@@ -5,7 +5,9 @@ HELIOX_DEBUG=1 is for developers, HELIOX_DEMO=1 is what `make run` sets, anythin
 
 import importlib.util
 import os
+import re
 import secrets
+import sys
 import tempfile
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -177,7 +179,10 @@ def local_secret_key() -> str:
 
 
 # Words of secrets that documents, examples and tests show.
-PUBLISHED = ("insecure", "changeme", "change-me", "default", "example", "for-tests", "secret-key")
+PUBLISHED = (
+    *("insecure", "changeme", "change-me", "changeit", "default", "example", "for-tests"),
+    *("secret", "password", "qwerty"),
+)
 
 
 def weakness_of_secret(value: str) -> str:
@@ -212,10 +217,14 @@ def secret_key() -> str:
     )
 
 
+# Without a port, which Django does not look at.
+HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+
 def allowed_hosts() -> list[str]:
     hosts = [host.strip() for host in text("HELIOX_ALLOWED_HOSTS").split(",") if host.strip()]
     for host in hosts:
-        if "/" in host or " " in host:
+        if "*" not in host and host != "." and not HOST.fullmatch(host):
             raise ImproperlyConfigured(
                 f"HELIOX_ALLOWED_HOSTS holds {host!r}, "
                 "expected names such as heliox.example.com, with commas between."
@@ -253,7 +262,7 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
         config = dict(dj_database_url.parse(url))
     except ValueError:
         config = {}
-    if config.get("ENGINE") == SQLITE:
+    if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
         return sqlite(config)
     if config.get("ENGINE") == POSTGRESQL:
         return postgresql(config, url)
@@ -309,8 +318,8 @@ def replica(name: str, primary: dict) -> dict:
     return {"replica": config}
 
 
-# pytest sets this for the length of its run, before Django is loaded.
-TESTING = "PYTEST_VERSION" in os.environ
+# pytest sets this for the length of its run, before Django is loaded; a variable alone is no test.
+TESTING = "PYTEST_VERSION" in os.environ and "pytest" in sys.modules
 DEBUG = switch("HELIOX_DEBUG")
 HELIOX_DEMO = switch("HELIOX_DEMO")
 LOCAL = DEBUG or HELIOX_DEMO or TESTING
