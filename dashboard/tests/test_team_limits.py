@@ -199,7 +199,10 @@ def test_nothing_tells_of_another_team_and_nothing_moves_with_it(own, closed_feb
 
 
 def others_do_more() -> None:
-    """At the same $11.034 an hour: on another day, in the closed month, and of what was idle on 3 March."""
+    """At the same $11.034 an hour: on another day, in the closed month, and of what was idle on 3 March.
+
+    And where nothing was metered, and one more of them runs something now.
+    """
     make_cost("2025-03-05", "551.70")
     make_usage("2025-03-05", "50.00")
     CostSnapshot.objects.filter(date="2025-02-03").update(cost_usd="165.51")
@@ -208,7 +211,9 @@ def others_do_more() -> None:
     make_job("2025-03-05 00:00", "2025-03-05 20:00", **covert)
     make_job("2025-02-03 06:00", "2025-02-03 11:00", **covert)
     make_job("2025-03-03 20:00", "2025-03-03 20:12", team="unheard of", model_name="whisper")
-    make_job("2025-03-10 01:00", None, team="covert", model_name="whisper", status="running")
+    make_job("2025-03-04 00:00", "2025-03-04 02:00", gpu_type="L4", **covert)
+    for name in ("covert", "unheard of"):
+        make_job("2025-03-10 01:00", None, team=name, model_name="whisper", status="running")
     Job.objects.filter(team__name="covert", status="completed").update(model_name="secretive")
     rollups.settle()
 
@@ -271,10 +276,12 @@ def test_what_spread_idle_cost_came_to_later_is_told_to_who_sees_all(own, financ
     make_cost("2025-02-03", "100.00")
     make_usage("2025-02-03", "10.00")
     make_job("2025-02-03 00:00", "2025-02-03 03:00")
-    close_month(date(2025, 2, 1), cleo, "effective", "apart")
     everybody = Client()
     everybody.force_login(finance)
     february = reverse("statement", args=[team("vision")]) + "?month=2025-02"
+    waiting = "more of months that are closed already"
+    assert waiting in text_of(everybody.get(february)) and waiting not in text_of(own.get(february))
+    close_month(date(2025, 2, 1), cleo, "effective", "apart")
     told_by_it = re.compile(rf"prior period</|,prior period,|\b({re.escape(came_to)}|{re.escape(owed)})\b")
     for kind in ("", *(f"&_export={name}" for name in FORMATS)):
         told, whole = text_of(own.get(february + kind)), text_of(everybody.get(february + kind))
