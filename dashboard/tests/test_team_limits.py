@@ -22,13 +22,22 @@ from dashboard.closing import close_month
 from dashboard.exports import FORMATS
 from dashboard.filters import SHARED_BY
 from dashboard.joblist import SORTS
-from dashboard.models import CostSnapshot, ImportRun, Job, Team, TeamLimit, UsageSnapshot
+from dashboard.models import (
+    CostSnapshot,
+    Delivery,
+    ImportRun,
+    Job,
+    SpendMapping,
+    Team,
+    TeamLimit,
+    UsageSnapshot,
+)
 from dashboard.reports.sharing import IDLE_VIEWS
 from dashboard.tables import RunningTable, ShareTable, TeamTable
 
 from .conftest import at, make_cost, make_job, make_team, make_usage, make_user
 from .test_access_matrix import MATRIX, WHO
-from .test_allocation import a_log_speaks_of
+from .test_allocation import a_log_speaks_of, make_lines
 
 SECRETS = {
     "names": r"covert|whisper",
@@ -215,6 +224,34 @@ def others_do_more() -> None:
     for name in ("covert", "unheard of"):
         make_job("2025-03-10 01:00", None, team=name, model_name="whisper", status="running")
     Job.objects.filter(team__name="covert", status="completed").update(model_name="secretive")
+    rollups.settle()
+
+
+def test_what_others_pay_directly_and_leave_unused_moves_nothing(own, finance):
+    """On 6 March $110.34 for 10 hours are shared: 3 of vision for $33.10, whatever stands beside."""
+    SpendMapping.objects.create(provider="AWS", sub_account="whispering", team=make_team("covert"))
+    make_job("2025-03-06 00:00", "2025-03-06 02:00", team="covert", model_name="whisper")
+    job = make_job("2025-03-06 00:00", "2025-03-06 03:00")
+    pages = [*asking(reverse("allocation"), MARCH), *asking(reverse("team", args=[team("vision")]), MARCH)]
+    pages += asking(reverse("statement", args=[team("vision")]), "month=2025-03")
+    urls = [*pages, *(f"{url}&_export=csv" for url in pages), reverse("job", args=[job.pk])]
+    billed_beside("55.17", "5", unused="40.00")
+    before = got(own, urls)
+    assert "33.10" in before[urls[-1]]
+    billed_beside("551.70", "50", unused="400.00")
+    assert got(own, urls) == before
+    everybody = Client()
+    everybody.force_login(finance)
+    told = text_of(everybody.get(pages[0]))
+    assert "551.70" in told and "400.00" in told
+
+
+def billed_beside(direct: str, hours: str, unused: str) -> None:
+    Delivery.objects.all().delete()
+    for of in (CostSnapshot, UsageSnapshot):
+        of.objects.filter(date="2025-03-06").delete()
+    beside = ("on_demand", "whispering", direct, hours), ("unused_commitment", "", unused, None)
+    make_lines("2025-03-06", ("on_demand", "", "110.34", "10"), *beside)
     rollups.settle()
 
 
