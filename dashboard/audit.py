@@ -250,10 +250,14 @@ def subject_of(entries: Sequence[LogEntry]) -> str:
 
 
 def exporting(path: str, filters: str) -> Callable[[int, bool], None]:
-    """To be called when the file has left: by then the request is over, so who asked is noted here."""
-    one = asker()
+    """To be called when the file has left: by then the request is over, so who asked is noted here.
+
+    Of a file of which only the headers are asked for, nothing leaves.
+    """
+    one, has_body = asker(), current.asks_for_a_body()
 
     def told(rows: int, whole: bool) -> None:
-        record("exported", path, filters if whole else f"{filters} (broken off)", rows=rows, by=one)
+        if has_body:
+            record("exported", path, filters if whole else f"{filters} (broken off)", rows=rows, by=one)
 
     return told

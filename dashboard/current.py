@@ -63,6 +63,12 @@ def user_id() -> int | None:
     return getattr(known_user(request), "pk", None) if request else None
 
 
+def asks_for_a_body() -> bool:
+    """By the method as it was sent: to "head", which Django takes for HEAD, servers give all of it."""
+    request = _request.get()
+    return request is None or request.META["REQUEST_METHOD"] != "HEAD"
+
+
 def known_user(request: HttpRequest) -> Any:
     """None for a stranger, and where nothing has asked yet: no log line looks up a session by itself."""
     user = request.__dict__.get("user")

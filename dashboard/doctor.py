@@ -17,12 +17,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import psycopg
 from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks, mail
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -60,13 +61,25 @@ Findings = Iterator[Finding]
 
 
 def examine(thorough: bool = False) -> Findings:
-    every = [*CHECKS, recounted] if thorough else CHECKS
+    yield from looked_at(OF_THIS_MACHINE)
+    if why := unreachable():
+        todo = "Start it, or mend DATABASE_URL. What is stored there was not looked at."
+        yield Finding(BAD, "database", why, todo)
+        return
+    yield from looked_at([*OF_THE_DATABASE, recounted] if thorough else OF_THE_DATABASE)
+
+
+def looked_at(every: list[Callable[[], Findings]]) -> Findings:
     for check in every:
         try:
             yield from check()
         except Exception as error:  # whatever is wrong with one thing, the others are looked at
-            said = " ".join(str(error).split())[:200] or type(error).__name__
+            said = in_one_line(error)
             yield Finding(BAD, check.__name__.replace("_", " ").strip(), said, "Mend this, then look again.")
+
+
+def in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def told(what: str, found: str, todo: str = "", *, bad: Any = False, odd: Any = False) -> Finding:
@@ -148,6 +161,17 @@ def digest() -> Findings:
 
 
 # The database
+
+
+def unreachable() -> str:
+    """Why nobody can ask the database; a pool of connections would only say that it waited."""
+    try:
+        if connection.vendor == "postgresql":
+            psycopg.connect(**connection.get_connection_params()).close()
+        connection.ensure_connection()
+    except (DatabaseError, psycopg.Error) as error:
+        return in_one_line(error)
+    return ""
 
 
 def database() -> Findings:
@@ -320,12 +344,8 @@ def size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
-CHECKS: list[Callable[[], Findings]] = [
-    settings_,
-    static_files,
-    time_zone,
-    uploads,
-    mail_,
+OF_THIS_MACHINE: list[Callable[[], Findings]] = [settings_, static_files, time_zone, uploads, mail_]
+OF_THE_DATABASE: list[Callable[[], Findings]] = [
     digest,
     database,
     replica,

@@ -36,6 +36,7 @@ def begin() -> None:
     os.environ.setdefault("PYTEST_VERSION", "drills")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
     import django
+    import pytest  # noqa: F401 (without it the settings are those of production)
 
     django.setup()
     logging.disable(logging.WARNING)

@@ -14,7 +14,10 @@ from django.core.validators import validate_email
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Words of secrets that documents, examples and tests show.
-PUBLISHED = ("insecure", "changeme", "change-me", "default", "example", "for-tests", "secret-key")
+PUBLISHED = (
+    *("insecure", "changeme", "change-me", "changeit", "default", "example", "for-tests"),
+    *("secret", "password", "qwerty"),
+)
 
 
 def text(name: str, default: str = "") -> str:

@@ -4,7 +4,9 @@ HELIOX_DEBUG=1 is for developers, HELIOX_DEMO=1 is what `make run` sets, anythin
 """
 
 import os
+import re
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -108,10 +110,14 @@ def secret_key() -> str:
     raise ImproperlyConfigured(f"HELIOX_SECRET_KEY is missing. Production needs a secret of {RANDOM}")
 
 
+# Without a port, which Django does not look at.
+HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+
 def allowed_hosts() -> list[str]:
     hosts = listed("HELIOX_ALLOWED_HOSTS")
     for host in hosts:
-        if "/" in host or " " in host:
+        if "*" not in host and host != "." and not HOST.fullmatch(host):
             raise ImproperlyConfigured(
                 f"HELIOX_ALLOWED_HOSTS holds {host!r}, "
                 "expected names such as heliox.example.com, with commas between."
@@ -148,7 +154,7 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
         config = dict(dj_database_url.parse(url))
     except ValueError:
         config = {}
-    if config.get("ENGINE") == SQLITE:
+    if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
         return sqlite(config)
     if config.get("ENGINE") == POSTGRESQL:
         return postgresql(config, url)
@@ -204,8 +210,8 @@ def replica(name: str, primary: dict) -> dict:
     return {"replica": config}
 
 
-# pytest sets this for the length of its run, before Django is loaded.
-TESTING = "PYTEST_VERSION" in os.environ
+# pytest sets this for the length of its run, before Django is loaded; a variable alone is no test.
+TESTING = "PYTEST_VERSION" in os.environ and "pytest" in sys.modules
 DEBUG = switch("HELIOX_DEBUG")
 HELIOX_DEMO = switch("HELIOX_DEMO")
 LOCAL = DEBUG or HELIOX_DEMO or TESTING

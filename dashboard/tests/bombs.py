@@ -116,7 +116,7 @@ for path in sys.stdin.read().splitlines():
 
 def taken(paths: list[Path]) -> list[dict[str, Any]]:
     """Seconds of CPU, megabytes beyond those of the idle process, and the words of the refusal."""
-    environ = os.environ | {"DJANGO_SETTINGS_MODULE": "heliox_site.settings"}
+    environ = os.environ | {"DJANGO_SETTINGS_MODULE": "heliox_site.settings", "HELIOX_DEBUG": "1"}
     listed = "\n".join(map(str, paths))
     told = subprocess.run(
         [sys.executable, "-c", READER], input=listed, capture_output=True, text=True, env=environ, cwd=PROJECT

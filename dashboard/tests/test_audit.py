@@ -249,6 +249,17 @@ def test_a_workbook_is_told_too(signed_in, finance, company):
     assert AuditEvent.objects.get().rows > 0
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_whoever_asks_for_no_more_than_headers_takes_nothing_away(signed_in, finance, company, kind):
+    reader, path = signed_in(finance), "/costs/?preset=all&_export="
+    response = reader.head(path + kind)
+    assert response.has_header("Content-Disposition")
+    close(response)
+    assert not AuditEvent.objects.exists()
+    close(reader.generic("head", path + kind))  # which servers answer with the body
+    assert AuditEvent.objects.get().action == "exported"
+
+
 def test_a_reader_who_goes_away_is_told_with_what_left(signed_in, finance):
     team = make_team("vision")
     Job.objects.bulk_create(

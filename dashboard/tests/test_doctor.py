@@ -20,6 +20,7 @@ from ..doctor import examine
 from ..models import AuditEvent, GpuTimeChange, SentDigest
 from ..rollups import triggers
 from .conftest import PROJECT, at, make_job
+from .servers import connected_to
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +50,18 @@ def test_a_machine_reads_it_too():
     status, said = run("--json")
     assert status == 0
     assert {"level", "what", "found", "todo"} == json.loads(said)[0].keys()
+
+
+def test_a_database_that_is_away_is_one_finding_with_its_reason_and_what_to_do():
+    """What is stored cannot be looked at then, and each look would wait."""
+    away = ["postgres://heliox:hunter2@127.0.0.1:1/away", "sqlite:////nowhere/at/all.sqlite3"]
+    for url, reason in zip(away, ("refused", "unable to open"), strict=True):
+        with connected_to(default=url):
+            status, said = run("--thorough")
+        assert status == 1 and "hunter2" not in said
+        [bad] = [line for line in said.splitlines() if line.startswith("bad")]
+        assert bad.startswith("bad   database") and reason in bad
+        assert "Start it, or mend DATABASE_URL." in said and "migrations" not in said
 
 
 def test_a_migration_that_is_missing_is_bad_and_says_what_to_do():
@@ -153,7 +166,7 @@ def test_one_check_that_fails_hides_no_other(monkeypatch):
         raise RuntimeError("no such\n thing")
         yield
 
-    monkeypatch.setattr(doctor, "CHECKS", [broken, doctor.time_zone])
+    monkeypatch.setattr(doctor, "OF_THIS_MACHINE", [broken, doctor.time_zone])
     told = list(examine())
     assert (told[0].level, told[0].what, told[0].found) == ("bad", "broken", "no such thing")
     assert told[1].what == "time zone"

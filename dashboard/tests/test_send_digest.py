@@ -209,6 +209,7 @@ def test_two_hosts_that_start_at_once_send_one(transactional_db: Any):
     with mail_server() as server:
         environment = os.environ | {
             "DATABASE_URL": url_of_tests(),
+            "HELIOX_DEBUG": "1",
             "HELIOX_MAIL_URL": f"smtp://127.0.0.1:{server.port}",
             "HELIOX_DIGEST_TO": FIONA,
             "HELIOX_AS_OF": "2025-03-20T07:00+00:00",

@@ -24,7 +24,8 @@ PRODUCTION = {"HELIOX_SECRET_KEY": SECRET, "HELIOX_ALLOWED_HOSTS": "heliox.examp
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The settings as they come out of an environment with nothing else set."""
+    """The settings as they come out of an environment with nothing else set, in a program without pytest."""
+    monkeypatch.delitem(sys.modules, "pytest")
 
     def read(**environment: str) -> dict[str, Any]:
         for name in list(os.environ):
@@ -51,10 +52,16 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_SECRET_KEY": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"}, "is not random"),
         ({"HELIOX_SECRET_KEY": "django-insecure-4k!x8w#q2z@v7m5n9b3c6l1p"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "change-me-to-fifty-random-characters-or-more"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "", "PYTEST_VERSION": "8.4"}, "HELIOX_SECRET_KEY is missing"),
+        ({"HELIOX_SECRET_KEY": "your-secret-here-and-some-more-letters"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "thisisthepasswordofourheliox!2026"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "changeit-before-you-go-into-production"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "qwertyuiopasdfghjklzxcvbnm1234567890"}, "somebody published"),
         ({"HELIOX_ALLOWED_HOSTS": "*"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
         ({"HELIOX_DEBUG": "1"}, "it is for this machine only"),
+        ({"HELIOX_DEBUG": "1", "PYTEST_VERSION": "8.4"}, "it is for this machine only"),
         ({"HELIOX_DEMO": "1"}, "sign-ins that everybody knows"),
         ({"HELIOX_SITE_URL": "heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
         ({"HELIOX_SITE_URL": "http://heliox.example.com"}, "HELIOX_SITE_URL is not understood"),
@@ -68,6 +75,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_REQUIRE_SECOND_FACTOR": "some"}, "HELIOX_REQUIRE_SECOND_FACTOR is 'some'"),
         ({"HELIOX_ALLOWED_HOSTS": ""}, "HELIOX_ALLOWED_HOSTS is missing"),
         ({"HELIOX_ALLOWED_HOSTS": "http://a"}, "'http://a', expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com:443"}, "expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "::1"}, "expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com;b.example.com"}, "expected names"),
         ({"HELIOX_AS_OF": "2025-01-01"}, "unset it in production"),
         ({"HELIOX_DEBUG": "maybe"}, "HELIOX_DEBUG is 'maybe', expected 1 or 0"),
         ({"HELIOX_TIME_ZONE": "Mars/Base"}, "HELIOX_TIME_ZONE is 'Mars/Base', expected a zone"),
@@ -75,6 +85,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_COST_BASIS": "list"}, "HELIOX_COST_BASIS is 'list', expected one of: effective, billed"),
         ({"HELIOX_FISCAL_MONTH": "13"}, "HELIOX_FISCAL_MONTH is '13'"),
         ({"DATABASE_URL": "mysql://u@h/d"}, "DATABASE_URL is not understood"),
+        ({"DATABASE_URL": "sqlite://:memory:"}, "DATABASE_URL is not understood"),
+        ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL is not understood"),
         ({"DATABASE_REPLICA_URL": REPLICA}, "is set, but DATABASE_URL is not a PostgreSQL database"),
         ({"DATABASE_REPLICA_URL": "replica.example.com"}, "DATABASE_REPLICA_URL is not understood"),
         ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": REPLICA}, "is the same as DATABASE_URL"),
@@ -114,6 +126,11 @@ def test_a_random_secret_is_taken(read: Any, bytes_of_it: int) -> None:
     for make in (secrets.token_urlsafe, secrets.token_hex):
         secret = make(bytes_of_it)
         assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
+
+
+@pytest.mark.parametrize("hosts", ["heliox.example.com", ".example.com", "10.0.0.7,[::1],localhost", "a_b."])
+def test_names_and_addresses_are_hosts(read: Any, hosts: str) -> None:
+    assert read(**PRODUCTION | {"HELIOX_ALLOWED_HOSTS": hosts})["ALLOWED_HOSTS"] == hosts.split(",")
 
 
 def test_a_proxy_is_trusted_only_where_there_is_one(read: Any) -> None:

@@ -22,13 +22,22 @@ from dashboard.closing import close_month
 from dashboard.exports import FORMATS
 from dashboard.filters import SHARED_BY
 from dashboard.joblist import SORTS
-from dashboard.models import CostSnapshot, ImportRun, Job, Team, TeamLimit, UsageSnapshot
+from dashboard.models import (
+    CostSnapshot,
+    Delivery,
+    ImportRun,
+    Job,
+    SpendMapping,
+    Team,
+    TeamLimit,
+    UsageSnapshot,
+)
 from dashboard.reports.sharing import IDLE_VIEWS
 from dashboard.tables import RunningTable, ShareTable, TeamTable
 
 from .conftest import at, make_cost, make_job, make_team, make_usage, make_user
 from .test_access_matrix import MATRIX, WHO
-from .test_allocation import a_log_speaks_of
+from .test_allocation import a_log_speaks_of, make_lines
 
 SECRETS = {
     "names": r"covert|whisper",
@@ -199,7 +208,10 @@ def test_nothing_tells_of_another_team_and_nothing_moves_with_it(own, closed_feb
 
 
 def others_do_more() -> None:
-    """At the same $11.034 an hour: on another day, in the closed month, and of what was idle on 3 March."""
+    """At the same $11.034 an hour: on another day, in the closed month, and of what was idle on 3 March.
+
+    And where nothing was metered, and one more of them runs something now.
+    """
     make_cost("2025-03-05", "551.70")
     make_usage("2025-03-05", "50.00")
     CostSnapshot.objects.filter(date="2025-02-03").update(cost_usd="165.51")
@@ -208,8 +220,38 @@ def others_do_more() -> None:
     make_job("2025-03-05 00:00", "2025-03-05 20:00", **covert)
     make_job("2025-02-03 06:00", "2025-02-03 11:00", **covert)
     make_job("2025-03-03 20:00", "2025-03-03 20:12", team="unheard of", model_name="whisper")
-    make_job("2025-03-10 01:00", None, team="covert", model_name="whisper", status="running")
+    make_job("2025-03-04 00:00", "2025-03-04 02:00", gpu_type="L4", **covert)
+    for name in ("covert", "unheard of"):
+        make_job("2025-03-10 01:00", None, team=name, model_name="whisper", status="running")
     Job.objects.filter(team__name="covert", status="completed").update(model_name="secretive")
+    rollups.settle()
+
+
+def test_what_others_pay_directly_and_leave_unused_moves_nothing(own, finance):
+    """On 6 March $110.34 for 10 hours are shared: 3 of vision for $33.10, whatever stands beside."""
+    SpendMapping.objects.create(provider="AWS", sub_account="whispering", team=make_team("covert"))
+    make_job("2025-03-06 00:00", "2025-03-06 02:00", team="covert", model_name="whisper")
+    job = make_job("2025-03-06 00:00", "2025-03-06 03:00")
+    pages = [*asking(reverse("allocation"), MARCH), *asking(reverse("team", args=[team("vision")]), MARCH)]
+    pages += asking(reverse("statement", args=[team("vision")]), "month=2025-03")
+    urls = [*pages, *(f"{url}&_export=csv" for url in pages), reverse("job", args=[job.pk])]
+    billed_beside("55.17", "5", unused="40.00")
+    before = got(own, urls)
+    assert "33.10" in before[urls[-1]]
+    billed_beside("551.70", "50", unused="400.00")
+    assert got(own, urls) == before
+    everybody = Client()
+    everybody.force_login(finance)
+    told = text_of(everybody.get(pages[0]))
+    assert "551.70" in told and "400.00" in told
+
+
+def billed_beside(direct: str, hours: str, unused: str) -> None:
+    Delivery.objects.all().delete()
+    for of in (CostSnapshot, UsageSnapshot):
+        of.objects.filter(date="2025-03-06").delete()
+    beside = ("on_demand", "whispering", direct, hours), ("unused_commitment", "", unused, None)
+    make_lines("2025-03-06", ("on_demand", "", "110.34", "10"), *beside)
     rollups.settle()
 
 
@@ -271,10 +313,12 @@ def test_what_spread_idle_cost_came_to_later_is_told_to_who_sees_all(own, financ
     make_cost("2025-02-03", "100.00")
     make_usage("2025-02-03", "10.00")
     make_job("2025-02-03 00:00", "2025-02-03 03:00")
-    close_month(date(2025, 2, 1), cleo, "effective", "apart")
     everybody = Client()
     everybody.force_login(finance)
     february = reverse("statement", args=[team("vision")]) + "?month=2025-02"
+    waiting = "more of months that are closed already"
+    assert waiting in text_of(everybody.get(february)) and waiting not in text_of(own.get(february))
+    close_month(date(2025, 2, 1), cleo, "effective", "apart")
     told_by_it = re.compile(rf"prior period</|,prior period,|\b({re.escape(came_to)}|{re.escape(owed)})\b")
     for kind in ("", *(f"&_export={name}" for name in FORMATS)):
         told, whole = text_of(own.get(february + kind)), text_of(everybody.get(february + kind))
