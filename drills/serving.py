@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from dashboard.tests.servers import connected_to
 
 HOST = "127.0.0.1"
 PRODUCTION = {
-    "HELIOX_SECRET_KEY": "wKq3Zr8TnVb5XsYdLp2HfGmJc7RtBv9QeUa4NxMz",
+    "HELIOX_SECRET_KEY": secrets.token_urlsafe(48),
     "HELIOX_ALLOWED_HOSTS": HOST,
     "HELIOX_BEHIND_PROXY": "1",
 }
