@@ -17,6 +17,7 @@ from .views.errors import unavailable
 
 LONGEST_QUERY = 8_000
 LONGEST_VALUE = 2_000
+MOST_VALUES = 300  # of a query; pages offer 200 names, and each of their links says all that are chosen
 MEGABYTE = 1024**2
 LARGEST_FORM = 3 * MEGABYTE  # a form without files; Django itself reads 2.5 MB of it
 
@@ -35,6 +36,8 @@ def is_readable(request: HttpRequest) -> bool:
     if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY or "\0" in request.path:
         return False
     if any("\0" in cookie for cookie in request.COOKIES.values()):  # spelled in octal digits within quotes
+        return False
+    if sum(len(values) for _, values in request.GET.lists()) > MOST_VALUES:
         return False
     texts = [text for key, values in request.GET.lists() for text in (key, *values)]
     return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)

@@ -266,6 +266,10 @@ class ScopeFilter(django_filters.FilterSet):
 
     def in_words(self) -> list[dict[str, Any]]:
         """The active filters, each with the URL query that takes it off again."""
+        return self.words
+
+    @cached_property
+    def words(self) -> list[dict[str, Any]]:
         found = []
         for name, field in self.form.fields.items():
             if name in HOW_SHOWN or not self.cleaned.get(name):

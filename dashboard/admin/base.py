@@ -81,6 +81,7 @@ class DateAndTime(AdminSplitDateTime):
 class CarefulAdmin(admin.ModelAdmin):
     formfield_overrides = {DateTimeField: {"widget": DateAndTime}}
     list_per_page = 50
+    most_words = MOST_WORDS  # of a search
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -95,10 +96,13 @@ class CarefulAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        if len(words_of(search_term)) > MOST_WORDS:
-            self.message_user(request, f"Search for at most {MOST_WORDS} words.", messages.ERROR)
-            return queryset.none(), False
+        if len(words_of(search_term)) > self.most_words:
+            return self.too_many_words(request, queryset)
         return super().get_search_results(request, queryset, search_term)
+
+    def too_many_words(self, request: HttpRequest, queryset: QuerySet) -> tuple[QuerySet, bool]:
+        self.message_user(request, f"Search for at most {self.most_words} words.", messages.ERROR)
+        return queryset.none(), False
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         return lookup.rpartition("__")[2] not in CRASHING and super().lookup_allowed(lookup, value, request)

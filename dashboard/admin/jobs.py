@@ -34,7 +34,7 @@ from ..models.entities import KNOWN_STATUSES, JobQuerySet
 from ..scope import Span, buckets
 from ..templatetags.ui import hours
 from . import history
-from .base import MOST_WORDS, CarefulChangeList, HelioxAdmin, words_of
+from .base import CarefulChangeList, HelioxAdmin, words_of
 from .fields import KnownNames, suggest
 from .filters import (
     EndFilter,
@@ -128,6 +128,7 @@ class JobAdmin(KnownNames, HelioxAdmin):
     list_filter = [StatusFilter, ProviderFilter, GpuTypeFilter, EndFilter, QualityFilter, TeamFilter]
     list_select_related = ["team"]
     search_fields = ["model_name"]  # opens the box; what it finds is below
+    most_words = 4  # each may be of a model or a team, and a word more is twice as many stretches to read
     search_help_text = "Model, team, user, the scheduler's id, or a whole job id."
     date_hierarchy = "start_time"
     ordering = [F("start_time").desc(nulls_last=True), "-pk"]
@@ -155,9 +156,9 @@ class JobAdmin(KnownNames, HelioxAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
-        words = words_of(search_term)
-        if len(words) > MOST_WORDS:
-            return super().get_search_results(request, queryset, search_term)
+        words = dict.fromkeys(words_of(search_term))
+        if len(words) > self.most_words:
+            return self.too_many_words(request, queryset)
         for word in words:
             teams = list(Team.objects.filter(name__icontains=word).values_list("pk", flat=True))
             queryset = queryset.found_by(word, *([Q(team__in=teams)] if teams else []))

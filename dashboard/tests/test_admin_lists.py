@@ -225,6 +225,15 @@ def test_a_search_finds_jobs_by_model_team_and_id(admin_client, sixty, words, fo
     assert admin_client.get(JOBS, {"q": words}).context["cl"].result_count == found
 
 
+def test_no_search_for_jobs_combines_more_words_than_the_list_can_read_quickly(admin_client, sixty):
+    """Each may be of a model or of a team, so twenty words are a million stretches of the index."""
+    page = admin_client.get(JOBS, {"q": "a l p h i"})
+    assert "Search for at most 4 words." in page.content.decode()
+    assert page.context["cl"].result_count == 0
+    assert admin_client.get(JOBS, {"q": "a l p h"}).context["cl"].result_count == 20
+    assert admin_client.get(JOBS, {"q": " ".join(["alpha", "visi"] * 10)}).context["cl"].result_count == 10
+
+
 def test_the_days_above_the_list_reach_from_the_first_job_to_the_last(admin_client, sixty):
     page = admin_client.get(f"{JOBS}?start_time__year=2025&start_time__month=3").content.decode()
     days = [day for day in range(1, 32) if f"start_time__day={day}&" in page.replace("&amp;", "&")]

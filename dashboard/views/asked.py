@@ -149,9 +149,11 @@ class Asked:
         return clamped(self.request.GET.get("per_page", ""), PER_PAGE, MOST_PER_PAGE)
 
     def sorted(self, table: Any) -> Any:
-        """By those of its columns that the address names."""
-        asked = self.request.GET.getlist(table.prefixed_order_by_field)
-        table.order_by = [name for name in asked if name.removeprefix("-") in table.base_columns]
+        """By those of its columns that the address names, by each as it says first."""
+        asked: dict[str, str] = {}
+        for name in self.request.GET.getlist(table.prefixed_order_by_field):
+            asked.setdefault(name.removeprefix("-"), name)
+        table.order_by = [name for column, name in asked.items() if column in table.base_columns]
         return table
 
     def is_asked_for(self, table: Table) -> bool:
