@@ -1,4 +1,4 @@
-"""An invented cluster whose log is read every night, also twice and out of order: what is stored is what ran."""
+"""An invented cluster whose log is read every night, twice, out of order: what is stored is what ran."""
 
 from __future__ import annotations
 
