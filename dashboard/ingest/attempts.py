@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -41,13 +41,13 @@ class Attempt(NamedTuple):
             return self.start == row.start
         return self.submit_time is not None and self.submit_time == row.submit_time
 
-    def is_over_beside(self, row: Attempt) -> bool:
-        """It has ended, and the row runs at another time: attempts of a job never overlap."""
-        if not self.start or not self.end_time:
-            return False
+    def is_apart_from(self, row: Attempt) -> bool:
+        """One was over before the other began or was submitted: attempts of a job never overlap."""
+        if not self.start:
+            return is_by(row.end_time if row.start else None, self.submit_time)
         if not row.start:
-            return row.submit_time is not None and row.submit_time >= self.end_time
-        apart = row.start >= self.end_time or (row.end_time is not None and row.end_time <= self.start)
+            return is_by(self.end_time, row.submit_time)
+        apart = is_by(self.end_time, row.start) or is_by(row.end_time, self.start)
         return apart and row.start != self.start and not self.is_told_in_another_zone_by(row)
 
     def is_told_in_another_zone_by(self, row: Attempt) -> bool:
@@ -60,6 +60,10 @@ class Attempt(NamedTuple):
         return same and abs(moved) <= MOST_OFFSET and not moved % OFFSETS
 
 
+def is_by(end: datetime | None, begin: datetime | None) -> bool:
+    return end is not None and begin is not None and end <= begin
+
+
 class Told(NamedTuple):
     file: int
     line: int
@@ -69,11 +73,10 @@ class Told(NamedTuple):
 
 OF_LOG = "s.raw_gpu_count IS NOT NULL AND s.external_id IS NOT NULL AND s.cluster IS NOT NULL"
 STARTED = "({0}.start_time IS NOT NULL AND {0}.status <> 'pending')"
-# What Attempt.is_over_beside says, but for zones.
-OVER_BESIDE = (
-    f"{STARTED.format('j')} AND j.end_time IS NOT NULL AND (CASE WHEN {STARTED.format('s')} "
-    "THEN s.start_time <> j.start_time AND (s.start_time >= j.end_time OR s.end_time <= j.start_time) "
-    "ELSE s.submit_time >= j.end_time END)"
+# Where the row may tell another attempt than the one with its number.
+OTHERWISE = (
+    f"(CASE WHEN {STARTED.format('j')} AND {STARTED.format('s')} "
+    "THEN s.start_time <> j.start_time ELSE s.submit_time <> j.submit_time END)"
 )
 AGAINST_STORED = "JOIN jobs j ON j.id = s.id"
 AGAINST_OTHER_FILES = f"JOIN {TABLE} j ON j.id = s.id AND j.file <> s.file"
@@ -100,7 +103,7 @@ def index_ids() -> None:
 def met_otherwise(against: str) -> Iterator[tuple[NamedJob, int]]:
     found = rows(
         connection,
-        f"SELECT DISTINCT s.cluster, s.external_id FROM {TABLE} s {against} WHERE {OF_LOG} AND {OVER_BESIDE}",
+        f"SELECT DISTINCT s.cluster, s.external_id FROM {TABLE} s {against} WHERE {OF_LOG} AND {OTHERWISE}",
     )
     for cluster, external_id in found:
         own_id, number = split(external_id)
@@ -160,8 +163,11 @@ def numbered(told: list[Told], stored: dict[int, Attempt]) -> Iterator[tuple[Tol
 
 
 def known(row: Told, attempts: dict[int, Attempt]) -> int:
-    """0 where none of them is this one."""
-    return next((number for number, one in attempts.items() if one.is_told_by(row.attempt)), 0)
+    """0 where none of them is this one. A start tells it surer than a submission."""
+    began = row.attempt.start
+    by_start = (number for number, one in attempts.items() if began and one.start == began)
+    told = (number for number, one in attempts.items() if one.is_told_by(row.attempt))
+    return next(chain(by_start, told), 0)
 
 
 def own(row: Told, stored: dict[int, Attempt], claimed: dict[int, Told]) -> int:
@@ -170,15 +176,15 @@ def own(row: Told, stored: dict[int, Attempt], claimed: dict[int, Told]) -> int:
     if holder and holder.file == row.file:
         return 0
     attempt = holder.attempt if holder else stored.get(row.number)
-    return 0 if attempt and attempt.is_over_beside(row.attempt) else row.number
+    return 0 if attempt and attempt.is_apart_from(row.attempt) else row.number
 
 
 def outrun(row: Told, stored: dict[int, Attempt], claimed: dict[int, Told]) -> int:
     """The stored attempt that still ran or waited when this later one began: of it no end will come."""
     began = row.attempt.start
     for number, attempt in stored.items():
-        open_still = number not in claimed and not attempt.end_time
-        if open_still and began and (not attempt.start or attempt.start < began):
+        ended = number in claimed or attempt.end_time or attempt.is_apart_from(row.attempt)
+        if began and not ended and (not attempt.start or attempt.start < began):
             return number
     return 0
 

@@ -53,6 +53,7 @@ class JobRows:
         self.unowned: Counter[tuple[str, str]] = Counter()
         self.twins: Counter[bytes] = Counter()
         self.anonymous_open = 0
+        self.clusters: set[str] = set()  # of which logs tell, not a CSV that names the hardware
         # A log asks the same few questions millions of times.
         self.placed = lru_cache(REMEMBERED)(partial(placed, placing))
         self.owner = lru_cache(REMEMBERED)(partial(owner, placing))
@@ -93,6 +94,7 @@ class JobRows:
         if row.provider is not None and row.gpu_type is not None:  # a file that names it is believed
             return row.provider, row.gpu_type, row.gpu_count, row.raw_gpu_type, None
         cluster, raw = row.cluster or UNSPECIFIED, row.raw_gpu_type or UNSPECIFIED
+        self.clusters.add(cluster)
         place, matched = self.placed(cluster, row.partition, raw, row.gpu_count, day_of(row))
         if not matched:
             self.unplaced[cluster, row.partition or "", raw] += 1
@@ -192,7 +194,7 @@ class JobPlan:
     def make(self, names: Names, lock: bool) -> None:
         if StagedJob.objects.exists():
             self.make_jobs(names, lock)
-        self.log_time.settle(self.groups, self.tally)
+        self.log_time.settle(self.groups, self.rows.clusters, self.tally)
 
     def make_jobs(self, names: Names, lock: bool) -> None:
         settling.use_stored_teams(self.teams.settle())

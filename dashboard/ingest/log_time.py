@@ -38,13 +38,13 @@ class LogTime:
             one.cluster, min(before.first, one.first), max(before.last, one.last)
         )
 
-    def settle(self, groups: list[Group], tally: Tally) -> None:
+    def settle(self, groups: list[Group], clusters: set[str], tally: Tally) -> None:
         """Beside jobs that change all of it is kept; else what no log covers yet, as a change of its own."""
         self.told = list(told_by([*groups, *self.spoken.values()]))
         if not self.told or any(group.fate != "unchanged" for group in groups):
             return
-        stored = covered_before()
-        logs = (one for one in self.told if not one.providers)
+        stored, keys = covered_before(), {name_key(name) for name in clusters | self.spoken.keys()}
+        logs = (one for one in self.told if name_key(one.cluster) in keys)
         news = [(one, list(beyond(stored[name_key(one.cluster)], one.first, one.last))) for one in logs]
         self.told = [one for one, stretches in news if stretches]
         tally.table("log_spans", created=len(self.told))

@@ -13,7 +13,7 @@ from dashboard.demo_data.write import write
 from dashboard.ingest.records import JobRow
 
 from .conftest import at
-from .loading import csv_job, load_rows
+from .loading import csv_job, job, load_rows
 from .test_plans import FEW, JOBS
 
 # Of this transaction, those that triggers look at included.
@@ -56,3 +56,9 @@ def test_jobs_are_found_by_their_keys_and_months_in_the_sums(db, as_of):
         assert load_rows(*jobs(60, 80), dry_run=True).inserted == 20
     with few_jobs_read():  # a provider with a clock of its own, spelled in a new way
         assert load_rows(csv_job("new", provider="gcp ")).inserted == 1
+    with few_jobs_read():  # tasks of arrays, by one of their names and by both
+        start = at("2025-07-28 22:00")
+        facts = {"submitted_by": "ada", "submit_time": start, "start_time": start, "end_time": None}
+        by_one = [job(f"7_{n}", line=n, **facts) for n in range(20)]
+        by_both = [job(f"{n}", line=n, other_name=f"8_{n}", **facts) for n in range(20)]
+        assert load_rows(*by_one).inserted == load_rows(*by_both).inserted == 20

@@ -245,6 +245,30 @@ def test_an_earlier_log_adds_the_attempts_before() -> None:
     assert load_rows(*earlier).changes == 0
 
 
+def test_an_older_log_finds_an_attempt_under_the_number_that_it_has() -> None:
+    runs: dict[str, Any] = {"status": "running", "end_time": None}
+    load_rows(attempt(2, **runs))
+    load_rows(attempt(1), attempt(2, "7#2", line=3, **runs))
+    assert days() == {"7": (2, "running"), "7#2": (1, "completed")}
+    for older in (runs, {"status": "pending", "start_time": None, "end_time": None}):
+        load_rows(attempt(1, **older))
+        assert days() == {"7": (2, "running"), "7#2": (1, older["status"])}
+    load_rows(attempt(1), attempt(2, "7#2", line=3))
+    assert days() == {"7": (2, "completed"), "7#2": (1, "completed")}
+
+
+def test_an_attempt_that_ended_before_one_that_runs_or_waits_does_not_take_its_place() -> None:
+    waits = attempt(2, "8", line=3, status="pending", start_time=None, end_time=None)
+    load_rows(attempt(2, status="running", end_time=None), waits)
+    load_rows(attempt(1), attempt(1, "8", line=3))
+    assert days() == {
+        "7": (2, "running"),
+        "7#2": (1, "completed"),
+        "8": (2, "pending"),
+        "8#2": (1, "completed"),
+    }
+
+
 def test_what_still_ran_when_a_later_attempt_began_gives_way_to_it() -> None:
     load_rows(attempt(1, status="failed"), attempt(2, "7#2", line=3, status="running", end_time=None))
     assert load_rows(attempt(3)).updated == 1

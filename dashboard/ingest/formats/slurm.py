@@ -67,6 +67,7 @@ READ = (
     "User",
     "JobID",
 )
+
 Gpus = tuple[Decimal, str]
 Instants = tuple[datetime, ...]
 
@@ -188,7 +189,7 @@ class _Log:
         held = self.allocated[allocated]
         if ran or held:
             return held
-        self.unasked += "ReqTRES" not in self.columns
+        self.unasked += not allocated and "ReqTRES" not in self.columns
         return self.requested[requested]
 
     def job(
