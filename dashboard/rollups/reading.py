@@ -7,7 +7,7 @@ microsecond.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -128,7 +128,7 @@ def asked_once(question: Any, keys: Sequence[str], picked: Picked, names: Names,
 def summed_by(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     tables = summing_parts(keys, picked, span)
-    ended = parts(keys, picked, names, span, stale, ", ".join(MEASURES), tables)
+    ended = Ended(keys, picked, span, ", ".join(MEASURES), but=stale).parts(tables, names)
     live = going_on(keys, picked, names, span, but=stale)
     known = rows_of(keys, ended + live, MEASURES)
     if not stale:
@@ -141,7 +141,7 @@ def read_pieces(
 ) -> list[tuple[Any, ...]]:
     stale = names.stale_clocks()
     tables = summing_parts(keys, picked, span)
-    ended = parts(keys, picked, names, span, stale, "microseconds", tables)
+    ended = Ended(keys, picked, span, "microseconds", but=stale).parts(tables, names)
     live = going_on(keys, picked, names, span, but=stale)
     columns = ", ".join([*(KEYS[key] for key in keys), "microseconds"])
     live.text = f"SELECT {columns} FROM ({live.text}) AS live"
@@ -217,7 +217,7 @@ COUNTED = "CASE WHEN day = {first} THEN job_days ELSE jobs END AS jobs"
 def counting(keys: Sequence[str], picked: Picked, names: Names, span: Span | None) -> Sql:
     stale = names.stale_clocks() if span else {}
     tables = counting_parts(keys, picked, span)
-    counted = parts(keys, picked, names, span, stale, COUNTED if span else "jobs", tables)
+    counted = Ended(keys, picked, span, COUNTED if span else "jobs", but=stale).parts(tables, names)
     if span is None:
         return counted
     clocks = names.spellings_by_clock()
@@ -286,51 +286,46 @@ def by_months(days: str, span: Span, since: date) -> list[Part]:
     return [(days, Span(span.start, first)), (MONTHS, Span(first, last)), (days, Span(last, span.end))]
 
 
-def parts(
-    keys: Sequence[str],
-    picked: Picked,
-    names: Names,
-    span: Span | None,
-    stale: Iterable[str],
-    measures: str,
-    tables: list[Part],
-) -> Sql:
-    """What has ended: the settled rows, and those noted since."""
-    with_no_day = span is None and measures == "jobs"
-    settled = [(table, days) for table, days in tables if days is None or days.length] or tables[:1]
-    found = [
-        part(keys, picked, table, days, span, stale, measures, with_no_day)
-        for table, days in [*settled, (NOTED, span)]
-    ]
-    return union([*found[:-1], found[-1].where(if_any(names))])
+@dataclass(frozen=True)
+class Ended:
+    """Of the jobs that have ended: the settled rows, and those noted since.
 
+    span: all that is asked for, of which a table has some days. but: providers that are read elsewhere.
+    """
 
-def part(
-    keys: Sequence[str],
-    picked: Picked,
-    table: str,
-    days: Span | None,
-    span: Span | None,
-    stale: Iterable[str],
-    measures: str,
-    with_no_day: bool,
-) -> Sql:
-    where, params = ["1 = 1"], []
-    if "{first}" in measures and span:
-        measures, params = measures.format(first="%s"), [span.start.isoformat()]
-    if days is not None:
-        where.append("day >= %s AND day < %s")
-        params += [days.start.isoformat(), days.end.isoformat()]
-    elif not with_no_day:
-        where.append(f"day > '{NO_DAY}'")
-    for column, values in picked.conditions():
-        condition, given = among(column, values, reading().vendor)
-        where.append(condition)
-        params += given
-    if stale := list(stale):
-        where.append(f"provider NOT IN ({', '.join(['%s'] * len(stale))})")
-        params += stale
-    return Sql(f"SELECT {listed(keys)}{measures} FROM {table} WHERE {' AND '.join(where)}", params)
+    keys: Sequence[str]
+    picked: Picked
+    span: Span | None
+    measures: str
+    but: Collection[str] = ()
+
+    def parts(self, tables: list[Part], names: Names) -> Sql:
+        settled = [(table, days) for table, days in tables if days is None or days.length] or tables[:1]
+        noted = self.part(NOTED, self.span).where(if_any(names))
+        return union([*(self.part(table, days) for table, days in settled), noted])
+
+    def part(self, table: str, days: Span | None) -> Sql:
+        where, params = ["1 = 1"], []
+        measures = self.measures
+        if "{first}" in measures and self.span:
+            measures, params = measures.format(first="%s"), [self.span.start.isoformat()]
+        if days is not None:
+            where.append("day >= %s AND day < %s")
+            params += [days.start.isoformat(), days.end.isoformat()]
+        elif not self.counts_what_has_no_day:
+            where.append(f"day > '{NO_DAY}'")
+        for column, values in self.picked.conditions():
+            condition, given = among(column, values, reading().vendor)
+            where.append(condition)
+            params += given
+        if self.but:
+            where.append(f"provider NOT IN ({', '.join(['%s'] * len(self.but))})")
+            params += self.but
+        return Sql(f"SELECT {listed(self.keys)}{measures} FROM {table} WHERE {' AND '.join(where)}", params)
+
+    @property
+    def counts_what_has_no_day(self) -> bool:
+        return self.span is None and self.measures == "jobs"
 
 
 def union(found: Iterable[Sql]) -> Sql:
