@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.http import QueryDict
+from django.utils.choices import BaseChoiceIterator
 
 from . import model_names
 from .clock import today
@@ -39,6 +40,16 @@ GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
 HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
 SHARED_BY = {"team": "team", "model": "model", "provider": "provider", "gpu_type": "GPU type"}
+
+
+class Offered(BaseChoiceIterator):
+    """Choices as they are; Django would look into each of a list for groups of others."""
+
+    def __init__(self, choices: Iterable[tuple[str, str]]) -> None:
+        self.choices = choices
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.choices)
 
 
 class AnyOf(forms.MultipleChoiceField):
@@ -147,7 +158,7 @@ class ScopeFilter(django_filters.FilterSet):
         # Less than the class has, since all of them are copied for each page.
         self.base_filters: dict[str, Any] = {n: one for n, one in self.base_filters.items() if n in uses}
         super().__init__(data, queryset=Job.objects.all())
-        self.offered: dict[str, list[tuple[str, str]]] = {}
+        self.offered: dict[str, Offered] = {}
         if "provider" in uses:
             self.offer("provider", pairs(names.provider_choices()))
         if "gpu_type" in uses:
@@ -156,15 +167,17 @@ class ScopeFilter(django_filters.FilterSet):
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
             self.offer("model", pairs(models_of(own_teams)))
-        if "team" in uses and own_teams is not None:
-            self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
+        if "team" in uses:
+            self.offer("team", teams_offered(own_teams))
+            if own_teams is not None:
+                self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """What a filter offers, said before the form is looked at.
 
         The finished form is given it: on its way there it would be copied twice, choice by choice.
         """
-        self.offered[name] = list(choices)
+        self.offered[name] = Offered(choices)
 
     def filter_queryset(self, queryset: Any) -> Any:
         clocks = self.names.spellings_by_clock()
@@ -179,7 +192,7 @@ class ScopeFilter(django_filters.FilterSet):
         form.initial = self.defaults()
         form.data = self.data_with_defaults()
         for name, choices in self.offered.items():
-            form.fields[name].choices = choices
+            form.fields[name].widget.choices = choices
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
@@ -271,7 +284,7 @@ class ScopeFilter(django_filters.FilterSet):
             if name in HOW_SHOWN or not self.cleaned.get(name):
                 continue
             values = self.cleaned[name]
-            titles = dict(getattr(field, "choices", ())) if name == "quality" else {}
+            titles = dict(field.widget.choices) if name == "quality" else {}
             for value in values if name != "q" else [values]:
                 raw = str(value.pk) if isinstance(value, Team) else str(value)
                 text = f"{field.label}: {titles.get(value, value)}"
@@ -299,6 +312,13 @@ def models_of(teams: frozenset[UUID] | None) -> list[str]:
     """The first names; of these teams alone, or of all."""
     asked = ("models offered", teams and sorted(teams))
     return until_written(asked, lambda: model_names.first(MOST_MODELS, teams))
+
+
+def teams_offered(own: frozenset[UUID] | None) -> list[tuple[str, str]]:
+    """All of them, or those that the reader is limited to."""
+    teams = Team.objects.all() if own is None else Team.objects.filter(pk__in=own)
+    asked = ("teams offered", own and sorted(own))
+    return until_written(asked, lambda: [(str(pk), name) for pk, name in teams.values_list("pk", "name")])
 
 
 def pairs(values: Iterable[str]) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """How form fields look in templates."""
 
+from html import escape
+
 from django import template
 from django.forms.utils import flatatt
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 register = template.Library()
@@ -52,12 +54,28 @@ def select_box(field, attrs):
 
 
 @register.filter
+def many(field) -> dict:
+    """What the template of a field of boxes says: plain values, which a template finds at once."""
+    choices = options(field)
+    picked = chosen(choices)
+    return {
+        "name": field.name,
+        "label": field.label,
+        "id": field.auto_id,
+        "errors": field.errors,
+        "picked": joined(picked, "label"),
+        "number": len(picked),
+        "checks": checks(choices, field.html_name),
+    }
+
+
+@register.filter
 def options(field) -> list[dict]:
     """The choices of a field that takes many; the chosen ones come first where the list is long."""
     chosen = {str(value) for value in field.value() or []}
     found = [
         {"value": str(value), "label": str(label), "checked": str(value) in chosen}
-        for value, label in field.field.choices
+        for value, label in field.field.widget.choices
         if value != ""
     ]
     if len(found) > 12:

@@ -333,7 +333,7 @@ def test_the_ids_of_others_are_unknown_wherever_they_stand(own):
 def test_filters_offer_their_own_teams_and_models(own):
     form = own.get(reverse("jobs")).context["form"]
     assert [str(one) for one in form.fields["team"].queryset] == ["vision"]
-    assert [value for value, _ in form.fields["model"].choices] == ["resnet"]
+    assert [value for value, _ in form.fields["model"].widget.choices] == ["resnet"]
 
 
 def test_who_is_limited_to_no_team_sees_nothing():
