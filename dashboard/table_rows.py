@@ -1,14 +1,17 @@
-"""The rows of a table as HTML: what renders a column is found once, where tables2 finds it for each cell."""
+"""A table as HTML: what renders a column is found once, where tables2 finds it for each cell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
+from html import escape
 from inspect import signature
 from operator import attrgetter
 from typing import Any
+from urllib.parse import urlencode
 
 import django_tables2 as tables
+from django.http import QueryDict
 from django.templatetags.l10n import unlocalize
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
@@ -17,6 +20,12 @@ from django_tables2.utils import OrderBy
 
 from .templatetags import ui
 
+HEADING = """
+          <th scope="col" {attrs}{sorted}>
+            {text}
+          </th>
+        """
+SORTED = {True: ' aria-sort="descending"', False: ' aria-sort="ascending"'}
 Cell = Callable[[Any], str]  # the HTML of a record's cell
 
 
@@ -42,13 +51,35 @@ class FigureTable(tables.Table):
     def __init__(self, data: Any = (), **kwargs: Any) -> None:
         super().__init__(data if isinstance(data, TableData) else Records(list(data)), **kwargs)
 
+    def html_headings(self, given: QueryDict) -> SafeString:
+        """given: the address, which each heading's link changes to sort by it."""
+        turned = {"after", "before", self.prefixed_page_field}
+        kept = {name: values for name, values in given.lists() if name not in turned}
+        return mark_safe("".join([self.heading(column, kept) for column in self.columns]))
+
+    def heading(self, column: Any, kept: dict[str, list[str]]) -> str:
+        alias, text = column.order_by_alias, conditional_escape(column.header)
+        if column.orderable:
+            address = urlencode(kept | {self.prefixed_order_by_field: alias.next}, doseq=True)
+            text = f'<a href="?{escape(address)}">{text}</a>'
+        sorted_by = SORTED[alias.is_descending] if column.is_ordered else ""
+        return HEADING.format(attrs=self.attrs_of[column.name]["th"].as_html(), sorted=sorted_by, text=text)
+
+    @cached_property
+    def attrs_of(self) -> dict[str, Any]:
+        """tables2 works them out anew each time it is asked."""
+        return {column.name: column.attrs for column in self.columns}
+
     def html_rows(self) -> SafeString:
         cells = [self.cell_of(column) for column in self.columns]
         rows = ("".join([cell(row.record) for cell in cells]) for row in self.paginated_rows)
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
 
     def cell_of(self, column: Any) -> Cell:
-        opens, render = f"<td {column.attrs['td'].as_html()}>", getattr(self, f"render_{column.name}", shown)
+        opens, render = (
+            f"<td {self.attrs_of[column.name]['td'].as_html()}>",
+            getattr(self, f"render_{column.name}", shown),
+        )
         wants = signature(render).parameters.keys() & {"record", "value"}
         empty, default = column.column.empty_values, conditional_escape(column.default)
         resolve = value_of(column.accessor) if empty or "value" in wants else unasked

@@ -188,6 +188,12 @@ def _is_within(path: str, page: str) -> bool:
 
 
 @register.filter
+def headings(table, given) -> str:
+    """Of a FigureTable, on the page that `given`, the parameters of its address, asks for."""
+    return table.html_headings(given)
+
+
+@register.filter
 def table_headers(table: dict) -> list[dict]:
     """A chart's headers, each aligned like the first cell below it."""
     first = table["rows"][0] if table["rows"] else [{} for _ in table["headers"]]
