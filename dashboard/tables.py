@@ -28,6 +28,7 @@ NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}
 CHANGE = {"th": {"class": "num"}, "td": {"class": "num change"}}
 DASH = "–"
 EMPTY = "—"
+TO_THE_MINUTE = len("2026-11-30 12:00")
 TAGS = {"period": "spread", "rate": "rate"}  # of a cell's cost, by its source
 
 
@@ -67,7 +68,7 @@ class JobTable(SortedElsewhere):
         super().__init__(data, **kwargs)
 
     def html_rows(self) -> SafeString:
-        columns = [(column.name, f"<td {column.attrs['td'].as_html()}>") for column in self.columns]
+        columns = [(name, f"<td {attrs['td'].as_html()}>") for name, attrs in self.attrs_of.items()]
         cells = map(JobCells(self.names, self.span).of, self.data)
         rows = ("".join(f"{opens}{cell[name]}</td>" for name, opens in columns) for cell in cells)
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
@@ -86,7 +87,7 @@ class JobCells:
     def of(self, job: Any) -> dict[str, str]:
         return {
             "model": f'<a href="/jobs/{job.pk}/">{ui.name(job.model_name or "unspecified")}</a>',
-            "team": f'<a href="/teams/{job.team_id}/">{ui.name(job.team.name)}</a>',
+            "team": f'<a href="/teams/{job.team_id}/">{ui.name(job.team_name)}</a>',
             "gpu_type": self.gpu_type(job.gpu_type),
             "gpus": format(plain_number(job.gpu_count), "f"),
             "provider": self.provider(job.provider),
@@ -103,7 +104,7 @@ def status_badge(status: str) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    return DASH if value is None else f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    return DASH if value is None else timezone.localtime(value).isoformat(" ", "minutes")[:TO_THE_MINUTE]
 
 
 def duration_in_words(length: timedelta | None) -> str:
