@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -86,6 +86,8 @@ def day_field(label: str) -> django_filters.DateFilter:
 class ScopeFilter(django_filters.FilterSet):
     """The form of every page. `scope` is what it asks for; `qs` are the jobs within it."""
 
+    base_filters: dict[str, Any]  # the following, by their names
+
     preset = django_filters.ChoiceFilter(
         label="Range", method="leave", choices=[*PRESETS.items(), ("", "Free dates")], empty_label=None
     )
@@ -150,14 +152,13 @@ class ScopeFilter(django_filters.FilterSet):
         self.own_teams = own_teams
         uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
         uses -= {"idle"} if own_teams is not None else set()
-        self.unused = [
-            one
-            for name, one in self.base_filters.items()
-            if name not in uses and data.getlist(name) not in ([], [""])
-        ]
-        # Less than the class has, since all of them are copied for each page.
-        self.base_filters: dict[str, Any] = {n: one for n, one in self.base_filters.items() if n in uses}
+        self.base_filters = {}  # which would be copied for each page
         super().__init__(data, queryset=Job.objects.all())
+        known = type(self).base_filters
+        self.filters = {name: one for name, one in known.items() if name in uses}
+        self.unused = [
+            one for name, one in known.items() if name not in uses and data.getlist(name) not in ([], [""])
+        ]
         self.offered: dict[str, Offered] = {}
         if "provider" in uses:
             self.offer("provider", pairs(names.provider_choices()))
@@ -169,8 +170,6 @@ class ScopeFilter(django_filters.FilterSet):
             self.offer("model", pairs(models_of(own_teams)))
         if "team" in uses:
             self.offer("team", teams_offered(own_teams))
-            if own_teams is not None:
-                self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """What a filter offers, said before the form is looked at.
@@ -186,11 +185,16 @@ class ScopeFilter(django_filters.FilterSet):
     def leave(self, queryset: Any, name: str, value: Any) -> Any:
         return queryset
 
+    def get_form_class(self) -> type[forms.Form]:
+        return form_of(tuple(self.filters))
+
     @cached_property
     def form(self) -> forms.Form:
         form = super().form
         form.initial = self.defaults()
         form.data = self.data_with_defaults()
+        if "team" in form.fields and self.own_teams is not None:
+            form.fields["team"].queryset = Team.objects.filter(pk__in=self.own_teams)
         for name, choices in self.offered.items():
             form.fields[name].widget.choices = choices
         for name, field in form.fields.items():
@@ -306,6 +310,13 @@ class ScopeFilter(django_filters.FilterSet):
         if label and self.preset_in_force in LAST_DAYS:
             label += " (closed)"
         return f"{label}: {words}" if label and self.scope.span else words
+
+
+@cache
+def form_of(filters: tuple[str, ...]) -> type[forms.Form]:
+    """Pages use the same few; each form has copies of the fields."""
+    fields = {name: ScopeFilter.base_filters[name].field for name in filters}
+    return type("ScopeForm", (forms.Form,), fields)
 
 
 def models_of(teams: frozenset[UUID] | None) -> list[str]:
