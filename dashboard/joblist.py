@@ -61,7 +61,8 @@ def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at:
 
 
 def newest(jobs: QuerySet[Job], upto: int, first: int = 0) -> list[Job]:
-    rows = jobs.annotate(sort_value=F("start_time"))
+    """With their `team_name`."""
+    rows = jobs.annotate(sort_value=F("start_time"), team_name=F("team__name"))
     keys = first_keys(rows, Order(descending=True), upto)
     return loaded(rows.select_related("team"), keys[first:])
 

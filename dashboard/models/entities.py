@@ -338,10 +338,6 @@ class Job(Noted, Stamped):
     def get_absolute_url(self) -> str:
         return reverse("job", args=[self.pk])
 
-    @property
-    def team_name(self) -> str:
-        return self.team.name
-
     def clean(self) -> None:
         if self.start_time and self.end_time and self.end_time < self.start_time:
             raise ValidationError({"end_time": "The job cannot end before it starts."})
