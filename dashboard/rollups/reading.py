@@ -366,7 +366,7 @@ AT = object()  # in the place of a moment that is yet to be told
 class Moment(Expression):
     output_field = DateTimeField()
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", [AT]
 
 
