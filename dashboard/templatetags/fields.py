@@ -4,13 +4,12 @@ from html import escape
 
 from django import forms, template
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 register = template.Library()
 
-SELECTED = {True: mark_safe(" selected"), False: ""}
-CHECKED = {True: mark_safe(" checked"), False: ""}
+SELECTED = {True: " selected", False: ""}
+CHECKED = {True: " checked", False: ""}
 
 
 @register.filter
@@ -63,12 +62,11 @@ def select_box(field, attrs):
     widget = field.field.widget
     picked = widget.format_value(field.value())
     attrs = {"name": field.html_name, "id": field.auto_id, **field.build_widget_attrs(attrs, widget)}
-    choices = ((value, SELECTED[str(value) in picked], label) for value, label in widget.choices)
-    return format_html(
-        "<select{}>{}</select>",
-        flatatt(widget.attrs | attrs),
-        format_html_join("", '<option value="{}"{}>{}</option>', choices),
-    )
+    choices = [
+        f'<option value="{escape(str(value))}"{SELECTED[str(value) in picked]}>{escape(str(label))}</option>'
+        for value, label in widget.choices
+    ]
+    return mark_safe(f"<select{flatatt(widget.attrs | attrs)}>{''.join(choices)}</select>")
 
 
 @register.filter
@@ -108,7 +106,7 @@ def checks(options: list[dict], name: str) -> str:
 
 
 def box(option: dict, name: str) -> str:
-    place, value, label = (escape(option[key]) for key in ("id", "value", "label"))
+    place, value, label = escape(option["id"]), escape(option["value"]), escape(option["label"])
     return (
         f'<label class="check" for="{place}"><input class="form-check-input" type="checkbox" id="{place}"'
         f' name="{name}" value="{value}"{CHECKED[option["checked"]]}><span>{label}</span></label>'
