@@ -193,9 +193,10 @@ def default_table() -> Any:
 
 
 def fifty_rows(worker: Worker) -> Any:
+    from dashboard import joblist
     from dashboard.models import Job
 
-    return kept(worker, "rows", lambda: list(Job.objects.newest_first().select_related("team")[:50]))
+    return kept(worker, "rows", lambda: joblist.newest(Job.objects.all(), 50))
 
 
 def kept(worker: Worker, name: str, make: Callable[[], Any]) -> Any:

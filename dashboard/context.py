@@ -12,8 +12,11 @@ from .clock import now
 
 def site(request: HttpRequest) -> dict[str, Any]:
     openings = getattr(request, "openings", {})
-    own = {"openings": openings, "csrf_token": openings["csrf_token"]} if openings else {}
+    own = {"csrf_token": openings["csrf_token"]} if openings else {}
     return own | {
+        "openings": openings,
+        "theme": request.COOKIES.get("theme", ""),
+        "replica_note": getattr(request, "replica_note", ""),
         "zone": settings.TIME_ZONE,
         "basis": settings.HELIOX_COST_BASIS,
         "as_of": now(),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -14,6 +14,7 @@ from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.http import QueryDict
+from django.utils.choices import BaseChoiceIterator
 
 from . import model_names
 from .clock import today
@@ -39,6 +40,16 @@ GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
 HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
 SHARED_BY = {"team": "team", "model": "model", "provider": "provider", "gpu_type": "GPU type"}
+
+
+class Offered(BaseChoiceIterator):
+    """Choices as they are; Django would look into each of a list for groups of others."""
+
+    def __init__(self, choices: Iterable[tuple[str, str]]) -> None:
+        self.choices = choices
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.choices)
 
 
 class AnyOf(forms.MultipleChoiceField):
@@ -74,6 +85,8 @@ def day_field(label: str) -> django_filters.DateFilter:
 
 class ScopeFilter(django_filters.FilterSet):
     """The form of every page. `scope` is what it asks for; `qs` are the jobs within it."""
+
+    base_filters: dict[str, Any]  # the following, by their names
 
     preset = django_filters.ChoiceFilter(
         label="Range", method="leave", choices=[*PRESETS.items(), ("", "Free dates")], empty_label=None
@@ -139,15 +152,14 @@ class ScopeFilter(django_filters.FilterSet):
         self.own_teams = own_teams
         uses = {*([] if fixed else ["preset", "start", "end"]), *uses}
         uses -= {"idle"} if own_teams is not None else set()
-        self.unused = [
-            one
-            for name, one in self.base_filters.items()
-            if name not in uses and data.getlist(name) not in ([], [""])
-        ]
-        # Less than the class has, since all of them are copied for each page.
-        self.base_filters: dict[str, Any] = {n: one for n, one in self.base_filters.items() if n in uses}
+        self.base_filters = {}  # which would be copied for each page
         super().__init__(data, queryset=Job.objects.all())
-        self.offered: dict[str, list[tuple[str, str]]] = {}
+        known = type(self).base_filters
+        self.filters = {name: one for name, one in known.items() if name in uses}
+        self.unused = [
+            one for name, one in known.items() if name not in uses and data.getlist(name) not in ([], [""])
+        ]
+        self.offered: dict[str, Offered] = {}
         if "provider" in uses:
             self.offer("provider", pairs(names.provider_choices()))
         if "gpu_type" in uses:
@@ -156,15 +168,15 @@ class ScopeFilter(django_filters.FilterSet):
             self.offer("quality", [(one.key, one.title) for one in ODDITIES])
         if "model" in uses:
             self.offer("model", pairs(models_of(own_teams)))
-        if "team" in uses and own_teams is not None:
-            self.filters["team"].queryset = Team.objects.filter(pk__in=own_teams)
+        if "team" in uses:
+            self.offer("team", teams_offered(own_teams))
 
     def offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """What a filter offers, said before the form is looked at.
 
         The finished form is given it: on its way there it would be copied twice, choice by choice.
         """
-        self.offered[name] = list(choices)
+        self.offered[name] = Offered(choices)
 
     def filter_queryset(self, queryset: Any) -> Any:
         clocks = self.names.spellings_by_clock()
@@ -173,13 +185,18 @@ class ScopeFilter(django_filters.FilterSet):
     def leave(self, queryset: Any, name: str, value: Any) -> Any:
         return queryset
 
+    def get_form_class(self) -> type[forms.Form]:
+        return form_of(tuple(self.filters))
+
     @cached_property
     def form(self) -> forms.Form:
         form = super().form
         form.initial = self.defaults()
         form.data = self.data_with_defaults()
+        if "team" in form.fields and self.own_teams is not None:
+            form.fields["team"].queryset = Team.objects.filter(pk__in=self.own_teams)
         for name, choices in self.offered.items():
-            form.fields[name].choices = choices
+            form.fields[name].widget.choices = choices
         for name, field in form.fields.items():
             field.help_text = ""
             field.required = False
@@ -275,7 +292,7 @@ class ScopeFilter(django_filters.FilterSet):
             if name in HOW_SHOWN or not self.cleaned.get(name):
                 continue
             values = self.cleaned[name]
-            titles = dict(getattr(field, "choices", ())) if name == "quality" else {}
+            titles = dict(field.widget.choices) if name == "quality" else {}
             for value in values if name != "q" else [values]:
                 raw = str(value.pk) if isinstance(value, Team) else str(value)
                 text = f"{field.label}: {titles.get(value, value)}"
@@ -299,10 +316,24 @@ class ScopeFilter(django_filters.FilterSet):
         return f"{label}: {words}" if label and self.scope.span else words
 
 
+@cache
+def form_of(filters: tuple[str, ...]) -> type[forms.Form]:
+    """Pages use the same few; each form has copies of the fields."""
+    fields = {name: ScopeFilter.base_filters[name].field for name in filters}
+    return type("ScopeForm", (forms.Form,), fields)
+
+
 def models_of(teams: frozenset[UUID] | None) -> list[str]:
     """The first names; of these teams alone, or of all."""
     asked = ("models offered", teams and sorted(teams))
     return until_written(asked, lambda: model_names.first(MOST_MODELS, teams))
+
+
+def teams_offered(own: frozenset[UUID] | None) -> list[tuple[str, str]]:
+    """All of them, or those that the reader is limited to."""
+    teams = Team.objects.all() if own is None else Team.objects.filter(pk__in=own)
+    asked = ("teams offered", own and sorted(own))
+    return until_written(asked, lambda: [(str(pk), name) for pk, name in teams.values_list("pk", "name")])
 
 
 def pairs(values: Iterable[str]) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ COLUMNS = {
 }
 SORTS = (*COLUMNS, "duration", "gpu_hours")
 WITHOUT_VALUE = ("start", "end", "duration", "gpu_hours")  # some jobs have none of these
-SHOWN = ("team__name", *(column for name, column in COLUMNS.items() if name != "team"))
+SHOWN = ("pk", "team_id", "team_name", *(c for name, c in COLUMNS.items() if name != "team"), "sort_value")
 SORTED = 100_000  # more jobs than these come only in an order that an index has
 
 
@@ -54,13 +54,15 @@ def order_of(sort: str, jobs: QuerySet[Job], number: int, span: Span | None) -> 
     return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
 
 
-def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:
-    """What the list shows of each job, annotated with `sort_value`."""
-    return sorted_by(sort, jobs, names, span, at).select_related("team").only(*SHOWN)
+def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Any]:
+    """What the list shows of each job, by name, and its `sort_value`."""
+    rows = sorted_by(sort, jobs, names, span, at).annotate(team_name=F("team__name"))
+    return rows.values_list(*SHOWN, named=True)
 
 
 def newest(jobs: QuerySet[Job], upto: int, first: int = 0) -> list[Job]:
-    rows = jobs.annotate(sort_value=F("start_time"))
+    """With their `team_name`."""
+    rows = jobs.annotate(sort_value=F("start_time"), team_name=F("team__name"))
     keys = first_keys(rows, Order(descending=True), upto)
     return loaded(rows.select_related("team"), keys[first:])
 

@@ -1,22 +1,33 @@
-"""The rows of a table as HTML: what renders a column is found once, where tables2 finds it for each cell."""
+"""A table as HTML: what renders a column is found once, where tables2 finds it for each cell."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import partial
+from copy import copy
+from functools import cached_property, lru_cache, partial
+from html import escape
 from inspect import signature
 from operator import attrgetter
 from typing import Any
+from urllib.parse import urlencode
 
 import django_tables2 as tables
+from django.http import QueryDict
 from django.templatetags.l10n import unlocalize
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django_tables2.data import TableData, TableListData
-from django_tables2.utils import OrderBy
+from django_tables2.utils import AttributeDict, OrderBy
 
 from .templatetags import ui
 
+HEADING = """
+          <th scope="col" {attrs}{sorted}>
+            {text}
+          </th>
+        """
+SORTED = {True: ' aria-sort="descending"', False: ' aria-sort="ascending"'}
 Cell = Callable[[Any], str]  # the HTML of a record's cell
 
 
@@ -36,11 +47,41 @@ class Records(TableListData):
         return column.order_by.opposite if turned else column.order_by
 
 
+class Columns(OrderedDict[str, Any]):
+    """Each table has copies of its class's columns; what these hold nobody changes, and it is not copied."""
+
+    def __deepcopy__(self, memo: Any) -> Columns:
+        return Columns((name, copy(column)) for name, column in self.items())
+
+
 class FigureTable(tables.Table):
     """Columns, headings and pages are those of tables2; `render_…` may ask for record and value."""
 
+    def __init_subclass__(cls) -> None:
+        cls.base_columns = Columns(cls.base_columns)
+
     def __init__(self, data: Any = (), **kwargs: Any) -> None:
         super().__init__(data if isinstance(data, TableData) else Records(list(data)), **kwargs)
+
+    def html_headings(self, given: QueryDict) -> SafeString:
+        """given: the address, which each heading's link changes to sort by it."""
+        turned = {"after", "before", self.prefixed_page_field}
+        kept = {name: values for name, values in given.lists() if name not in turned}
+        return mark_safe("".join([self.heading(column, kept) for column in self.columns]))
+
+    def heading(self, column: Any, kept: dict[str, list[str]]) -> str:
+        alias = column.order_by_alias
+        text: str = conditional_escape(column.header)
+        if column.orderable:
+            address = urlencode(kept | {self.prefixed_order_by_field: alias.next}, doseq=True)
+            text = f'<a href="?{escape(address)}">{text}</a>'
+        sorted_by = SORTED[alias.is_descending] if column.is_ordered else ""
+        return HEADING.format(attrs=self.attrs_of[column.name]["th"], sorted=sorted_by, text=text)
+
+    @cached_property
+    def attrs_of(self) -> dict[str, dict[str, str]]:
+        """Of each column's th and td, as HTML. tables2 works them out anew each time it is asked."""
+        return {column.name: in_html(column.attrs) for column in self.columns}
 
     def html_rows(self) -> SafeString:
         cells = [self.cell_of(column) for column in self.columns]
@@ -48,18 +89,42 @@ class FigureTable(tables.Table):
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
 
     def cell_of(self, column: Any) -> Cell:
-        opens, render = f"<td {column.attrs['td'].as_html()}>", getattr(self, f"render_{column.name}", shown)
-        wants = signature(render).parameters.keys() & {"record", "value"}
-        empty, default = column.column.empty_values, conditional_escape(column.default)
+        opens = f"<td {self.attrs_of[column.name]['td']}>"
+        given = getattr(self, f"render_{column.name}", shown)
+        wants = asked_for(getattr(given, "__func__", given))
+        render = CALLED[wants](given)
+        empty, nothing = column.column.empty_values, f"{opens}{conditional_escape(column.default)}</td>"
         resolve = value_of(column.accessor) if empty or "value" in wants else unasked
 
         def cell(record: Any) -> str:
-            told = {"record": record, "value": resolve(record)}
-            if told["value"] in empty:
-                return f"{opens}{default}</td>"
-            return f"{opens}{as_html(render(**{name: told[name] for name in wants}))}</td>"
+            value = resolve(record)
+            return nothing if value in empty else f"{opens}{as_html(render(record, value))}</td>"
 
         return cell
+
+
+@lru_cache(maxsize=500)
+def asked_for(render: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(signature(render).parameters.keys() & {"record", "value"})
+
+
+# By what a `render_…` asks for, how it is called with both.
+CALLED: dict[frozenset[str], Callable[[Any], Callable[[Any, Any], Any]]] = {
+    frozenset(): lambda render: lambda record, value: render(),
+    frozenset({"record"}): lambda render: lambda record, value: render(record=record),
+    frozenset({"value"}): lambda render: lambda record, value: render(value=value),
+    frozenset({"record", "value"}): lambda render: lambda record, value: render(record=record, value=value),
+}
+
+
+def in_html(attrs: dict[str, Any]) -> dict[str, str]:
+    return {cell: written(tuple(attrs[cell].items())) for cell in ("th", "td")}
+
+
+@lru_cache(maxsize=1_000)
+def written(attrs: tuple[tuple[str, Any], ...]) -> str:
+    """Columns have but a few."""
+    return AttributeDict(attrs).as_html()
 
 
 def shown(value: Any) -> Any:

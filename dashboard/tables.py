@@ -28,6 +28,7 @@ NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}
 CHANGE = {"th": {"class": "num"}, "td": {"class": "num change"}}
 DASH = "–"
 EMPTY = "—"
+TO_THE_MINUTE = len("2026-11-30 12:00")
 TAGS = {"period": "spread", "rate": "rate"}  # of a cell's cost, by its source
 
 
@@ -67,7 +68,7 @@ class JobTable(SortedElsewhere):
         super().__init__(data, **kwargs)
 
     def html_rows(self) -> SafeString:
-        columns = [(column.name, f"<td {column.attrs['td'].as_html()}>") for column in self.columns]
+        columns = [(name, f"<td {attrs['td']}>") for name, attrs in self.attrs_of.items()]
         cells = map(JobCells(self.names, self.span).of, self.data)
         rows = ("".join(f"{opens}{cell[name]}</td>" for name, opens in columns) for cell in cells)
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
@@ -78,6 +79,7 @@ class JobCells:
 
     def __init__(self, names: Names, span: Span | None) -> None:
         self.names, self.span = names, span
+        self.name = cache(ui.name)
         self.gpu_type = cache(lambda stored: ui.name(names.gpu_type(stored)) or EMPTY)
         self.provider = cache(lambda stored: ui.name(names.provider(stored)) or EMPTY)
         self.status = cache(status_badge)
@@ -85,8 +87,8 @@ class JobCells:
 
     def of(self, job: Any) -> dict[str, str]:
         return {
-            "model": f'<a href="/jobs/{job.pk}/">{ui.name(job.model_name or "unspecified")}</a>',
-            "team": f'<a href="/teams/{job.team_id}/">{ui.name(job.team.name)}</a>',
+            "model": f'<a href="/jobs/{job.pk}/">{self.name(job.model_name or "unspecified")}</a>',
+            "team": f'<a href="/teams/{job.team_id}/">{self.name(job.team_name)}</a>',
             "gpu_type": self.gpu_type(job.gpu_type),
             "gpus": format(plain_number(job.gpu_count), "f"),
             "provider": self.provider(job.provider),
@@ -103,7 +105,10 @@ def status_badge(status: str) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    return DASH if value is None else f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    """In the display zone."""
+    if value is None:
+        return DASH
+    return value.astimezone(timezone.get_default_timezone()).isoformat(" ", "minutes")[:TO_THE_MINUTE]
 
 
 def duration_in_words(length: timedelta | None) -> str:
@@ -226,10 +231,10 @@ class RunningTable(FigureTable):
         super().__init__(data, **kwargs)
 
     def render_model(self, record: Any, value: str) -> str:
-        return format_html('<a href="/jobs/{}/">{}</a>', record.job.pk, ui.name(value or "unspecified"))
+        return mark_safe(f'<a href="/jobs/{record.job.pk}/">{ui.name(value or "unspecified")}</a>')
 
     def render_team(self, record: Any, value: str) -> str:
-        return format_html('<a href="/teams/{}/">{}</a>', record.job.team_id, ui.name(value))
+        return mark_safe(f'<a href="/teams/{record.job.team_id}/">{ui.name(value)}</a>')
 
     def render_provider(self, value: str) -> str:
         return self.names.provider(value)

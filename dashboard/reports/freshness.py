@@ -134,11 +134,15 @@ def completeness(provider: str, ranges: list[Days], through: date, newest: date 
 
 def job_days() -> tuple[date | None, date | None]:
     """Without any bill, the days that jobs or their logs speak of."""
-    log = LogSpan.objects.aggregate(first=Min("first"), last=Max("last"))
-    jobs = until_written("starts of jobs", starts)
-    first = min((t for t in (log["first"], jobs[0]) if t), default=None)
-    last = max((t for t in (log["last"], jobs[1]) if t), default=None)
+    first, last = until_written("moments of jobs", moments)
     return (first.date() if first else None, min(last.date(), today()) if last else None)
+
+
+def moments() -> tuple[datetime | None, datetime | None]:
+    """The first and the last that a job began at or a log speaks of."""
+    logs, jobs = LogSpan.objects.aggregate(first=Min("first"), last=Max("last")), starts()
+    first = min((t for t in (logs["first"], jobs[0]) if t), default=None)
+    return first, max((t for t in (logs["last"], jobs[1]) if t), default=None)
 
 
 def starts() -> tuple[datetime | None, datetime | None]:

@@ -44,11 +44,16 @@ def remembered(
 
 
 def jobs_of(scope: Scope, names: Names) -> JobQuerySet:
-    """The jobs that the scope narrows to, but for its days."""
-    jobs = picked(scope, names).jobs()
-    if scope.quality:
-        jobs = odd(jobs, scope.quality)
-    return jobs.found_by(scope.q) if scope.q else jobs
+    """The jobs that the scope narrows to, but for its days. A page asks for them in three places."""
+
+    def found() -> JobQuerySet:
+        jobs = picked(scope, names).jobs()
+        if scope.quality:
+            jobs = odd(jobs, scope.quality)
+        return jobs.found_by(scope.q) if scope.q else jobs
+
+    of_scope: JobQuerySet = names.once((jobs_of, scope), found)
+    return of_scope.all()
 
 
 def jobs_within(scope: Scope, names: Names) -> JobQuerySet:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F
 
 from .. import gpu_time
 from ..models import Job, Team
@@ -178,6 +179,6 @@ def running_now(scope: Scope, names: Names) -> int:
 
 
 def newest_and_longest(scope: Scope, names: Names, most: int = 5) -> tuple[list[Job], list[Job]]:
-    """Running jobs: those that began last, and those that began first."""
-    running = jobs_of(scope, names).running().select_related("team")
+    """Running jobs with their `team_name`: those that began last, and those that began first."""
+    running = jobs_of(scope, names).running().annotate(team_name=F("team__name"))
     return list(running.newest_first()[:most]), list(running.order_by("start_time", "pk")[:most])

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import chain
 from operator import add
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, Value
+from django.db.models import DateTimeField, Expression, Q, Value
 from django.db.models.functions import Coalesce
 
 from .. import gpu_time
@@ -354,22 +355,36 @@ def each(keys: Sequence[str], jobs: JobQuerySet) -> Sql:
 RUNNING = AMONG_UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnull=False)
 
 
+AT = object()  # in the place of a moment that is yet to be told
+
+
+class Moment(Expression):
+    output_field = DateTimeField()
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", [AT]
+
+
 IN_TIME = ("start_time", "end_time", "gpu_count", *OF_JOBS)
 
 
 def that_go_on(picked: Picked, names: Names, but: Iterable[str]) -> tuple[datetime, Sql]:
     """Jobs that run at the moment, or will: the same moment for all figures of a page. but: providers."""
-    but = tuple(but)
+    at = names.once(that_go_on, now)
+    moment = at if reading().vendor == "postgresql" else gpu_time.sqlite_text(at)
+    text, params = going_on_at_any_moment(reading().vendor, picked.as_key(), tuple(but))
+    return at, Sql(text, [moment if one is AT else one for one in params])
 
-    def found() -> tuple[datetime, Sql]:
-        at = now()
-        jobs = picked.among_few().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
-        jobs = jobs.filter(RUNNING | Q(end_time__gt=at)).exclude(provider__in=but)
-        jobs = jobs.filter(looked_at(Q(start_time__gte=FIRST_INSTANT) & ~Q(status="pending")))
-        sql, params = jobs.order_by().values(*IN_TIME).query.sql_with_params()
-        return at, Sql(sql, list(params))
 
-    return names.once((that_go_on, picked.as_key(), but), found)
+@lru_cache(maxsize=500)
+def going_on_at_any_moment(
+    vendor: str, picked: tuple[tuple[Any, ...], ...], but: tuple[str, ...]
+) -> tuple[str, tuple[Any, ...]]:
+    """The SQL, with AT among its parameters: to make it takes Django longer than the database to answer."""
+    jobs = Picked(*picked).among_few().alias(until=Coalesce("end_time", Value(AFTER_ALL)))
+    jobs = jobs.filter(RUNNING | Q(end_time__gt=Moment())).exclude(provider__in=but)
+    jobs = jobs.filter(looked_at(Q(start_time__gte=FIRST_INSTANT) & ~Q(status="pending")))
+    return jobs.order_by().values(*IN_TIME).query.sql_with_params()
 
 
 def going_on(

@@ -7,10 +7,11 @@ from html import escape as escape_text
 
 from django import template
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.dateformat import format as date_in_words
 from django.utils.html import format_html
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 
 from ..access import teams_of
 from ..money import MINUS, dollars
@@ -104,7 +105,7 @@ def rate(amount) -> str:
 def name(text: str) -> str:
     """As HTML in a table: one longer than most wraps, so that the figures beside it stay in sight."""
     name = escape_text(str(text))
-    return mark_safe(name if len(text) <= ONE_LINE else f'<span class="long">{name}</span>')
+    return SafeString(name if len(text) <= ONE_LINE else f'<span class="long">{name}</span>')
 
 
 @register.filter
@@ -161,9 +162,17 @@ def menu_pages() -> list[Page]:
     return pages
 
 
+@register.simple_tag(name="path")
 @cache
 def path_of(name: str) -> str:
     return reverse(name)
+
+
+@register.simple_tag
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, which stays the same while this process runs."""
+    return static(name)
 
 
 def _link(name: str, label: str, here: str) -> dict:
@@ -185,6 +194,12 @@ def _group(label: str, pages: list[Page], here: str) -> dict:
 
 def _is_within(path: str, page: str) -> bool:
     return path == page or (page != "/" and path.startswith(page))
+
+
+@register.filter
+def headings(table, given) -> str:
+    """Of a FigureTable, on the page that `given`, the parameters of its address, asks for."""
+    return table.html_headings(given)
 
 
 @register.filter

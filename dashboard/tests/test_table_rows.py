@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import django_tables2 as tables
 import pytest
+from django.http import QueryDict
 from django.utils.html import conditional_escape, format_html
 
 from dashboard.table_rows import FigureTable
@@ -79,6 +80,17 @@ def test_cells_are_those_of_tables2(page):
     cells.feed(table.html_rows())
     assert cells.found == by_tables2(table)
     assert len(cells.found) == 5 * (2 if page == 1 else 1)
+
+
+def test_headings_lead_to_the_same_page_in_another_order():
+    table = Costs(ROWS, order_by="-usd", order_by_field="by")
+    html = table.html_headings(QueryDict("q=%22%3E&by=-usd&page=2&after=x&q=b"))
+    day, team, usd, *_ = html.split("</th>")
+    assert '<th scope="col" class="orderable">' in day
+    assert '<a href="?q=%22%3E&amp;q=b&amp;by=day">Day</a>' in day
+    assert '<th scope="col" class="desc orderable" aria-sort="descending">' in usd
+    assert '<a href="?q=%22%3E&amp;q=b&amp;by=usd">Usd</a>' in usd
+    assert "href" not in Costs(ROWS, orderable=False).html_headings(QueryDict("by=usd"))
 
 
 def test_names_and_notes_cannot_be_markup():

@@ -385,7 +385,7 @@ def test_tens_of_thousands_of_ids_are_not_looked_up(own):
 def test_filters_offer_their_own_teams_and_models(own):
     form = own.get(reverse("jobs")).context["form"]
     assert [str(one) for one in form.fields["team"].queryset] == ["vision"]
-    assert [value for value, _ in form.fields["model"].choices] == ["resnet"]
+    assert [value for value, _ in form.fields["model"].widget.choices] == ["resnet"]
 
 
 def test_who_is_limited_to_no_team_sees_nothing():

@@ -63,6 +63,13 @@ def test_a_wrong_field_is_marked_and_points_to_its_error():
     assert 'aria-describedby="id_day_error"' in html
 
 
+def test_markup_in_what_was_typed_stays_text():
+    assert fields.control(Filters({"day": '"><b>'})["day"]) == (
+        '<input type="date" name="day" value="&quot;&gt;&lt;b&gt;" class="form-control is-invalid" required'
+        ' aria-invalid="true" aria-describedby="id_day_error" id="id_day">'
+    )
+
+
 def test_fields_are_told_apart():
     assert [fields.kind(field) for field in Filters()] == ["date", "many", "hidden"]
 

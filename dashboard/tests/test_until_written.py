@@ -12,11 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups, writes
 from dashboard.days_over import remembered_when_over
+from dashboard.filters import teams_offered
 from dashboard.models import CostSnapshot, Job, NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
 from dashboard.reports import spend, usage
 from dashboard.reports.allocation import allocate_in_sum
+from dashboard.reports.freshness import jobs_through
 from dashboard.reports.job_cost import running_jobs
 from dashboard.reports.prices import priced_cells
 from dashboard.reports.stuck import Usual, usual_lengths
@@ -322,3 +324,39 @@ def test_how_long_runs_usually_take_is_asked_once(until_written, django_assert_n
         make_job("2025-04-01 00:00", "2025-04-01 02:00")
     assert usual_lengths([kind])[kind] == Usual(200, timedelta(hours=2))
     assert usual_lengths([(make_team("speech").pk, "resnet")]) == {}
+
+
+def test_the_teams_offered_are_read_once_until_one_is_written(until_written, django_assert_num_queries):
+    vision, speech = make_team("vision"), make_team("speech")
+    assert teams_offered(None) == [(str(speech.pk), "speech"), (str(vision.pk), "vision")]
+    assert teams_offered(frozenset({vision.pk})) == [(str(vision.pk), "vision")]
+    assert teams_offered(frozenset()) == []
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 0):
+        assert len(teams_offered(None)) == 2
+    Team.objects.filter(name="vision").update(name="sight")
+    assert teams_offered(None) == [(str(vision.pk), "sight"), (str(speech.pk), "speech")]
+    assert teams_offered(frozenset({vision.pk})) == [(str(vision.pk), "sight")]
+
+
+def test_jobs_are_known_up_to_the_last_log(until_written):
+    a_log_speaks_of("2025-03-01", "2025-03-05")
+    assert jobs_through() == jobs_through() == date(2025, 3, 4)
+    a_log_speaks_of("2025-03-05", "2025-03-20")
+    assert jobs_through() == date(2025, 3, 19)
+
+
+def test_the_sql_of_jobs_that_go_on_is_told_the_moment_and_the_filters_each_time(as_of):
+    make_job("2025-04-10 00:00", None, status="running", team="vision", provider="AWS")
+    make_job("2025-04-10 06:00", None, status="running", team="speech", provider="GCP")
+    make_job("2025-04-09 00:00", "2025-04-10 18:00", team="speech", provider="GCP")
+
+    def hours(**picked) -> Decimal:
+        [(spent, *_)] = rollups.by([], rollups.Picked(**picked), Names.load())
+        return Decimal(spent) / 3_600_000_000
+
+    speech = make_team("speech").pk
+    for moment, of_all, of_aws, of_speech in (("12:00", 54, 12, 42), ("20:00", 76, 20, 56)):
+        as_of(f"2025-04-10 {moment}")
+        assert hours() == of_all
+        assert hours(providers=["AWS"]) == of_aws
+        assert hours(teams=[speech]) == of_speech

@@ -182,7 +182,7 @@ class Asked:
             "not_applied": self.filter.not_applied(),
             "span": self.filter.span_in_words,
             "complete": [
-                {"provider": p.provider, "through": p.closed, "late": p.late}
+                {"provider": p.provider, "through": p.closed and day_in_words(p.closed), "late": p.late}
                 for p in self.freshness.providers
             ],
             "complete_in_words": self.complete_in_words(),

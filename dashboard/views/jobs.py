@@ -128,8 +128,8 @@ def jump(asked: Asked, sort: str) -> dict[str, Any]:
     return {
         "label": f"Go to the day of {by}",
         "day": asked.request.GET.get("jump", ""),
-        "first": FIRST_DAY,
-        "last": LAST_DAY,
+        "first": FIRST_DAY.isoformat(),
+        "last": LAST_DAY.isoformat(),
         "kept": [
             (name, value)
             for name, values in asked.request.GET.lists()
