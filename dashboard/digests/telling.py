@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from ..counted import counted
 from ..filters import query
+from ..models import Budget
 from ..money import to_cents, usd
 from ..naming import Names
 from ..periods import day_in_words, in_words
@@ -22,6 +23,7 @@ from ..reports.anomalies import Anomaly
 from ..reports.budgets import WORDS, BudgetState
 from ..reports.compare import Change
 from ..reports.digest import Digest, MonthToDate, ProviderDay
+from ..reports.sharing import IDLE_VIEWS
 from ..reports.stuck import HAS_END, HAS_START, NO_END, TOO_LONG, Stuck
 from ..scope import Span
 from ..templatetags import ui
@@ -149,14 +151,21 @@ def budget_lines(found: Digest) -> list[str]:
         return [NOTHING_CLOSED]
     urgency = list(WORDS)
     ordered = sorted(found.budgets, key=lambda one: (urgency.index(one.status), -one.used))
-    return [budget_line(one) for one in ordered] or ["No budget holds in this month."]
+    return [budget_line(one, found.basis) for one in ordered] or ["No budget holds in this month."]
 
 
-def budget_line(one: BudgetState) -> str:
-    subject = plain(one.budget.subject)
+def budget_line(one: BudgetState, basis: str) -> str:
+    subject = plain(one.budget.subject) + counted_otherwise(one.budget, basis)
     used = f"{ui.usd(one.booked)} of {ui.usd(one.amount)} ({ui.percent(one.used)})"
     ahead = "" if one.forecast is None else f", {ui.usd(to_cents(one.forecast))} expected at the month’s end"
     return f"{subject}: {WORDS[one.status]}; {used}{ahead}"
+
+
+def counted_otherwise(budget: Budget, basis: str) -> str:
+    """A budget has a basis and an idle view of its own, whatever the digest’s."""
+    cost = "" if budget.basis == basis else f", at {budget.basis} cost"
+    spread = budget.team_id is not None and budget.idle != "apart"
+    return cost + (f", idle {IDLE_VIEWS[budget.idle]}" if spread else "")
 
 
 def week_of(found: Digest) -> dict[str, date]:

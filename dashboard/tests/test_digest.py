@@ -13,8 +13,9 @@ from dashboard.models import DismissedAnomaly, Provider
 from dashboard.naming import Names
 from dashboard.reports.digest import Digest, digest
 
-from .conftest import at, make_cost, make_job, make_usage
+from .conftest import at, make_cost, make_job, make_team, make_usage
 from .contracts import make_entry
+from .loading import bill, load_rows
 from .test_budgets import budget
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +184,20 @@ def test_budgets_are_told_the_broken_ones_first():
     told_of = lines("Budgets")
     assert told_of[0].startswith("GCP: over budget; $20.00 of $10.00 (200.0 %)")
     assert told_of[1].startswith("AWS: within budget; $60.00 of $1,000.00 (6.0 %)")
+
+
+def test_a_budget_that_counts_otherwise_than_the_digest_says_so():
+    """On 18 March AWS bills $50, which is $60 effective, for 10 hours; jobs of vision hold 6 of them."""
+    load_rows(bill(18, "50", "10", effective="60"), bill(19, "1", "1"))
+    make_job("2025-03-18 01:00", "2025-03-18 07:00")
+    budget("100", provider="AWS", basis="billed")
+    budget("100", gpu_type="A100-80GB")
+    budget("200", team=make_team("vision"), idle="by_use")
+    assert [line.partition(" (")[0] for line in lines("Budgets")] == [
+        "A100-80GB: ahead of pace; $60.00 of $100.00",
+        "AWS, at billed cost: within budget; $50.00 of $100.00",
+        "vision, idle spread by use: within budget; $60.00 of $200.00",
+    ]
 
 
 def test_days_that_stand_out_are_told_until_somebody_dismisses_them():
