@@ -356,6 +356,7 @@ RUNNING = AMONG_UNUSUAL & Q(status="running", until=AFTER_ALL, start_time__isnul
 
 
 AT = object()  # in the place of a moment that is yet to be told
+FEW_NAMES = 50  # of models: a search may find thousands, and another one others, which nobody asks for again
 
 
 class Moment(Expression):
@@ -372,7 +373,8 @@ def that_go_on(picked: Picked, names: Names, but: Iterable[str]) -> tuple[dateti
     """Jobs that run at the moment, or will: the same moment for all figures of a page. but: providers."""
     at = names.once(that_go_on, now)
     moment = at if reading().vendor == "postgresql" else gpu_time.sqlite_text(at)
-    text, params = going_on_at_any_moment(reading().vendor, picked.as_key(), tuple(but))
+    make = going_on_at_any_moment if len(picked.models) <= FEW_NAMES else going_on_at_any_moment.__wrapped__
+    text, params = make(reading().vendor, picked.as_key(), tuple(but))
     return at, Sql(text, [moment if one is AT else one for one in params])
 
 
