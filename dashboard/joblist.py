@@ -54,17 +54,16 @@ def order_of(sort: str, jobs: QuerySet[Job], number: int, span: Span | None) -> 
     return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
 
 
-def rows_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Any]:
-    """What the list shows of each job, by name, and its `sort_value`."""
-    rows = sorted_by(sort, jobs, names, span, at).annotate(team_name=F("team__name"))
-    return rows.values_list(*SHOWN, named=True)
+def shown(jobs: QuerySet[Job]) -> QuerySet[Any]:
+    """What the list shows of each job, by name. Only of those on the page: to find them needs no team."""
+    return jobs.annotate(team_name=F("team__name")).values_list(*SHOWN, named=True)
 
 
 def newest(jobs: QuerySet[Job], upto: int, first: int = 0) -> list[Job]:
     """With their `team_name`."""
-    rows = jobs.annotate(sort_value=F("start_time"), team_name=F("team__name"))
+    rows = jobs.annotate(sort_value=F("start_time"))
     keys = first_keys(rows, Order(descending=True), upto)
-    return loaded(rows.select_related("team"), keys[first:])
+    return loaded(rows.annotate(team_name=F("team__name")).select_related("team"), keys[first:])
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:

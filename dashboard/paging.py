@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from .models.calendar import FIRST_INSTANT, LAST_INSTANT
 PER_PAGE = 50
 MOST_PER_PAGE = 200
 MOST_MICROSECONDS = 2**63 - 1  # of the integers that SQLite knows
+Shown = Callable[[QuerySet[Any]], QuerySet[Any]]
 LAST = "end"  # in the place of a cursor: the page at the end of the list
 
 
@@ -140,15 +141,17 @@ class Page:
     after: Cursor | None
 
 
-def keyset_page(rows: QuerySet[Any], order: Order, size: int, place: Place) -> Page:
-    """One page of rows annotated with `sort_value`."""
+def keyset_page(
+    rows: QuerySet[Any], order: Order, size: int, place: Place, shown: Shown = QuerySet.all
+) -> Page:
+    """One page of rows annotated with `sort_value`. shown: what is read of those that are on it."""
     backwards = place.last or place.before is not None
     keys = first_keys(rows, order, size + 1, place.before or place.after, backwards)
-    more, found = len(keys) > size, loaded(rows, keys[:size])
+    more, found = len(keys) > size, loaded(shown(rows), keys[:size])
     if place.before and not more:
-        return keyset_page(rows, order, size, Place(place.moment))  # the first page is a full one
+        return keyset_page(rows, order, size, Place(place.moment), shown)  # the first page is a full one
     if place.after and not found:
-        return keyset_page(rows, order, size, Place(place.moment, last=True))
+        return keyset_page(rows, order, size, Place(place.moment, last=True), shown)
     if backwards:
         found.reverse()
     has_before, has_after = (more, not place.last) if backwards else (place.after is not None, more)

@@ -31,8 +31,8 @@ STATUSES = ("completed", "failed", "running", "pending", "odd")
 
 def page(sort, place, size=7, jobs=None, span=None):
     jobs = Job.objects.all() if jobs is None else jobs
-    rows = joblist.rows_by(sort, jobs, Names.load(), span, place.moment)
-    return keyset_page(rows, joblist.order_of(sort, jobs, jobs.count(), span), size, place)
+    rows = joblist.sorted_by(sort, jobs, Names.load(), span, place.moment)
+    return keyset_page(rows, joblist.order_of(sort, jobs, jobs.count(), span), size, place, joblist.shown)
 
 
 def walk(sort, **narrowed):

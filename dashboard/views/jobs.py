@@ -98,8 +98,8 @@ def one_page(asked: Asked, jobs: Any, sort: str, order: Order) -> tuple[Page, da
     given = asked.request.GET
 
     def page(place: Place) -> tuple[Page, datetime]:
-        rows = joblist.rows_by(sort, jobs, asked.names, asked.scope.span, place.moment)
-        return keyset_page(rows, order, asked.per_page, place), place.moment
+        rows = joblist.sorted_by(sort, jobs, asked.names, asked.scope.span, place.moment)
+        return keyset_page(rows, order, asked.per_page, place, joblist.shown), place.moment
 
     try:
         place = place_of_day(given["jump"], order) if given.get("jump") else Place.read(given, now())
