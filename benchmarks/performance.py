@@ -73,7 +73,8 @@ def opening(said: Said) -> Iterator[str]:
         f"Measured on {said['day']} by `{said['command']}`, which wrote this page; "
         "[benchmarks/README.md](../benchmarks/README.md) says how to read it. "
         f"“Many” jobs are {said['many']}, few are 10 k. CPU is that of the application and of the database, "
-        "ratios are those of medians, and what is compared ran in turn."
+        "ratios are those of medians, and what is compared ran in turn. Rows may be of several runs, between "
+        "which a virtual machine may be twice as slow: compare within a table."
     )
     yield ""
     yield "![Each goal and how much of it was used](performance.svg)"
