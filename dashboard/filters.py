@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.http import QueryDict
 from django.utils.choices import BaseChoiceIterator
+from django_filters.fields import ModelMultipleChoiceField
 
 from . import model_names
 from .clock import today
@@ -64,6 +65,20 @@ class AnyOfFilter(django_filters.MultipleChoiceFilter):
     field_class = AnyOf
 
 
+class Teams(ModelMultipleChoiceField):
+    def clean(self, value: Any) -> Any:
+        try:
+            return super().clean([pk for pk in value or [] if pk])
+        except forms.ValidationError as error:
+            if error.code == "invalid":  # a UUID's own words, which tell nobody what to do
+                raise forms.ValidationError(NO_TEAM["invalid_pk_value"], code="invalid_pk_value") from None
+            raise
+
+
+class TeamsFilter(django_filters.ModelMultipleChoiceFilter):
+    field_class = Teams
+
+
 def check_text(value: str) -> None:
     ProhibitNullCharactersValidator()(value)
     MaxLengthValidator(255)(value)
@@ -95,9 +110,7 @@ class ScopeFilter(django_filters.FilterSet):
     end = day_field("To")
     provider = AnyOfFilter(label="Provider", method="leave")
     gpu_type = AnyOfFilter(label="GPU type", method="leave")
-    team = django_filters.ModelMultipleChoiceFilter(
-        label="Team", method="leave", queryset=Team.objects.all(), error_messages=NO_TEAM
-    )
+    team = TeamsFilter(label="Team", method="leave", queryset=Team.objects.all(), error_messages=NO_TEAM)
     status = AnyOfFilter(label="Status", method="leave", choices=[(s, s) for s in KNOWN_STATUSES])
     model = AnyOfFilter(label="Model", method="leave")
     q = django_filters.CharFilter(label="Search", method="leave", max_length=200)

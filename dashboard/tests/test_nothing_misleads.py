@@ -229,6 +229,14 @@ def test_a_team_that_is_gone_is_said_to_be(client, finance, month):  # noqa: F81
     assert "There is no such team any more: all are shown." in html
 
 
+def test_what_is_no_team_is_said_to_be_none_and_an_empty_one_is_not_asked_for(client, finance, month):  # noqa: F811
+    client.force_login(finance)
+    html = client.get("/allocation/", WHERE | {"team": "vision"}).content.decode()
+    assert "That is no team: all are shown." in html and "UUID" not in html
+    html = client.get("/allocation/", WHERE | {"team": ""}).content.decode()
+    assert "all are shown" not in html and "UUID" not in html
+
+
 def test_the_cost_on_a_team_s_page_is_what_its_link_shows(client, finance, april):
     """Bills end on the 5th, job logs on the 9th: the last 30 days of jobs are not those of bills."""
     for day, usd in (("2025-03-08", "30.00"), ("2025-04-05", "100.00")):
