@@ -20,7 +20,7 @@ Drafts = dict[tuple[str, str, date], Draft]
 
 @dataclass
 class Part:
-    """A file of the call. Its rows are known by their number, their charges and what they come to."""
+    """A file of the call. It is known by the number of its rows, their charges and the lines they make."""
 
     drafts: Drafts = field(default_factory=dict)
     rows: int = 0
@@ -35,7 +35,7 @@ class Part:
         self.charges += row.charge
 
     def content(self) -> Hashable:
-        return self.rows, self.charges, *sorted((key, draft.sums()) for key, draft in self.drafts.items())
+        return self.rows, self.charges, *sorted((key, draft.digest) for key, draft in self.drafts.items())
 
 
 class Bills:

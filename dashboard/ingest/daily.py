@@ -104,7 +104,7 @@ class DailyFiles:
             if rows:
                 plan = SnapshotPlan(model, names, (said.row.day for said in rows), lock)
                 stored = chain.from_iterable(plan.stored.values())
-                self.held = FilesHeld.of(model, stored, with_first=self.on_conflict == "add")
+                self.held = FilesHeld.of(model, plan.amount, stored, with_first=self.on_conflict == "add")
                 self.beside = Beside.of(plan, names) if model is CostSnapshot else Beside()
                 self.plan_table(plan, rows)
                 self.beside.warn(self.tally)
@@ -138,7 +138,7 @@ class DailyFiles:
         elif not stored:
             self.beside.meet(plan.key(figure.cell))
             self.tally.count(plan.put(figure, []))
-        elif plan.amount_of(stored) == amount or self.added_before(stored, said):
+        elif plan.amount_of(stored) == amount or self.added_before(stored, said, amount):
             self.tally.count("unchanged")
         elif self.on_conflict == "refuse" and all(is_of_a_csv(one) for one in stored):
             self.tally.count(plan.put(figure, stored))
@@ -161,11 +161,11 @@ class DailyFiles:
             self.tally.conflicts += 1
             self.tally.refuse(said.file, Refused(said.row.line, AMOUNT[plan.model], value, expected))
 
-    def added_before(self, stored: list[Any], said: Said) -> bool:
+    def added_before(self, stored: list[Any], said: Said, figure: Decimal) -> bool:
         """The stored sum holds this very file's figure already."""
         if not said.digest or self.on_conflict == "replace":
             return False
-        return self.held.by_all(stored, self.contents.digests(said.digest))
+        return self.held.by_all(stored, self.contents.digests(said.digest), figure)
 
     def write(self, run: ImportRun) -> None:
         for plan in self.plans:

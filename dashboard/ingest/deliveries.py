@@ -96,13 +96,6 @@ class Draft:
             else:
                 self.lines[key] = line
 
-    def sums(self) -> tuple[str, ...]:
-        """Billed, effective and hours of all lines, exactly."""
-        total = Line("", 0)
-        for line in self.lines.values():
-            total.take(line)
-        return tuple(map(plain, total.stored()))
-
     def settle(self, current: list[Delivery]) -> None:
         """Takes the place of these deliveries, and the spelling of the first."""
         if not current:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Max, Min
+from django.db.models import Case, Count, Max, Min, Q, When
 from django.db.models.lookups import IsNull
 
 from .staging import StagedJob
 
-TIMES = ("submit_time", "start_time", "end_time")
+TIMES = ("submit_time", "began", "end_time")
+BEGAN = Case(When(~Q(status="pending"), then="start_time"))  # of what waits, the start is a guess
 
 
 class Group(NamedTuple):
@@ -40,8 +41,8 @@ EDGES = {f"first_{t}": Min(t) for t in TIMES} | {f"last_{t}": Max(t) for t in TI
 
 
 def groups_of_staged() -> list[Group]:
-    rows = StagedJob.objects.order_by().annotate(named=IsNull("raw_gpu_type", True)).values(*KEYS)
-    return [group(row) for row in rows.annotate(jobs=Count("line"), **EDGES)]
+    rows = StagedJob.objects.order_by().annotate(named=IsNull("raw_gpu_type", True), began=BEGAN)
+    return [group(row) for row in rows.values(*KEYS).annotate(jobs=Count("line"), **EDGES)]
 
 
 def group(row: dict[str, Any]) -> Group:

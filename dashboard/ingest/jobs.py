@@ -201,8 +201,8 @@ class JobPlan:
         two_names.use_those_that_are_stored(len(self.files))
         settle_attempts(len(self.files))
         settling.settle_repeats(self.files, self.tally)
-        two_names.refuse_what_is_stored_otherwise(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
+        two_names.refuse_what_is_stored_otherwise(self.files, self.tally)
         self.groups = groups_of_staged()
         for group in self.groups:
             self.tally.count(group.fate, group.jobs)

@@ -86,7 +86,7 @@ class PeriodFiles:
             return
         self.read_stored(names, lock)
         stored = chain.from_iterable(self.stored.values())
-        self.held = FilesHeld.of(PeriodEntry, stored, with_first=self.on_conflict == "add")
+        self.held = FilesHeld.of(PeriodEntry, "cost_usd", stored, with_first=self.on_conflict == "add")
         for key, said in self.told_last(names).items():
             self.settle(said, self.stored[key])
         self.report(names)
@@ -152,7 +152,7 @@ class PeriodFiles:
     def added_before(self, stored: list[PeriodEntry], said: Said) -> bool:
         if not said.digest or self.on_conflict == "replace":
             return False
-        return self.held.by_all(stored, self.contents.digests(said.digest))
+        return self.held.by_all(stored, self.contents.digests(said.digest), said.row.cost_usd)
 
     def put(self, said: Said, amounts: Amounts, stored: list[PeriodEntry]) -> str:
         """The amounts take the place of these entries, of which one stays, under its own spelling."""

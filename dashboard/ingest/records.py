@@ -100,8 +100,8 @@ class BillRow:
     """One FOCUS row. Amounts in USD at full precision; gpu_hours is None where the row meters none.
 
     period: first day of the billing period and the day after its last.
-    charge: a number of the instant, the resource and the SKU, which tell rows apart that sum up alike;
-        0 where the reader gives none. The same only within a process.
+    charge: a number of the instant, the resource, the region and the SKU, which tell rows apart that sum up
+        alike; 0 where the reader gives none. The same only within a process.
     kind: a value of KINDS. gpu_type is empty for rows that are no GPU rows.
     """
 

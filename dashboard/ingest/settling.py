@@ -17,7 +17,7 @@ from ..rollups import noting
 from ..statements import execute, rows
 from .records import Refused
 from .rows import quoted
-from .staging import SAID, SETTLED, TABLE, StagedJob, create, differs, drop
+from .staging import OTHER, SAID, SETTLED, TABLE, StagedJob, create, differs, drop
 from .summary import MOST_EXAMPLES, Tally
 from .teams import TeamBook
 
@@ -119,6 +119,7 @@ def settle(unsaid: dict[int, frozenset[str]]) -> None:
         if silent := [file for file, columns in unsaid.items() if column in columns]:
             values[column] = kept(column, silent, of=len(unsaid))
     wanted, stored = ", ".join(values.values()), quoted(SAID, "j")
+    other = quoted(OTHER, "s")
     fate = (
         "CASE WHEN j.id IS NULL THEN 'inserted' "
         f"WHEN {differs(wanted, stored)} THEN 'updated' ELSE 'unchanged' END"
@@ -126,8 +127,9 @@ def settle(unsaid: dict[int, frozenset[str]]) -> None:
     create(SETTLED)
     execute(
         connection,
-        f'INSERT INTO {SETTLED} ("file", "line", "id", {quoted(SAID)}, "fate") '
-        f"SELECT s.file, s.line, s.id, {wanted}, {fate} FROM {TABLE} s LEFT JOIN jobs j ON j.id = s.id",
+        f'INSERT INTO {SETTLED} ("file", "line", "id", {quoted((*SAID, *OTHER))}, "fate") '
+        f"SELECT s.file, s.line, s.id, {wanted}, {other}, {fate} "
+        f"FROM {TABLE} s LEFT JOIN jobs j ON j.id = s.id",
     )
     drop(TABLE)
     execute(connection, f"ALTER TABLE {SETTLED} RENAME TO {TABLE}")

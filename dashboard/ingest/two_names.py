@@ -15,24 +15,28 @@ from ..statements import execute, rows
 from .attempts import Renamed, index_ids, joined, rename, split
 from .job_ids import job_id
 from .records import Refused
-from .rows import pieces
-from .staging import TABLE, StagedJob
+from .rows import pieces, quoted
+from .staging import TABLE, StagedJob, drop
 from .summary import Tally
 
 BESIDE_STORED = "JOIN jobs j ON j.id = s.other_id"
 BESIDE_OTHER_FILES = f"JOIN {TABLE} j ON j.id = s.other_id AND j.file <> s.file"
 # One log has one column of names, and what it tells of a job is what is stored of one with the other name.
-STORED_OTHERWISE = (
-    f"FROM {TABLE} s JOIN jobs j ON j.start_time = s.start_time AND j.submit_time = s.submit_time "
-    "WHERE s.other_name IS NULL AND s.raw_gpu_count IS NOT NULL AND s.raw_gpu_count = j.raw_gpu_count "
-    "AND s.cluster = j.cluster "
-    "AND s.account = j.account AND s.submitted_by = j.submitted_by AND s.model_name = j.model_name "
-    "AND (s.end_time IS NULL OR j.end_time IS NULL OR s.end_time = j.end_time) "
-    "AND (REPLACE(s.external_id, '_', '') = s.external_id) "
-    "<> (REPLACE(j.external_id, '_', '') = j.external_id) "
-    f"AND NOT EXISTS (SELECT 1 FROM {TABLE} t WHERE t.id = j.id) "
-    "AND NOT EXISTS (SELECT 1 FROM jobs k WHERE k.id = s.id)"
+SAME_FACTS = (
+    *("start_time", "submit_time", "raw_gpu_count"),
+    *("cluster", "account", "submitted_by", "model_name"),
 )
+SAME_BUT_ITS_NAME = " AND ".join(
+    [
+        "s.fate = 'inserted' AND s.other_name IS NULL AND s.raw_gpu_count IS NOT NULL",
+        *(f"s.{fact} = j.{fact}" for fact in SAME_FACTS),
+        "(s.end_time IS NULL OR j.end_time IS NULL OR s.end_time = j.end_time)",
+        "(REPLACE(s.external_id, '_', '') = s.external_id) "
+        "<> (REPLACE(j.external_id, '_', '') = j.external_id)",
+    ]
+)
+TWINS = "twins_of_staged_jobs"  # by file, so that workers of Citus compare no job with another
+STORED_OTHERWISE = f"FROM {TABLE} s JOIN {TWINS} j ON j.file = s.file AND {SAME_BUT_ITS_NAME}"
 
 
 class Named(NamedTuple):
@@ -71,9 +75,19 @@ def not_stored(found: Iterable[Named]) -> Iterator[Named]:
 
 
 def refuse_what_is_stored_otherwise(files: list[str], tally: Tally) -> None:
-    if not StagedJob.objects.filter(other_name=None, raw_gpu_count__isnull=False).exists():
+    """Of rows that are new by their own name; a job that their file tells by the stored one is another."""
+    if not StagedJob.objects.filter(fate="inserted", other_name=None, raw_gpu_count__isnull=False).exists():
         return
-    index_ids()
+    drop(TWINS)
+    facts = quoted(("id", "external_id", "end_time", *SAME_FACTS), "j")
+    same = f"FROM {TABLE} s JOIN jobs j ON {SAME_BUT_ITS_NAME}"
+    execute(connection, f"CREATE TEMPORARY TABLE {TWINS} AS SELECT DISTINCT s.file, {facts} {same}")
+    execute(connection, f"DELETE FROM {TWINS} WHERE (file, id) IN (SELECT file, id FROM {TABLE})")
+    refuse_twins(files, tally)
+    drop(TWINS)
+
+
+def refuse_twins(files: list[str], tally: Tally) -> None:
     names = "s.file, s.line, s.external_id"
     found = rows(
         connection, f"SELECT {names}, MIN(j.external_id) {STORED_OTHERWISE} GROUP BY {names} ORDER BY {names}"

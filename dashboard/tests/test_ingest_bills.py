@@ -203,6 +203,15 @@ def test_a_bill_given_twice_in_other_bytes_counts_once(spelled: Callable[[bytes]
     assert alone.tables["bill_lines"] == {"created": 0, "changed": 1, "removed": 0}
 
 
+@pytest.mark.parametrize("column", ["SubAccountId", "RegionId"])
+def test_parts_that_come_to_the_same_are_no_copies(column: str) -> None:
+    """A flat price for each sub-account or region, of which no resource and no SKU is told."""
+    parts = [a_file(ROW | p4d() | {column: name}) for name in ("north", "south")]
+    summary = load([Source(f"part {n}", io.BytesIO(content)) for n, content in enumerate(parts)])
+    assert (summary.read, summary.inserted, summary.warnings) == (2, 2, [])
+    assert costs() == {"5 AWS A100-40GB": "19.00"}
+
+
 def test_a_bill_in_other_bytes_that_comes_later_changes_nothing() -> None:
     first = a_file(charge(1), charge(2))
     load([Source("bill.csv", io.BytesIO(first))])

@@ -118,6 +118,18 @@ def test_a_file_whose_figure_a_bill_was_added_to_is_not_added_once_more() -> Non
     assert [add(usd) for usd in ("10", "3")] == ["13.00", "13.00"]
 
 
+def test_a_figure_that_another_file_of_the_same_call_took_the_place_of_can_be_added() -> None:
+    """Spot and on demand, given together: of the day that both tell, only the later file's figure stands."""
+    head, on_demand = "date,provider,gpu_type,cost_usd", "2025-03-01,AWS,A100-80GB,30.10"
+    spot = ["2025-03-01,AWS,A100-80GB,10.20", "2025-03-02,AWS,A100-80GB,4"]
+    told = {"spot.csv": [head, *spot], "on demand.csv": [head, on_demand]}
+    files = [Source(name, io.BytesIO("\n".join(rows).encode())) for name, rows in told.items()]
+    assert load(files).ignored_kinds == {"a day that a later file tells again": 1}
+    for _ in range(2):
+        load(files[:1], on_conflict="add")
+        assert figures() == ["2025-03-01 AWS A100-80GB 40.30", "2025-03-02 AWS A100-80GB 4.00"]
+
+
 def test_the_figures_of_a_file_tell_that_it_is_the_same_however_it_is_written() -> None:
     make_cost("2025-03-01", "8")
     rows = ["2025-03-01,AWS,A100-80GB,10", "2025-03-02,AWS,A100-80GB,1"]

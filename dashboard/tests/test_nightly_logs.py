@@ -58,12 +58,15 @@ def waiting(job_id: str = "7", raw: str = "", **facts: str) -> dict[str, str]:
     return row(job_id, raw, **(waits | facts))
 
 
-def night(*rows: dict[str, str], without: tuple[str, ...] = (), **how: Any) -> Summary:
-    """The log of these rows, read."""
+def log(*rows: dict[str, str], without: tuple[str, ...] = ()) -> io.BytesIO:
     columns = [name for name in COLUMNS if name not in without]
     lines = ["|".join(columns), *("|".join(told[name] for name in columns) for told in rows)]
-    log = io.BytesIO("\n".join(lines).encode())
-    return load([Source("fox.psv", log)], FOX, **how)
+    return io.BytesIO("\n".join(lines).encode())
+
+
+def night(*rows: dict[str, str], without: tuple[str, ...] = (), **how: Any) -> Summary:
+    """The log of these rows, read."""
+    return load([Source("fox.psv", log(*rows, without=without))], FOX, **how)
 
 
 def jobs() -> dict[str, str]:
@@ -160,12 +163,17 @@ def test_attempts_of_a_task_are_found_under_its_other_name() -> None:
 
 
 def test_files_of_one_call_that_name_a_task_otherwise_tell_one_job() -> None:
-    both, one = ("|".join(COLUMNS), "|".join(row("7_1", "8").values())), {**row("7_1")}
-    del one["JobIDRaw"]
-    alone = ("|".join(one), "|".join(one.values()))
-    logs = [Source(f"{n}.psv", io.BytesIO("\n".join(log).encode())) for n, log in enumerate((both, alone))]
-    load(logs, FOX)
+    both, alone = log(row("7_1", "8")), log(row("7_1"), without=ID_ONLY)
+    load([Source("both.psv", both), Source("alone.psv", alone)], FOX)
     assert jobs() == {"7_1": "completed"}
+
+
+def test_a_file_of_job_ids_beside_one_with_both_names_does_not_double_what_is_stored() -> None:
+    night(row("7_1", "8"))
+    both, alone = (log(row("7_1", "8")), log(row("7_1"), without=ID_ONLY))
+    refused = load([Source("both.psv", both), Source("alone.psv", alone)], FOX)
+    assert refused.refusals[0]["text"].startswith("Line 2, JobID: '7_1' is not the name by which the job is")
+    assert jobs() == {"8": "completed"}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +194,13 @@ def test_a_task_is_not_stored_twice_under_its_two_names(
     assert twice.refusals[0]["text"] == f"Line 2, {words}: ask sacct for JobID and JobIDRaw together"
     other = row("7_2", "9", Start="2025-03-03T08:00:01")
     assert night(other, six, without=then).inserted == 2
+
+
+def test_a_job_that_began_with_a_task_of_an_array_is_another_where_the_log_tells_both() -> None:
+    """The task is stored by its raw id; the log names it so, and beside it one that nobody has told yet."""
+    night(row("7_1", "8"), without=RAW_ONLY)
+    both = night(row("8"), row("9_1"), without=ID_ONLY)
+    assert (both.refused, both.unchanged, both.inserted) == (0, 1, 1)
 
 
 def without_gpu(day: int, **facts: str) -> dict[str, str]:
@@ -223,6 +238,15 @@ def test_what_logs_cover_together_is_no_news() -> None:
     assert night(row(), without_gpu(7)).changes == 0
     assert night(without_gpu(2)).changes == 1
     assert ImportRun.objects.count() == 3
+
+
+def test_a_log_does_not_speak_of_the_day_on_which_a_job_is_expected_to_start() -> None:
+    """The scheduler's guess changes with what others ask for."""
+    waits = waiting(Start="2025-03-20T00:00:00")
+    night(waits)
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 4))]
+    assert night(waits, without_gpu(4)).changes == 1
+    assert days_covered() == [Span(date(2025, 3, 3), date(2025, 3, 5))]
 
 
 def test_of_two_clusters_in_one_log_each_is_covered() -> None:

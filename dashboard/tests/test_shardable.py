@@ -15,7 +15,9 @@ from django.urls import reverse
 
 from ..admin.jobs import MOST_LISTED
 from ..models import Job
-from .conftest import PROJECT
+from ..sharding import REFERENCE
+from .conftest import PROJECT, at
+from .loading import job, load_rows
 
 APP = PROJECT / "dashboard"
 
@@ -96,6 +98,20 @@ def skips_jobs(node: ast.AST) -> bool:
         return False
     names = {getattr(inner, "id", getattr(inner, "attr", "")) for inner in ast.walk(node.value)}
     return bool(names & {"Job", "jobs", "queryset"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("named", [{}, {"other_name": "7_1"}])
+def test_an_import_looks_from_a_job_only_at_tables_that_workers_have(named):
+    """From row to row, that is: a subquery that stands for itself goes to the workers with its answer."""
+    facts = {"submitted_by": "ada", "submit_time": at("2025-02-28 20:00")}
+    load_rows(job("5", **facts))
+    with CaptureQueriesContext(connection) as asked:
+        assert load_rows(job("5", **facts), job("7", line=3, **facts, **named)).inserted == 1
+    of_jobs = [query["sql"] for query in asked if re.search(r'(FROM|JOIN) "?jobs\b', query["sql"])]
+    assert of_jobs
+    looked_at = {table for sql in of_jobs for table in re.findall(r"EXISTS \(SELECT .*? FROM (\w+)", sql)}
+    assert looked_at <= set(REFERENCE)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ class Fields(NamedTuple):
     PricingQuantity: str
     PricingUnit: str
     ResourceId: str
+    RegionId: str
 
 
 def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
@@ -154,7 +155,7 @@ def _bill_row(line: int, fields: Fields, options: Options, watch: Watch) -> Bill
         billed,
         effective,
         hours,
-        hash((start, *map(_said, (fields.ResourceId, fields.SkuId, fields.ChargeDescription)))),
+        _charge(start, fields),
     )
 
 
@@ -218,6 +219,11 @@ def _boundary(column: str, value: str) -> date:
 def _instant(column: str, value: str) -> datetime:
     """FOCUS times are UTC, also where a file forgets to say so."""
     return in_column(column, values.moment, _present(column, value))
+
+
+def _charge(start: datetime, fields: Fields) -> int:
+    said = fields.ResourceId, fields.RegionId, fields.SkuId, fields.ChargeDescription
+    return hash((start, *map(_said, said)))
 
 
 def _said(value: str) -> str:
