@@ -264,7 +264,7 @@ class ScopeFilter(django_filters.FilterSet):
             span=self.span(),
             providers=tuple(got.get("provider", ())),
             gpu_types=tuple(got.get("gpu_type", ())),
-            teams=tuple(team.pk for team in got.get("team", ())) or tuple(sorted(self.own_teams or ())),
+            teams=self.chosen_teams or tuple(sorted(self.own_teams or ())),
             statuses=tuple(got.get("status", ())),
             models=tuple(got.get("model", ())),
             q=" ".join(got.get("q", "").split()),
@@ -277,6 +277,11 @@ class ScopeFilter(django_filters.FilterSet):
             compare=got.get("compare", "previous"),
             quality=tuple(got.get("quality", ())),
         )
+
+    @property
+    def chosen_teams(self) -> tuple[UUID, ...]:
+        """What links say: who is limited to teams sees these alone anyway, and they may be hundreds."""
+        return tuple(team.pk for team in self.cleaned.get("team", ()))
 
     def span(self) -> Span | None:
         if self.fixed:

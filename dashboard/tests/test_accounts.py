@@ -70,6 +70,16 @@ def test_the_theme_is_kept_for_a_year(client, viewer, theme):
     assert f'data-bs-theme="{theme}"' in page
 
 
+@pytest.mark.parametrize("theme", ["light", "dark", "auto"])
+def test_what_is_refused_is_said_in_the_theme_too(client, viewer, theme):
+    client.cookies["theme"] = theme
+    client.force_login(viewer)
+    for path, status in (("/jobs/?q=%00", 400), ("/imports/", 403), ("/nowhere/", 404)):
+        answer = client.get(path)
+        assert answer.status_code == status
+        assert f'data-bs-theme="{theme}"' in answer.content.decode(), path
+
+
 @pytest.mark.parametrize(
     "target", ["https://example.com/", "//example.com", "javascript:alert(1)", "", "\\\\x"]
 )

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from html import unescape
 from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
@@ -386,6 +387,16 @@ def test_filters_offer_their_own_teams_and_models(own):
     form = own.get(reverse("jobs")).context["form"]
     assert [str(one) for one in form.fields["team"].queryset] == ["vision"]
     assert [value for value, _ in form.fields["model"].widget.choices] == ["resnet"]
+
+
+def test_who_is_limited_to_hundreds_of_teams_can_follow_each_link():
+    """Their ids would make an address longer than any that is read."""
+    client = Client()
+    client.force_login(limited("mona", "vision", *(f"team {number}" for number in range(200))))
+    page = text_of(client.get(f"{reverse('teams')}?{MARCH}"))
+    links = {unescape(link) for link in re.findall(r'href="(/[^"#]+\?[^"#]+)"', page)}
+    assert {link.partition("?")[0] for link in links} >= {reverse("jobs"), reverse("allocation")}
+    assert {client.get(link).status_code for link in links if "_export" not in link} == {200}
 
 
 def test_who_is_limited_to_no_team_sees_nothing():

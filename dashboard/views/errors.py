@@ -16,7 +16,8 @@ from ..access import sees_nothing
 
 def said(request: HttpRequest, template: str, status: int, **context: Any) -> HttpResponse:
     """Without context processors: none of them may fail here once more."""
-    response = HttpResponse(render_to_string(template, {"request": request, **context}), status=status)
+    known = {"request": request, "theme": request.COOKIES.get("theme", "")}
+    response = HttpResponse(render_to_string(template, known | context), status=status)
     response["Cache-Control"] = "no-store"
     return response
 

@@ -74,7 +74,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         charts=[drawn.team_hours(asked, {team.id: team.name for team in use})],
         table=asked.one_page(asked.sorted(table)),
         changed=notes(changes.sides, cost_changes),
-        costs_url=rows_url(asked, "allocation", team=asked.scope.teams) if costs else "",
+        costs_url=rows_url(asked, "allocation", team=asked.filter.chosen_teams) if costs else "",
         how_shared=asked.how("share-of-hours", money=False),
         how_cost=asked.how(
             "allocation", rows="Every row of the cost by team", rows_url=rows_url(asked, "allocation")
@@ -136,7 +136,7 @@ def in_order(change: Change) -> Decimal:
 
 
 def jobs_url(asked: Asked, **parameters: Any) -> str:
-    kept = {"team": asked.scope.teams, "status": asked.scope.statuses, "model": asked.scope.models}
+    kept = {"team": asked.filter.chosen_teams, "status": asked.scope.statuses, "model": asked.scope.models}
     return asked.link("jobs", **(kept | parameters))
 
 
