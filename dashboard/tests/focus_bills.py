@@ -4,11 +4,11 @@ import csv
 import io
 import json
 
-from dashboard.ingest.formats import focus, recognise
-from dashboard.ingest.records import BillRow, Options, Refused
-from dashboard.ingest.source import open_table
+from dashboard.ingest.formats import focus
+from dashboard.ingest.records import BillRow, Refused
 
 from .conftest import SAMPLES
+from .loading import records_of
 
 ROW = {
     "BilledCost": "10",
@@ -47,12 +47,7 @@ def a_file(*rows: dict) -> bytes:
 
 def read(content, options=None):
     """Records and notes."""
-    file = io.BytesIO(content) if isinstance(content, bytes) else content
-    notes: list[str] = []
-    with open_table(file, "bill.csv") as table:
-        known = recognise(table.header)
-        assert known is focus
-        return list(known.read(table, options or Options(), notes)), notes
+    return records_of(content, focus, options)
 
 
 def sample(name: str, options=None):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from dashboard.ingest.formats import recognise
 from dashboard.ingest.load import Reading, load_readings
 from dashboard.ingest.records import (
     BillRow,
@@ -17,11 +20,23 @@ from dashboard.ingest.records import (
     TeamRow,
     UsageRow,
 )
+from dashboard.ingest.source import open_table
 from dashboard.ingest.summary import Summary
 
 from .conftest import at
 
 A_DAY = date(2025, 3, 1)
+
+
+def records_of(content: str | bytes | Path, form: Any = None, options: Options | None = None) -> Any:
+    """What is read of a file, and the notes. form: the format that has to be recognised."""
+    content = content.encode() if isinstance(content, str) else content
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    notes: list[str] = []
+    with open_table(file, "file") as table:
+        known = recognise(table.header)
+        assert form is None or known is form
+        return list(known.read(table, options or Options(), notes)), notes
 
 
 def job(external_id: str | None = "7", **facts: Any) -> JobRow:

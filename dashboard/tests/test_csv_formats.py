@@ -1,6 +1,5 @@
 """The CSV files of our own: jobs, daily cost, daily usage and teams; and how a format is recognised."""
 
-import io
 import json
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -23,16 +22,12 @@ from dashboard.ingest.records import (
 from dashboard.ingest.source import open_table
 
 from .conftest import REAL, SAMPLES
+from .loading import records_of
 
 
 def read(content, options=None, form=None):
     """Records and notes."""
-    file = io.BytesIO(content.encode()) if isinstance(content, str) else content
-    notes: list[str] = []
-    with open_table(file, "file") as table:
-        known = recognise(table.header)
-        assert form is None or known is form
-        return list(known.read(table, options or Options(), notes)), notes
+    return records_of(content, form, options)
 
 
 def utc(*parts: int) -> datetime:

@@ -1,7 +1,6 @@
 """Slurm logs: which rows are GPU jobs, how many GPUs of which type, in what state, from when to when."""
 
 import csv
-import io
 import json
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
@@ -9,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from dashboard.ingest.formats import recognise, slurm
+from dashboard.ingest.formats import slurm
 from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Refused, Spoken
-from dashboard.ingest.source import open_table
 
 from .conftest import REAL, SAMPLES, at
+from .loading import records_of
 
 ROW = {
     "JobIDRaw": "7",
@@ -37,12 +36,7 @@ def a_log(*rows: dict) -> bytes:
 
 def read(content, options=FOX):
     """Records and notes."""
-    file = io.BytesIO(content) if isinstance(content, bytes) else content
-    notes: list[str] = []
-    with open_table(file, "log") as table:
-        known = recognise(table.header)
-        assert known is slurm
-        return list(known.read(table, options, notes)), notes
+    return records_of(content, slurm, options)
 
 
 def one(options=FOX, **facts) -> JobRow:
