@@ -98,8 +98,8 @@ READERS = (
     "rollups/reading.py",
     "naming.py",
     "gpu_time.py",
-    "joblist.py",
-    "paging.py",
+    "joblist/__init__.py",
+    "joblist/paging.py",
     "filters.py",
 )
 

@@ -18,8 +18,8 @@ from .. import audit
 from ..access import check_export, may_export, teams_of
 from ..exports import FORMATS, Export, file_name
 from ..filters import BASES, ScopeFilter, query
+from ..joblist.paging import MOST_PER_PAGE, PER_PAGE
 from ..naming import Names
-from ..paging import MOST_PER_PAGE, PER_PAGE
 from ..periods import day_in_words, in_words
 from ..reports.freshness import Freshness, jobs_through
 from ..reports.sharing import IDLE_VIEWS

@@ -18,12 +18,12 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
-from .gpu_time import end_of_run
-from .models import Job
-from .models.calendar import midnight
-from .naming import DEFAULT_CLOCK, Names
+from ..gpu_time import end_of_run
+from ..models import Job
+from ..models.calendar import midnight
+from ..naming import DEFAULT_CLOCK, Names
+from ..scope import Span
 from .paging import Order, first_keys, loaded
-from .scope import Span
 
 NEWEST = "-start"
 COLUMNS = {

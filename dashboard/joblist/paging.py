@@ -15,8 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
+from ..models.calendar import FIRST_INSTANT, LAST_INSTANT
 from . import stretches
-from .models.calendar import FIRST_INSTANT, LAST_INSTANT
 
 PER_PAGE = 50
 MOST_PER_PAGE = 200
