@@ -24,6 +24,8 @@ FORBIDDEN = {
     "remembered": {"dashboard.models", "dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "rollups": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "replica.py": {"dashboard"},
+    "trouble/outages.py": {"dashboard"},
+    "trouble/frozen.py": {"django"},  # settings need it before there is a Django
     "databases.py": {"dashboard.models", "dashboard.naming", "dashboard.ingest", "dashboard.reports"},
     "moving.py": {"dashboard.ingest", "dashboard.reports", "dashboard.views"},
     "row_lines.py": {"django", "dashboard"},
