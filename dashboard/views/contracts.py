@@ -21,8 +21,8 @@ from ..clock import today
 from ..counted import counted
 from ..gpu_time import hours, six_decimals
 from ..models import Commitment, PeriodEntry, Rate
+from ..posted.spreading import CAPACITY, ELAPSED, METERED
 from ..reports.recovery import Contracts, Entered, Priced, Recovery, contracts
-from ..spreading import CAPACITY, ELAPSED, METERED
 from ..tables.contracts import RecoveryTable
 from ..templatetags import ui
 from .asked import Asked, bucket_label, figure, refusal
