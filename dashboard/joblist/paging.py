@@ -21,7 +21,7 @@ from . import stretches
 PER_PAGE = 50
 MOST_PER_PAGE = 200
 MOST_MICROSECONDS = 2**63 - 1  # of the integers that SQLite knows
-Shown = Callable[[QuerySet[Any]], QuerySet[Any]]
+Shown = Callable[[Any], QuerySet[Any]]
 LAST = "end"  # in the place of a cursor: the page at the end of the list
 
 
