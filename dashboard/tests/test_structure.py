@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -62,10 +65,10 @@ FORBIDDEN = {
 }
 
 
-def imported(file: Path) -> set[str]:
+def imported(file: Path, nodes: Callable[[ast.AST], Iterator[ast.AST]] = ast.walk) -> set[str]:
     package = ["dashboard", *file.relative_to(APP).parts[:-1]]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -93,6 +96,24 @@ def test_imports_point_down_only(room):
             if (name == no or name.startswith(no + ".")) and name != "dashboard"
         }
         assert not wrong, f"{file.relative_to(APP)} imports {sorted(wrong)}"
+
+
+def run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """What stands in functions, or is there for types alone, is not."""
+    for node in ast.iter_child_nodes(tree):
+        for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if not (for_types or isinstance(node, ast.FunctionDef)):
+            yield node
+            yield from run_at_import(node)
+
+
+def test_no_two_rooms_need_each_other():
+    needs: defaultdict[str, set[str]] = defaultdict(set)
+    for file in APP.rglob("*.py"):
+        room, known = file.relative_to(APP).parts[0].removesuffix(".py"), imported(file, run_at_import)
+        needs[room] |= {name.split(".")[1] for name in known if name.startswith("dashboard.")} - {room}
+    found = list(TopologicalSorter(needs).static_order())  # which names a circle that it finds
+    assert found.index("scope") < found.index("reports") < found.index("views") < found.index("urls")
 
 
 READERS = (
