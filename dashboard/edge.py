@@ -11,8 +11,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from . import frozen, outages
 from .access import may_import
+from .trouble import frozen, outages
 from .views.errors import unavailable
 
 LONGEST_QUERY = 8_000

@@ -35,7 +35,7 @@ from heliox_site.environment import (
 REACHING = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
 POOL = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 1, "max_idle": 300}
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
-WITHOUT_POOL = "dashboard.watched"
+WITHOUT_POOL = "dashboard.trouble.watched"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
@@ -184,7 +184,7 @@ def postgresql(config: dict, url: str) -> dict:
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
     # No pool under test: it would hold connections to a database that is to be dropped.
-    from dashboard.frozen import Watched
+    from dashboard.trouble.frozen import Watched
 
     pool = {} if TESTING else {"pool": POOL | {"connection_class": Watched}}
     config["OPTIONS"] = REACHING | pool | config.get("OPTIONS", {})

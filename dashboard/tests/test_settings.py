@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ..frozen import Watched
+from ..trouble.frozen import Watched
 from .conftest import PROJECT
 
 SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
