@@ -288,8 +288,8 @@ MIDDLEWARE = [
     "dashboard.edge.LimitFiles",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "dashboard.people.second_factor.RequireSecondFactor",
-    "dashboard.people.teams.KeepTeamsApart",
     "dashboard.people.methods.ThreeMethods",
+    "dashboard.people.teams.KeepTeamsApart",
     "django.contrib.messages.middleware.MessageMiddleware",
     "dashboard.databases.ReadFromReplica",
 ]
