@@ -411,6 +411,7 @@ HELIOX_DIGEST_WEBHOOK = web_address("HELIOX_DIGEST_WEBHOOK", any_path=True)
 
 HELIOX_METRICS_TOKEN = metrics_token()
 HELIOX_ERRORS_DSN = errors_dsn()
+WRONGLY_ASKED = ("DisallowedHost", "RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -418,11 +419,13 @@ LOGGING = {
         "json": {"()": "dashboard.log_lines.JsonLines"},
         "readable": {"()": "dashboard.log_lines.ReadableLines"},
     },
+    "filters": {"asked_wrongly": {"()": "dashboard.log_lines.AskedWrongly"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "readable" if LOCAL else "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},  # what was asked wrongly has a line of its own already
         "heliox": {"level": "WARNING" if HELIOX_DEMO else "INFO"},
-    },
+    }
+    | {f"django.security.{error}": {"filters": ["asked_wrongly"]} for error in WRONGLY_ASKED},
 }
