@@ -174,6 +174,17 @@ def unreachable() -> str:
     return ""
 
 
+def in_the_way(command: str) -> str:
+    """Why no command could do its work now, in a sentence; empty where the fault is elsewhere."""
+    if why := unreachable():
+        return f"Heliox cannot reach its database: {why}"
+    missing = len(not_applied())
+    if not missing or command == "migrate":
+        return ""
+    found = f"{counted(missing, 'migration')} {are(missing)} not applied"
+    return f"The database is not up to date: {found}. Run manage.py migrate."
+
+
 def database() -> Findings:
     began = perf_counter()
     with connection.cursor() as cursor:
@@ -225,10 +236,17 @@ def replica() -> Findings:
         yield told("replica", trouble or "answers and is near enough", "See docs/scaling.md.", odd=trouble)
 
 
+def on_disk() -> set[tuple[str, str]]:
+    return set(MigrationLoader(None).disk_migrations)
+
+
+def not_applied() -> set[tuple[str, str]]:
+    return on_disk() - set(MigrationRecorder(connection).applied_migrations())
+
+
 def migrations() -> Findings:
-    disk = set(MigrationLoader(None).disk_migrations)
-    missing = disk - set(MigrationRecorder(connection).applied_migrations())
-    found = f"{len(missing)} {are(len(missing))} not applied" if missing else f"all {len(disk)} are applied"
+    missing = len(not_applied())
+    found = f"{missing} {are(missing)} not applied" if missing else f"all {len(on_disk())} are applied"
     yield told("migrations", found, "Run manage.py migrate.", bad=missing)
 
 

@@ -153,6 +153,14 @@ def test_a_file_is_not_overwritten_unasked(file):
     assert "as of" in command("backup", file, "--replace")
 
 
+def test_a_database_that_holds_nothing_of_heliox_is_no_backup(empty, tmp_path):
+    """As cron would make it each night, that does not know DATABASE_URL."""
+    file = tmp_path / "nothing.backup"
+    with connected_to(default=empty), pytest.raises(CommandError, match="nothing of Heliox.*DATABASE_URL"):
+        command("backup", file)
+    assert not file.exists()
+
+
 def test_a_filled_database_is_refused_unless_it_may_go(file):
     make_cost("2025-03-05", "1.00")
     with pytest.raises(CommandError, match="not empty.*cost_snapshots.*--replace.*Nothing was changed"):
