@@ -224,10 +224,19 @@ def on_sqlite(took: str) -> Findings:
     todo = "Make room: a backup or a restore takes as much again."
     few = free < 2 * big + GIGABYTE
     yield told("size", f"{size(big)}, {size(free)} free", todo, bad=free < GIGABYTE / 10, odd=few)
+    yield from who_may_read(file)
     mode, wait = ask("PRAGMA journal_mode"), ask("PRAGMA busy_timeout")
     todo = "Do not override them in DATABASE_URL: readers would wait for writers."
     said = f"journal {mode}, {wait} ms for a lock"
     yield told("timeouts", said, todo, odd=mode != "wal" or wait < 5_000)
+
+
+def who_may_read(file: Path) -> Findings:
+    """It holds hashes of passwords and the keys of second factors; SQLite makes it for all to read."""
+    if file.is_file():
+        mode = file.stat().st_mode & 0o777
+        todo = f"chmod o= {file}*: others on this machine can read what it holds."
+        yield told("file", f"{file.name} is of mode {mode:o}", todo, odd=mode & 0o007)
 
 
 def replica() -> Findings:

@@ -293,6 +293,13 @@ def test_a_backup_beside_a_writer_holds_all_that_was_acknowledged(database, tmp_
         assert saying.compared(made[-1][1], state() | {"audit_events": made[-1][1]["audit_events"]}) == []
 
 
+def test_a_folder_without_the_programs_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIOX_PG_BIN", str(tmp_path))
+    for name in ("pg_dump", "pg_restore"):
+        with pytest.raises(CannotBackUp, match=f"HELIOX_PG_BIN is {tmp_path}, where there is no {name}"):
+            programs.by_version(name)
+
+
 if POSTGRESQL:
 
     def test_programs_that_are_missing_or_too_old_are_said_in_words(database, tmp_path, monkeypatch):
