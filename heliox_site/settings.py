@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -157,13 +158,13 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
     if not url:
         VAR_DIR.mkdir(exist_ok=True)
         return sqlite({"ENGINE": SQLITE, "NAME": VAR_DIR / "heliox.sqlite3"})
-    try:
+    config: dict[str, Any] = {}
+    with suppress(ValueError):
         config = dict(dj_database_url.parse(url))
-    except ValueError:
-        config = {}
     if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
         return sqlite(config)
-    if config.get("ENGINE") == POSTGRESQL and (config["NAME"] or "service" in config.get("OPTIONS", {})):
+    named = config.get("NAME") or "service" in (config.get("OPTIONS") or {})
+    if config.get("ENGINE") == POSTGRESQL and named:
         return postgresql(config, url)
     # The value is not repeated here: it may hold a password.
     raise ImproperlyConfigured(
