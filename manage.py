@@ -16,10 +16,10 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"Heliox cannot start: {error}")
     except DatabaseError:
-        from dashboard.doctor import unreachable
+        from dashboard.doctor import in_the_way
 
-        if why := unreachable():
-            sys.exit(f"Heliox cannot reach its database: {why}")
+        if why := in_the_way(sys.argv[1]):
+            sys.exit(why)
         raise
 
 

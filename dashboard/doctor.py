@@ -174,6 +174,17 @@ def unreachable() -> str:
     return ""
 
 
+def in_the_way(command: str) -> str:
+    """Why no command could do its work now, in a sentence; empty where the fault is elsewhere."""
+    if why := unreachable():
+        return f"Heliox cannot reach its database: {why}"
+    missing = len(not_applied())
+    if not missing or command == "migrate":
+        return ""
+    found = f"{counted(missing, 'migration')} {are(missing)} not applied"
+    return f"The database is not up to date: {found}. Run manage.py migrate."
+
+
 def database() -> Findings:
     began = perf_counter()
     with connection.cursor() as cursor:
@@ -213,10 +224,19 @@ def on_sqlite(took: str) -> Findings:
     todo = "Make room: a backup or a restore takes as much again."
     few = free < 2 * big + GIGABYTE
     yield told("size", f"{size(big)}, {size(free)} free", todo, bad=free < GIGABYTE / 10, odd=few)
+    yield from who_may_read(file)
     mode, wait = ask("PRAGMA journal_mode"), ask("PRAGMA busy_timeout")
     todo = "Do not override them in DATABASE_URL: readers would wait for writers."
     said = f"journal {mode}, {wait} ms for a lock"
     yield told("timeouts", said, todo, odd=mode != "wal" or wait < 5_000)
+
+
+def who_may_read(file: Path) -> Findings:
+    """It holds hashes of passwords and the keys of second factors; SQLite makes it for all to read."""
+    if file.is_file():
+        mode = file.stat().st_mode & 0o777
+        todo = f"chmod o= {file}*: others on this machine can read what it holds."
+        yield told("file", f"{file.name} is of mode {mode:o}", todo, odd=mode & 0o007)
 
 
 def replica() -> Findings:
@@ -225,10 +245,17 @@ def replica() -> Findings:
         yield told("replica", trouble or "answers and is near enough", "See docs/scaling.md.", odd=trouble)
 
 
+def on_disk() -> set[tuple[str, str]]:
+    return set(MigrationLoader(None).disk_migrations)
+
+
+def not_applied() -> set[tuple[str, str]]:
+    return on_disk() - set(MigrationRecorder(connection).applied_migrations())
+
+
 def migrations() -> Findings:
-    disk = set(MigrationLoader(None).disk_migrations)
-    missing = disk - set(MigrationRecorder(connection).applied_migrations())
-    found = f"{len(missing)} {are(len(missing))} not applied" if missing else f"all {len(disk)} are applied"
+    missing = len(not_applied())
+    found = f"{missing} {are(missing)} not applied" if missing else f"all {len(on_disk())} are applied"
     yield told("migrations", found, "Run manage.py migrate.", bad=missing)
 
 

@@ -46,7 +46,11 @@ def begin() -> None:
         max_breadcrumbs=0,
         auto_session_tracking=False,
         server_name="heliox",
-        traces_sample_rate=0,
+        # A rate of 0 would be one still: whoever sends a header for it could have a request traced and sent.
+        traces_sample_rate=None,
+        before_send_transaction=lambda event, hint: None,
+        trace_propagation_targets=[],
+        send_client_reports=False,  # of how many requests came
     )
 
 

@@ -30,6 +30,15 @@ def facts_of(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in (asked | told).items() if value not in (None, "")}
 
 
+class AskedWrongly(logging.Filter):
+    """Of a logger: what anybody can ask wrongly is no mistake of ours, nor worth a traceback each time."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = None
+        return True
+
+
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {

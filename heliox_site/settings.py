@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -157,13 +158,13 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
     if not url:
         VAR_DIR.mkdir(exist_ok=True)
         return sqlite({"ENGINE": SQLITE, "NAME": VAR_DIR / "heliox.sqlite3"})
-    try:
+    config: dict[str, Any] = {}
+    with suppress(ValueError):
         config = dict(dj_database_url.parse(url))
-    except ValueError:
-        config = {}
     if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
         return sqlite(config)
-    if config.get("ENGINE") == POSTGRESQL and (config["NAME"] or "service" in config.get("OPTIONS", {})):
+    named = config.get("NAME") or "service" in (config.get("OPTIONS") or {})
+    if config.get("ENGINE") == POSTGRESQL and named:
         return postgresql(config, url)
     # The value is not repeated here: it may hold a password.
     raise ImproperlyConfigured(
@@ -411,6 +412,7 @@ HELIOX_DIGEST_WEBHOOK = web_address("HELIOX_DIGEST_WEBHOOK", any_path=True)
 
 HELIOX_METRICS_TOKEN = metrics_token()
 HELIOX_ERRORS_DSN = errors_dsn()
+WRONGLY_ASKED = ("DisallowedHost", "RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -418,11 +420,13 @@ LOGGING = {
         "json": {"()": "dashboard.log_lines.JsonLines"},
         "readable": {"()": "dashboard.log_lines.ReadableLines"},
     },
+    "filters": {"asked_wrongly": {"()": "dashboard.log_lines.AskedWrongly"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "readable" if LOCAL else "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},  # what was asked wrongly has a line of its own already
         "heliox": {"level": "WARNING" if HELIOX_DEMO else "INFO"},
-    },
+    }
+    | {f"django.security.{error}": {"filters": ["asked_wrongly"]} for error in WRONGLY_ASKED},
 }

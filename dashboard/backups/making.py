@@ -30,11 +30,20 @@ def backup(file: Path, replace: bool = False) -> Manifest:
     if file.exists() and not replace:
         raise CannotBackUp(f"There is a file {file} already. Give another name, or --replace.")
     refuse_many_servers()
+    refuse_nothing()
     with folder_beside(file) as folder:
         make = on_postgresql if connection.vendor == "postgresql" else on_sqlite
         made = pack(file, folder / "database", make(folder / "database"))
     audit.record("backup", str(file), f"{made.size:,} bytes, SHA-256 {made.sha256}")
     return made
+
+
+def refuse_nothing() -> None:
+    """Each night, where cron does not know DATABASE_URL, of a database that nobody uses."""
+    if not applied_migrations("default"):
+        raise CannotBackUp(
+            "This database holds nothing of Heliox. Is DATABASE_URL here the one that the web server has?"
+        )
 
 
 def manifest(server: str) -> Manifest:

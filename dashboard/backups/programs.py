@@ -79,8 +79,12 @@ def by_version(name: str) -> list[tuple[int, Path]]:
 
 
 def candidates(name: str) -> Iterator[Path]:
-    folders = [os.environ.get("HELIOX_PG_BIN", ""), *sorted(map(str, Path(PLACES).glob("*/bin")))]
-    yield from (path for folder in folders if folder and (path := Path(folder) / name).is_file())
+    if folder := os.environ.get("HELIOX_PG_BIN"):
+        if not (Path(folder) / name).is_file():
+            raise CannotBackUp(f"HELIOX_PG_BIN is {folder}, where there is no {name}.")
+        yield Path(folder) / name
+        return
+    yield from (path for path in sorted(Path(PLACES).glob(f"*/bin/{name}")) if path.is_file())
     if on_path := shutil.which(name):
         yield Path(on_path)
 

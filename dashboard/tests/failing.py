@@ -1,10 +1,12 @@
-"""Errors about a team that nobody outside may know of, and what is sent of them, a line each."""
+"""Errors about a team that nobody outside may know of, or requests: what is sent of them, a line each."""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import django
 import sentry_sdk
@@ -51,8 +53,26 @@ def send_all() -> None:
     sentry_sdk.capture_message(NAME)
 
 
+def ask(**headers: str) -> None:
+    """As a browser that would have its requests traced, which nobody here wants to be told of."""
+    from heliox_site.wsgi import application
+
+    asked: dict[str, Any] = {"PATH_INFO": "/accounts/login/", "HTTP_SENTRY_TRACE": f"{'1' * 32}-{'2' * 16}-1"}
+    setup_testing_defaults(asked)
+    answer = application(asked | headers, lambda *started: None)
+    b"".join(answer)
+    answer.close()
+
+
+def ask_wrongly() -> None:
+    ask(HTTP_HOST="localhost")
+    ask(HTTP_HOST="evil.example")
+    for wrong in ("TooManyFieldsSent", "RequestDataTooBig"):
+        logging.getLogger(f"django.security.{wrong}").error(wrong, exc_info=ValueError(wrong))
+
+
 if __name__ == "__main__":
     init = sentry_sdk.init
     sentry_sdk.init = lambda **how: init(transport=Printing, **how)
     django.setup()
-    send_all()
+    ask_wrongly() if sys.argv[1:] == ["ask"] else send_all()

@@ -153,6 +153,14 @@ def test_a_file_is_not_overwritten_unasked(file):
     assert "as of" in command("backup", file, "--replace")
 
 
+def test_a_database_that_holds_nothing_of_heliox_is_no_backup(empty, tmp_path):
+    """As cron would make it each night, that does not know DATABASE_URL."""
+    file = tmp_path / "nothing.backup"
+    with connected_to(default=empty), pytest.raises(CommandError, match="nothing of Heliox.*DATABASE_URL"):
+        command("backup", file)
+    assert not file.exists()
+
+
 def test_a_filled_database_is_refused_unless_it_may_go(file):
     make_cost("2025-03-05", "1.00")
     with pytest.raises(CommandError, match="not empty.*cost_snapshots.*--replace.*Nothing was changed"):
@@ -283,6 +291,13 @@ def test_a_backup_beside_a_writer_holds_all_that_was_acknowledged(database, tmp_
     with connected_to(default=empty):
         backups.restore(made[-1][2])
         assert saying.compared(made[-1][1], state() | {"audit_events": made[-1][1]["audit_events"]}) == []
+
+
+def test_a_folder_without_the_programs_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIOX_PG_BIN", str(tmp_path))
+    for name in ("pg_dump", "pg_restore"):
+        with pytest.raises(CannotBackUp, match=f"HELIOX_PG_BIN is {tmp_path}, where there is no {name}"):
+            programs.by_version(name)
 
 
 if POSTGRESQL:

@@ -7,6 +7,7 @@ import re
 import subprocess
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,3 +205,13 @@ def test_what_cron_is_told_to_run_is_written_as_cron_and_the_commands_read_it():
         load_command_class(get_commands()[name], name).create_parser("manage.py", name).parse_args(options)
         told.add(name)
     assert told == {"backup", "clearsessions", "doctor", "prune_audit", "send_digest"}
+
+
+if connection.vendor == "sqlite":
+
+    def test_a_file_that_others_may_read_is_told():
+        file = Path(connection.settings_dict["NAME"])
+        for mode, level in ((0o644, "look"), (0o640, "ok"), (0o600, "ok")):
+            file.chmod(mode)
+            [(found_level, said)] = found("file")
+            assert found_level == level and f"{mode:o}" in said

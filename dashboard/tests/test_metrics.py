@@ -143,6 +143,24 @@ def test_the_kind_and_the_place_of_an_error_are_sent_and_no_word_of_it():
     assert logged["logger"] == "heliox" and "exception" not in logged and "exception" not in said
 
 
+def test_requests_that_are_answered_and_those_that_are_asked_wrongly_are_told_nobody():
+    """Though a header asks that they be traced, and strangers ask for hosts that are not ours."""
+    environment = {"PATH": os.environ["PATH"], "HELIOX_DEBUG": "1"}
+    environment |= {"HELIOX_ERRORS_DSN": "https://key@errors.example.com/1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard.tests.failing", "ask"],
+        env=environment | {"DJANGO_SETTINGS_MODULE": "heliox_site.settings"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    told = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert [word for word in ("evil.example", "TooMany", "TooBig") if word not in "".join(told)] == []
+    assert "Traceback" not in done.stderr
+
+
 def test_errors_are_told_nobody_unless_asked_for(settings, monkeypatch):
     import sentry_sdk
 
@@ -153,3 +171,5 @@ def test_errors_are_told_nobody_unless_asked_for(settings, monkeypatch):
     settings.HELIOX_ERRORS_DSN = "https://key@errors.example.com/1"
     error_reports.begin()
     assert begun[0]["send_default_pii"] is False and begun[0]["include_local_variables"] is False
+    assert begun[0]["send_client_reports"] is False, "they tell how many requests came"
+    assert begun[0]["trace_propagation_targets"] == [], "nor is the webhook of digests told of it"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, requires
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,6 +137,14 @@ def test_a_command_that_cannot_reach_its_database_says_so(url: str) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Heliox cannot reach its database: ")
     assert "Traceback" not in done.stderr and "hunter2" not in done.stderr
+
+
+def test_a_command_before_migrate_says_so(tmp_path: Path) -> None:
+    new = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    done = of_this_project("manage.py", "roll_up", DATABASE_URL=new)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("The database is not up to date: ")
+    assert "Run manage.py migrate." in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_bad_database_url_does_not_show_its_password(read: Any) -> None:
