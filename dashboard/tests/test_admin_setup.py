@@ -241,6 +241,8 @@ def test_no_page_of_the_admin_has_a_script_or_a_style_inline(admin_client):
         "/admin/auth/user/",
         "/admin/auth/group/add/",
     ):
-        page = admin_client.get(url).content.decode()
+        answer = admin_client.get(url)
+        assert answer.status_code == 200, url
+        page = answer.content.decode()
         assert "<style" not in page and 'style="' not in page and "onclick" not in page
         assert all("src=" in tag for tag in page.split("<script")[1:])

@@ -111,6 +111,7 @@ def test_the_version_comes_from_the_header(path):
 def test_every_row_is_one_record_and_only_gpu_kinds_have_gpu_types(path):
     records, _ = read(path)
     with_gpu = {"on_demand", "spot", "committed", "unused_commitment"}
+    assert records
     for row in records:
         assert row.kind in KINDS
         assert bool(row.gpu_type) == (row.kind in with_gpu)

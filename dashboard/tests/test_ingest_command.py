@@ -188,8 +188,13 @@ def test_a_refused_file_is_named(ingest: Any) -> None:
 if REAL.is_dir():
 
     def test_real_files_of_other_versions(capsys: Any) -> None:
-        for path in sorted((REAL / "focus_versions").iterdir()):
+        expected = json.loads((REAL / "expected" / "focus_versions.json").read_text())
+        paths = sorted((REAL / "focus_versions").iterdir())
+        assert {path.name for path in paths} > set(expected)
+        for path in paths:
             status, said = ran(capsys, str(path), "--json", "--dry-run")
             summary = json.loads(said)
             assert summary["read"] == sum(summary[count] for count in COUNTS), path.name
             assert status == (1 if summary["refusals"] else 0)
+            if path.name in expected:
+                assert (summary["read"], status) == (expected[path.name]["rows"], 0), path.name

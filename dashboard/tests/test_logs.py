@@ -94,4 +94,4 @@ def test_a_readable_line_has_its_facts_and_its_traceback_on_lines_of_its_own():
     record.facts = {"path": "/jobs/"}
     first, *rest = ReadableLines().format(record).splitlines()
     assert first.endswith("ERROR It failed\\nbadly  path=/jobs/")
-    assert all(line.startswith("    ") for line in rest)
+    assert rest == ["    ValueError: one", "    12:00:00 INFO forged"]

@@ -130,12 +130,15 @@ READERS = (
 @pytest.mark.parametrize("room", READERS)
 def test_what_pages_read_is_asked_where_the_request_reads(room):
     """`databases.reading()`, not the default connection: else half a page comes from the other database."""
-    for file in files_of(room):
+    files = files_of(room)
+    assert files
+    for file in files:
         assert not {"django.db.connection", "django.db.connections"} & imported(file), file
 
 
 def test_templates_ask_nothing_and_hold_no_style_or_script():
-    templates = (APP.parent / "templates").rglob("*.html")
+    templates = list((APP.parent / "templates").rglob("*.html"))
+    assert templates
     for template in templates:
         text = template.read_text()
         assert " style=" not in text and "<style" not in text, template
