@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -15,7 +17,8 @@ from django.test import Client
 from dashboard import audit, remembered
 from dashboard.models import BillDay, CostSnapshot, Job, Team, UsageSnapshot
 
-PROJECT = Path(__file__).resolve().parents[2]
+from .servers import PROJECT, migrate, new_database
+
 SAMPLES = Path(__file__).parent / "samples"
 REAL = PROJECT.parent / "shared" / "data"
 OWN_DATABASE = connection.settings_dict["NAME"]  # until the tests have made theirs
@@ -97,6 +100,31 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         for clock in ("America/Los_Angeles", "Asia/Kolkata"):
             BillDay.objects.ensure(clock)
+
+
+@pytest.fixture(scope="session")
+def migrated(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: Any
+) -> Iterator[str]:
+    """The URL of a database on which only migrate has run, of the kind of the tests’ own; to be copied."""
+    with ExitStack() as opened:
+        with django_db_blocker.unblock():
+            url = opened.enter_context(new_database(tmp_path_factory.mktemp("migrated")))
+            migrate(url)
+        yield url
+        with django_db_blocker.unblock():
+            opened.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(migrated: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Path:
+    """The same as an SQLite file."""
+    if migrated.startswith("sqlite"):
+        return Path(migrated.removeprefix("sqlite:///"))
+    file = tmp_path_factory.mktemp("migrated_file") / "migrated.sqlite3"
+    with django_db_blocker.unblock():
+        migrate(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture(autouse=True)

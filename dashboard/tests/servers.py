@@ -18,11 +18,12 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from asgiref.local import Local
+from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from heliox_site import settings as site
 
-from .conftest import PROJECT
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def private_postgresql() -> ModuleType:
@@ -83,6 +84,11 @@ def new_database(folder: Path, like: str = "") -> Iterator[str]:
         yield f"postgres://{sign_in}@{quote(place['HOST'], safe='')}{port}/{name}"
     finally:
         ask(DEFAULT_DB_ALIAS, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate(url: str) -> None:
+    with connected_to(default=url):
+        call_command("migrate", verbosity=0)
 
 
 @contextmanager

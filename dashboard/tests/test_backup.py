@@ -53,11 +53,10 @@ def its_programs(unblocked: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def filled(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Two teams, three jobs, $12.34 and somebody who may sign in."""
-    with new_database(tmp_path_factory.mktemp("filled")) as url:
+    with new_database(tmp_path_factory.mktemp("filled"), like=migrated) as url:
         with connected_to(default=url):
-            call_command("migrate", verbosity=0)
             make_job("2025-03-01 00:00", "2025-03-01 02:00", team="vision", model_name="té\t\\N\n'x'")
             make_job("2025-03-02 00:00", "2025-03-02 03:00", team="speech")
             make_job("2025-03-02 00:00", None, status="running")

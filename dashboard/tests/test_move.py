@@ -39,29 +39,9 @@ def unblocked(django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database on which only migrate has run."""
-    with new_database(tmp_path_factory.mktemp("empty")) as url:
-        with connected_to(default=url):
-            call_command("migrate", verbosity=0)
-        yield url
-
-
-@pytest.fixture(scope="module")
-def empty_file(empty: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as an SQLite file."""
-    if empty.startswith("sqlite"):
-        return Path(empty.removeprefix("sqlite:///"))
-    file = tmp_path_factory.mktemp("empty_file") / "empty.sqlite3"
-    with connected_to(default=f"sqlite:///{file}"):
-        call_command("migrate", verbosity=0)
-    return file
-
-
-@pytest.fixture(scope="module")
-def full(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small company in an SQLite file, and whatever is awkward."""
-    file = shutil.copy(empty_file, tmp_path_factory.mktemp("full") / "full.sqlite3")
+    file = shutil.copy(migrated_file, tmp_path_factory.mktemp("full") / "full.sqlite3")
     with connected_to(default=f"sqlite:///{file}"):
         fill()
     return file
@@ -85,9 +65,9 @@ def fill() -> None:
 
 
 @pytest.fixture
-def into(empty: str, tmp_path: Path) -> Iterator[None]:
+def into(migrated: str, tmp_path: Path) -> Iterator[None]:
     """The default connection is that of a new database."""
-    with new_database(tmp_path, like=empty) as url, connected_to(default=url):
+    with new_database(tmp_path, like=migrated) as url, connected_to(default=url):
         yield
 
 
@@ -98,10 +78,10 @@ def spoilt(full: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def moved(empty: str, full: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def moved(migrated: str, full: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What the command said, after the full file has moved into the default connection's database."""
     folder, said = tmp_path_factory.mktemp("moved"), StringIO()
-    with new_database(folder, like=empty) as url, connected_to(default=url):
+    with new_database(folder, like=migrated) as url, connected_to(default=url):
         move_from(full, stdout=said)
         yield said.getvalue()
 
@@ -131,15 +111,15 @@ def test_everything_arrives_and_both_sides_agree(moved, full):
             assert rows("default", model) == rows(SOURCE, model), model
 
 
-def test_totals_of_before_jobs_had_a_number_of_gpus_are_their_rows(empty):
-    with connected_to(default=empty):
+def test_totals_of_before_jobs_had_a_number_of_gpus_are_their_rows(migrated):
+    with connected_to(default=migrated):
         assert moving.totals("default", Job, {"id", "team_id", "start_time", "end_time"}) == {"jobs": 0}
 
 
-def test_it_goes_back_again(moved, full, empty_file, tmp_path):
+def test_it_goes_back_again(moved, full, migrated_file, tmp_path):
     """Into a PostgreSQL where the tests run on one, and out of it into SQLite."""
     place = dict(connection.settings_dict)
-    back = shutil.copy(empty_file, tmp_path / "back.sqlite3")
+    back = shutil.copy(migrated_file, tmp_path / "back.sqlite3")
     with connected_to(default=f"sqlite:///{back}"), source_at(place):
         moving.move()
     with closing(sqlite3.connect(back)) as ours, closing(sqlite3.connect(full)) as theirs:

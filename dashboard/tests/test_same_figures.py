@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 from django.contrib import admin as admin_site
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -61,7 +61,6 @@ def told(url: str) -> dict[str, str]:
     """What every page and file says, by its address."""
     remembered.forget()
     with connected_to(default=url):
-        call_command("migrate", verbosity=0)
         root = User.objects.create_superuser("root")
         said = {f"import {place}": text for place, text in enumerate(take_in())}
         make_rate("gpu_hour", "1.50", "2025-03-01", None, provider="fox", gpu_type="a100")
@@ -111,10 +110,10 @@ def normal(text: str) -> str:
     return text
 
 
-def test_both_databases_say_the_same(tmp_path):
+def test_both_databases_say_the_same(migrated, migrated_file, tmp_path):
     with override_settings(HELIOX_AS_OF=at("2025-04-10 12:00")):
-        of_sqlite = told(f"sqlite:///{tmp_path / 'one.sqlite3'}")
-        with new_database(tmp_path) as url:
+        of_sqlite = told(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'one.sqlite3')}")
+        with new_database(tmp_path, like=migrated) as url:
             of_postgresql = told(url)
     assert len(of_sqlite) > (150 if ALL else 60)
     assert of_sqlite.keys() == of_postgresql.keys()
