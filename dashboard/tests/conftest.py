@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.test import Client, override_settings
 
 from dashboard import audit, remembered
 from dashboard.models import BillDay, CostSnapshot, Job, Team, UsageSnapshot
@@ -90,6 +90,16 @@ def make_user(name: str, group: str, **flags: Any) -> User:
     user = User.objects.create_user(name, password="correct horse", **flags)
     user.groups.add(Group.objects.get(name=group))
     return user
+
+
+@contextmanager
+def written_once(blocker: Any, moment: str, write: Callable[[], Any]) -> Iterator[Any]:
+    """For all tests of a class or module: each finds what was written then, and takes back what it adds."""
+    with blocker.unblock(), transaction.atomic():
+        with override_settings(HELIOX_AS_OF=at(moment)):
+            written = write()
+        yield written
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(scope="session")

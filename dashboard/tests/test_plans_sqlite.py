@@ -15,8 +15,8 @@ from dashboard.demo_data.plan import Plan
 from dashboard.demo_data.write import write
 from dashboard.models import Job
 
-from .conftest import at, make_user
-from .test_plans import MORE_PAGES
+from .conftest import at, make_user, written_once
+from .test_plans import MORE_PAGES, NOW
 
 JOBS = 16_000
 PAGES = ["/", "/usage/", "/jobs/", "/jobs/running/", "/teams/", "/waste/", *MORE_PAGES]
@@ -56,13 +56,21 @@ def steps(found: dict[str, int], of_days: dict[str, Any]) -> Iterator[None]:
         connection.connection.set_progress_handler(None, AT_ONCE)
 
 
+@pytest.fixture(scope="module")
+def two_years(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    def fill() -> None:
+        write(Plan(at(NOW).date(), 730, JOBS, 1))
+        analyze_as_if_of_a_million()
+
+    with written_once(django_db_blocker, NOW, fill):
+        yield
+
+
 @pytest.fixture
-def log(db: None, as_of: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_of("2026-01-31 12:00")
+def log(two_years: None, db: None, as_of: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_of(NOW)
     client.force_login(make_user("root", "Admin", is_staff=True, is_superuser=True))
     monkeypatch.setattr(joblist, "SORTED", JOBS // 20)
-    write(Plan(at("2026-01-31 00:00").date(), 730, JOBS, 1))
-    analyze_as_if_of_a_million()
 
 
 def test_no_page_looks_at_all_jobs(log, client):
