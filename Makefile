@@ -8,7 +8,8 @@ LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
 # Checks and tests bring their own settings, but for where this machine has its programs.
 OURS := $(filter-out HELIOX_CHROMIUM HELIOX_PG_BIN,$(filter HELIOX_%,$(.VARIABLES)))
 CLEAN := env -u DATABASE_URL -u DATABASE_REPLICA_URL $(OURS:%=-u %)
-PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+# Neighbours stay together, so that what a module builds is built once; who has no tests left takes half of the rest.
+PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench drill audit lint types format migration migrate migrate-down lock parquet metrics errors \
