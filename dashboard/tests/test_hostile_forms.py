@@ -13,8 +13,10 @@ from django.test import Client
 from dashboard.views.mappings import MAPPINGS
 
 from .conftest import make_cost, make_job, make_team, make_usage
+from .test_access_matrix import rights_asked_once
 
-pytestmark = pytest.mark.django_db
+__all__ = ["rights_asked_once"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rights_asked_once")]
 TEXTS = ["a\0b", "\0", "a\ud800b"]
 NAMED = ("note", "reason", "text", "username", "password", "old_password", "new_password1", "new_password2")
 BOXES = (*NAMED, "code", "next", "theme", "cluster", "partition", "raw_gpu_type", "account", "team", "alias")
