@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port, validate_host
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -78,6 +79,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com:443"}, "expected names"),
         ({"HELIOX_ALLOWED_HOSTS": "::1"}, "expected names"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com;b.example.com"}, "expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "gpu_costs.example.com"}, "'gpu_costs.example.com', expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com."}, "without a port and a dot at the end"),
+        ({"HELIOX_ALLOWED_HOSTS": "[17]"}, "expected names"),
         ({"HELIOX_AS_OF": "2025-01-01"}, "unset it in production"),
         ({"HELIOX_DEBUG": "maybe"}, "HELIOX_DEBUG is 'maybe', expected 1 or 0"),
         ({"HELIOX_TIME_ZONE": "Mars/Base"}, "HELIOX_TIME_ZONE is 'Mars/Base', expected a zone"),
@@ -128,9 +132,13 @@ def test_a_random_secret_is_taken(read: Any, bytes_of_it: int) -> None:
         assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
 
 
-@pytest.mark.parametrize("hosts", ["heliox.example.com", ".example.com", "10.0.0.7,[::1],localhost", "a_b."])
+@pytest.mark.parametrize("hosts", ["Heliox.example.com", ".example.com", "10.0.0.7,[::1],localhost", "a--b"])
 def test_names_and_addresses_are_hosts(read: Any, hosts: str) -> None:
-    assert read(**PRODUCTION | {"HELIOX_ALLOWED_HOSTS": hosts})["ALLOWED_HOSTS"] == hosts.split(",")
+    allowed = read(**PRODUCTION | {"HELIOX_ALLOWED_HOSTS": hosts})["ALLOWED_HOSTS"]
+    assert allowed == hosts.split(",")
+    for host in allowed:
+        domain, _ = split_domain_port(f"{host.removeprefix('.')}:443")
+        assert domain and validate_host(domain, [host])
 
 
 def test_a_proxy_is_trusted_only_where_there_is_one(read: Any) -> None:
