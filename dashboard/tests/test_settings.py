@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from ..frozen import Watched
 from .conftest import PROJECT
 
+BY_CHANCE = "Zk3v-9QmW7xTt_2bR4uJf8PnYc6HsLd0aGq5VwEiX1o"
 SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
 REPLICA = "postgres://me:hunter2@replica.example.com/heliox"
 PRODUCTION = {"HELIOX_SECRET_KEY": SECRET, "HELIOX_ALLOWED_HOSTS": "heliox.example.com"}
@@ -58,6 +59,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_SECRET_KEY": "thisisthepasswordofourheliox!2026"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "changeit-before-you-go-into-production"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "qwertyuiopasdfghjklzxcvbnm1234567890"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "django-insecure-" + BY_CHANCE}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "my-own-Secret-of-2026-please-replace-me-in-january"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "password1234567890" * 3}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "secret" + BY_CHANCE[:31]}, "somebody published"),
         ({"HELIOX_ALLOWED_HOSTS": "*"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
@@ -129,6 +134,14 @@ def test_production_is_strict(read: Any) -> None:
 def test_a_random_secret_is_taken(read: Any, bytes_of_it: int) -> None:
     for make in (secrets.token_urlsafe, secrets.token_hex):
         secret = make(bytes_of_it)
+        assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
+
+
+@pytest.mark.parametrize("word", ["secret", "Password", "QWERTY", "default", "change-me", "example"])
+@pytest.mark.parametrize("place", [0, 17, len(BY_CHANCE)])
+def test_a_long_random_secret_may_happen_to_hold_a_word(read: Any, word: str, place: int) -> None:
+    for by_chance in (BY_CHANCE, "h7$k(2m^q9=x4w!b6@r1p)c8z_5n-3v&t0j#s*dfg+l%y"):
+        secret = by_chance[:place] + word + by_chance[place:]
         assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
 
 
