@@ -208,8 +208,8 @@ class Batch:
             self.files.append(reading)
             self.names_of_files.append(reading.name)
             self.rows.begin_file(number, reading.unsaid)
-            self.daily.begin_file(reading.name, reading.digest)
-            self.periods.begin_file(reading.name, reading.digest, reading.unsaid)
+            self.daily.begin_file(number, reading.name, reading.digest)
+            self.periods.begin_file(number, reading.name, reading.digest, reading.unsaid)
             with in_words(reading.name):
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
