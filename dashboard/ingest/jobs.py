@@ -200,6 +200,7 @@ class JobPlan:
         settling.use_stored_teams(self.teams.settle())
         two_names.use_those_that_are_stored(len(self.files))
         settle_attempts(len(self.files))
+        two_names.refuse_what_files_name_otherwise(self.rows.unsaid, self.files, self.tally)
         settling.settle_repeats(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
         two_names.refuse_what_is_stored_otherwise(self.files, self.tally)

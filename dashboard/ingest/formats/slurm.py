@@ -42,8 +42,11 @@ GOES_ON = ("SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "CONFIG
 STATES = (*STATUS, *WAITS, *GOES_ON)
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
 
-# Columns of the log → columns of a job that keep what is stored when the log has no such column.
+# Columns of the log → columns of a job that keep what is stored when the log has no such column; that of its
+# ids is the other one then.
 SAYS = {
+    "JobIDRaw": "external_id",
+    "JobID": "other_name",
     "JobName": "model_name",
     "Submit": "submit_time",
     "Partition": "partition",
