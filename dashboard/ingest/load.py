@@ -225,6 +225,7 @@ class Batch:
         for record in reading.records:
             match record:
                 case JobRow():
+                    self.jobs.none_of_ours.see(number, record)
                     yield self.rows.staged(number, record)
                 case BillRow():
                     self.bills.add(reading.name, record)
@@ -240,6 +241,8 @@ class Batch:
                     self.tally.ignore(record.reason)
                     if record.spoken:
                         self.jobs.log_time.hear(record.spoken)
+                    if record.not_ours:
+                        self.jobs.none_of_ours.hear(record.line, record.not_ours)
         if record is None:
             self.tally.warnings.append(f"{reading.name} has a header and no rows.")
 

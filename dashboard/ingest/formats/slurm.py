@@ -16,7 +16,7 @@ from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, o
 from dashboard.ingest.formats.jobs import local_zone, ordered
 from dashboard.ingest.formats.slurm_attempts import Attempts, seconds
 from dashboard.ingest.formats.slurm_texts import Forms, FreeTexts
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
+from dashboard.ingest.records import FileRefused, Ignored, JobRow, NotOurs, Options, Record, Spoken
 from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
@@ -169,7 +169,9 @@ class _Log:
             ran = bool(starts) and current != "pending" and start != said[1]
             held = self.held(allocated, requested, ran)
             if held is None:
-                return Ignored(line, NO_GPU, self.spoken(current, starts, *said))
+                spoken, is_known = self.spoken(current, starts, *said), ran or allocated or requested
+                not_ours = self.not_ours(own_id, spoken, *said) if is_known else None
+                return Ignored(line, NO_GPU, spoken, not_ours)
             if "[" in own_id:
                 self.untold_tasks = True
                 return Ignored(line, NOT_STARTED, self.spoken(current, starts, *said))
@@ -186,6 +188,17 @@ class _Log:
         except BadValue:
             return None
         return Spoken(named, min(instants), max(instants)) if instants else None
+
+    def not_ours(self, own_id: str, spoken: Spoken | None, *said: str) -> NotOurs | None:
+        *_, cluster, _, _, also = said
+        names = tuple(name for name in (own_id, also.strip()) if name and "[" not in name)
+        if spoken:
+            return NotOurs(spoken.cluster, names, spoken.first)
+        try:
+            named = self.options.cluster or self.clusters[cluster]
+        except BadValue:
+            return None
+        return None if "Submit" in self.columns else NotOurs(named, names, None)
 
     def held(self, allocated: str, requested: str, ran: bool) -> Gpus | None:
         """A job that never ran holds nothing: what it asked for says whether it is ours."""
