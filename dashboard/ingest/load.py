@@ -104,7 +104,7 @@ def readings(
         with in_words(source.name):
             contents = digest_of(source.file, unpacked) if len(sources) > 1 else digest
         with in_words(source.name), open_table(source.file, source.name, report) as table:
-            module: Any = formats.named(format) if format else formats.recognise(table.header)
+            module: Any = formats.of(table, format)
             notes: list[str] = []
             if contents in given:
                 records = (Ignored(line, GIVEN_TWICE) for line, _ in table.rows)

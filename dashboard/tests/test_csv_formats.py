@@ -1,5 +1,6 @@
 """The CSV files of our own: jobs, daily cost, daily usage and teams; and how a format is recognised."""
 
+import io
 import json
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from dashboard.ingest.formats import FORMATS, costs, jobs, named, recognise, teams, usage
+from dashboard.ingest.formats import FORMATS, costs, jobs, named, of, recognise, teams, usage
 from dashboard.ingest.records import (
     CostRow,
     FileRefused,
@@ -61,6 +62,16 @@ def test_a_format_can_be_named():
     assert named("costs") is costs
     with pytest.raises(FileRefused, match="focus, slurm, jobs, periods, costs, usage, teams"):
         named("xls")
+
+
+@pytest.mark.parametrize("name", [None, "costs"])
+@pytest.mark.parametrize(("separator", "called"), [("|", "vertical bars"), (";", "semicolons")])
+def test_columns_of_a_csv_are_separated_by_commas(name, separator, called):
+    """Else its quotation marks would be taken for a part of names."""
+    rows = 'date,provider,gpu_type,cost_usd\n2025-03-01,"AWS",L4,5\n'.replace(",", separator)
+    with open_table(io.BytesIO(rows.encode()), "file") as table, pytest.raises(FileRefused) as refused:
+        of(table, name)
+    assert str(refused.value) == f"The columns are separated by {called}: save the file with commas."
 
 
 @pytest.mark.parametrize(

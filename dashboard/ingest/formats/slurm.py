@@ -16,12 +16,22 @@ from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, o
 from dashboard.ingest.formats.jobs import local_zone, ordered
 from dashboard.ingest.formats.slurm_attempts import Attempts, seconds
 from dashboard.ingest.formats.slurm_texts import Forms, FreeTexts
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, NotOurs, Options, Record, Spoken
+from dashboard.ingest.records import (
+    FileRefused,
+    Ignored,
+    JobRow,
+    NotOurs,
+    Options,
+    Record,
+    Refused,
+    Spoken,
+)
 from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "slurm"
 LABEL = "Slurm log (sacct --parsable2)"
+AS_IT_IS = "give what sacct --parsable2 writes as it is, without --delimiter"
 MANDATORY = ("Account", "State", "Start", "End", "AllocTRES")
 JOB_STEP = "job step"
 NO_GPU = "no GPU"
@@ -113,8 +123,10 @@ class _Log:
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        texts = FreeTexts(self.columns, self.job_id, READ, self.forms)
-        for line, cells in self.columns.picked(table, (self.job_id, *READ), texts.mended):
+        mended = FreeTexts(self.columns, self.job_id, READ, self.forms).mended
+        if table.separator == ",":
+            mended = self.too_many
+        for line, cells in self.columns.picked(table, (self.job_id, *READ), mended):
             if not isinstance(cells, tuple):
                 yield cells
             elif "." in cells[0]:
@@ -122,6 +134,11 @@ class _Log:
             else:
                 yield self.top_level(line, cells)
         self.notes += self.said_of_rows()
+
+    def too_many(self, line: int, row: list[str]) -> Refused:
+        """Commas part AllocTRES itself, and nothing tells which of them do not part columns."""
+        width = self.columns.width
+        return Refused(line, "", f"{len(row)} fields", f"{width} as in the header: {AS_IT_IS}")
 
     def said_of_rows(self) -> Iterator[str]:
         if self.tidied:
