@@ -178,6 +178,18 @@ def test_local_times_take_the_named_zone():
     assert (records[0].start_time, records[0].end_time) == (utc(2025, 7, 1, 10), utc(2025, 7, 1, 12))
 
 
+@pytest.mark.parametrize(("took", "seconds"), [("1200", 1200), ("4800.0", 4800), ("", 1200)])
+def test_of_a_local_time_that_occurs_twice_the_duration_tells_which_is_meant(took, seconds):
+    header = MINIMAL.replace("\n", ",duration_seconds\n")
+    row = f"vision,resnet,L4,GCP,2025-10-26 02:30:00,2025-10-26 02:50:00,completed,{took}\n"
+    [job], notes = read(header + row, Options(time_zone="Europe/Oslo"))
+    assert ((job.end_time - job.start_time).total_seconds(), notes) == (seconds, [])
+    [refused], _ = read(header + row.replace(f",{took}\n", ",soon\n"), Options(time_zone="Europe/Oslo"))
+    assert str(refused) == "Line 2, duration_seconds: 'soon' is not a number like 1234.56"
+    [job], _ = read(header + row.replace("-10-", "-11-").replace(f",{took}\n", ",soon\n"))
+    assert (job.end_time - job.start_time).total_seconds() == 1200
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
