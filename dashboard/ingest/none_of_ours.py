@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -76,12 +77,20 @@ class NoneOfOurs:
                     del self.gone[job]
                 if waits(row):
                     self.staged[job].append((file, row.line, row.submit_time))
+                    self.names.add(job[1])
 
     def hear(self, line: int, row: NotOurs) -> None:
+        if self.names.isdisjoint(row.names):
+            return
         for name in row.names:
             job = name_key(row.cluster), name
             if job in self.stored or job in self.staged:
                 self.gone[job] = Gone(line, row.since)
+
+    @cached_property
+    def names(self) -> set[str]:
+        """Of what waits, on whatever cluster."""
+        return {name for _, name in chain(self.stored, self.staged)}
 
     # When all are
 

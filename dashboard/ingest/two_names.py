@@ -164,6 +164,8 @@ def refuse_what_files_name_otherwise(
     if not lone.meet:
         return
     index_ids()
+    if connection.vendor == "postgresql":
+        execute(connection, f"ANALYZE {TABLE}")
     found = rows(
         connection,
         "SELECT s.file, s.line, s.external_id, j.file, j.external_id, s.cluster, j.cluster "

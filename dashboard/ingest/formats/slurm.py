@@ -187,7 +187,8 @@ class _Log:
             held = self.held(allocated, requested, ran)
             if held is None:
                 spoken, is_known = self.spoken(current, starts, *said), ran or allocated or requested
-                not_ours = self.not_ours(own_id, spoken, *said) if is_known else None
+                names = (own_id,) if said[-1] in (own_id, "") else (own_id, said[-1].strip())
+                not_ours = self.not_ours(names, spoken, *said) if is_known else None
                 return Ignored(line, NO_GPU, spoken, not_ours)
             if "[" in own_id:
                 self.untold_tasks = True
@@ -206,11 +207,10 @@ class _Log:
             return None
         return Spoken(named, min(instants), max(instants)) if instants else None
 
-    def not_ours(self, own_id: str, spoken: Spoken | None, *said: str) -> NotOurs | None:
-        *_, cluster, _, _, also = said
-        names = tuple(name for name in (own_id, also.strip()) if name and "[" not in name)
+    def not_ours(self, names: tuple[str, ...], spoken: Spoken | None, *said: str) -> NotOurs | None:
         if spoken:
             return NotOurs(spoken.cluster, names, spoken.first)
+        *_, cluster, _, _, _ = said
         try:
             named = self.options.cluster or self.clusters[cluster]
         except BadValue:
