@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
+from .. import workers
 from ..counted import are, counted, have, was
 from ..models import ImportRun, Job
 from ..models.names import name_key
@@ -117,19 +118,22 @@ class NoneOfOurs:
             if gone.holds_for(one.submitted)
         ]
         for piece in pieces(found):
-            still = set(self.still_waiting({one.pk for one, _ in piece}, lock))
+            still = self.still_waiting({one.pk for one, _ in piece}, lock)
             for one, line in piece:
                 if one.pk in still:
                     self.removed.append(one.pk)
                     tally.example(f"job {one.external_id}", line, {"GPUs": ("waited for", "none")})
         self.report(tally)
 
-    def still_waiting(self, ids: Iterable[UUID], lock: bool) -> Iterator[UUID]:
-        told = set(StagedJob.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    def still_waiting(self, ids: Iterable[UUID], lock: bool) -> set[UUID]:
+        """Those that no staged row tells; held, so that nobody changes them until they are gone."""
         jobs = Job.objects.filter(WAITING, pk__in=ids).order_by("pk")
-        for job in jobs.select_for_update() if lock else jobs:
-            if job.pk not in told:
-                yield job.pk
+        if lock and workers.hold_jobs(connection):
+            noting.alone(connection)
+        elif lock:
+            jobs = jobs.select_for_update()
+        told = StagedJob.objects.filter(pk__in=ids).values_list("pk", flat=True)
+        return {job.pk for job in jobs} - set(told)
 
     def report(self, tally: Tally) -> None:
         tally.table("jobs", removed=len(self.removed))
