@@ -110,8 +110,9 @@ def checks(worker: Worker) -> Told:
 
 def cursor_at(worker: Worker, share: float) -> Told:
     """The address of the page that begins behind this share of all jobs."""
-    from dashboard import joblist, paging
+    from dashboard import joblist
     from dashboard.clock import now
+    from dashboard.joblist import paging
     from dashboard.models import Job
     from dashboard.naming import Names
 

@@ -71,7 +71,7 @@ def close_month(
                 found = to_close(month, basis, idle, Names.load(), expected)
             if seen is not None and seen != found.seen:
                 raise changed_meanwhile(month)
-            return freeze(found, user, basis, idle, note)
+            return freeze(found, user, note)
     except IntegrityError as error:
         raise already_closed(month) from error
 
@@ -114,11 +114,11 @@ def already_closed(month: date) -> Refused:
     return Refused(f"{month:%B %Y} is closed already.")
 
 
-def freeze(found: ToClose, user: Any, basis: str, idle: str, note: str) -> MonthClose:
+def freeze(found: ToClose, user: Any, note: str) -> MonthClose:
     close = MonthClose.objects.create(
         month=found.month,
-        basis=basis,
-        idle=idle,
+        basis=found.basis,
+        idle=found.idle,
         bill_usd=usd(found.current),
         accrued_usd=usd(found.accrued),
         prior_usd=usd(found.prior),

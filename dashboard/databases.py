@@ -19,8 +19,8 @@ from django.db.models import Model
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from psycopg.errors import QueryCanceled
 
-from . import frozen
 from .replica import OUT_OF_REACH, PRIMARY, REPLICA, Replica, position_written
+from .trouble import frozen
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FIGURES = "dashboard.views."

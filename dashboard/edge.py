@@ -11,8 +11,9 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from . import frozen, outages, overfull
+from . import overfull
 from .access import may_import
+from .trouble import frozen, outages
 from .views.errors import unavailable
 
 MEGABYTE = 1024**2

@@ -18,7 +18,7 @@ import xlsxwriter
 from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
 
 from .clock import now
-from .ingest.values import guarded
+from .formulas import guarded
 
 FORMATS = {"csv": "CSV", "xlsx": "Excel"}
 BOM = "\ufeff"

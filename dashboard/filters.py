@@ -299,12 +299,9 @@ class ScopeFilter(django_filters.FilterSet):
         last = end if end is not None else max(first, until)
         return Span.inclusive(first, last)
 
+    @cached_property
     def in_words(self) -> list[dict[str, Any]]:
         """The active filters, each with the URL query that takes it off again."""
-        return self.words
-
-    @cached_property
-    def words(self) -> list[dict[str, Any]]:
         found = []
         for name, field in self.form.fields.items():
             if name in HOW_SHOWN or not self.cleaned.get(name):

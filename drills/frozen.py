@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from dashboard import frozen
 from dashboard.tests.servers import private_postgresql, standing_still
+from dashboard.trouble import frozen
 
 from . import Outcome
 from .serving import Answer, ask, seconds_until, web_server

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from dashboard import outages
 from dashboard.models import Team
 from dashboard.tests.conftest import make_cost, make_job
 from dashboard.tests.servers import connected_to, private_postgresql
+from dashboard.trouble import outages
 
 from . import Outcome
 from .serving import ask, signed_in, web_server

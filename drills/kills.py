@@ -46,11 +46,11 @@ def drill() -> Outcome:
         chance = random.Random(20250301)
         clean = late = 0
         for point in range(POINTS):
-            file, most = files[point % 2], took[point % 2]
+            which, weapon = point % 2, where.weapons[point // 2 % len(where.weapons)]
             try:
-                late += survives(
-                    where, file, where.weapons[point // 2 % len(where.weapons)], chance.uniform(0.05, most)
-                )
+                lasted = survives(where, files[which], weapon, chance.uniform(0.05, took[which]))
+                took[which] = lasted or took[which] / 2
+                late += lasted is None
                 clean += 1
             except AssertionError as broken:
                 print(f"kill {point}: {broken!r}", flush=True)
@@ -213,9 +213,7 @@ def begun(url: str, path: Path) -> tuple[Any, Any]:
 
 def seconds_of(where: Place, file: File) -> float:
     with where.fresh() as url:
-        began = monotonic()
-        complete(url, file)
-        return monotonic() - began
+        return complete(url, file)
 
 
 def end_of(client: Any) -> None:
@@ -225,11 +223,15 @@ def end_of(client: Any) -> None:
         raise AssertionError(f"an import did not end within {LONGEST} s")
 
 
-def complete(url: str, file: File) -> None:
+def complete(url: str, file: File) -> float:
+    """Its seconds until all is committed."""
+    began = monotonic()
     client, said = begun(url, file.path)
     end_of(client)
+    lasted = monotonic() - began
     assert said.value >= 0, f"the rerun said {said.value}"
     assert (found := stored(url, file)) == file.whole, f"{found} instead of {file.whole}"
+    return lasted
 
 
 def stored(url: str, file: File) -> tuple[Any, ...]:
@@ -237,8 +239,8 @@ def stored(url: str, file: File) -> tuple[Any, ...]:
         return (*file.stored(),)
 
 
-def survives(where: Place, file: File, kill: Callable[[Any, str], None], after: float) -> bool:
-    """Whether the kill came when all was committed already."""
+def survives(where: Place, file: File, kill: Callable[[Any, str], None], after: float) -> float | None:
+    """The seconds of its rerun; None where the kill came when all was committed already."""
     with where.fresh() as url:
         client, said = begun(url, file.path)
         client.join(after)
@@ -252,8 +254,8 @@ def survives(where: Place, file: File, kill: Callable[[Any, str], None], after: 
             assert found == file.whole, f"{found} instead of {file.whole}"
         else:
             assert not any(found[:2]), f"partly there: {found}"
-        complete(url, file)
-        return bool(runs)
+        lasted = complete(url, file)
+        return None if runs else lasted
 
 
 def runs_of(url: str) -> int:

@@ -7,11 +7,12 @@ import importlib.util
 import os
 import re
 from datetime import UTC, datetime, time
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.validators import EmailValidator, validate_email
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHORTEST_SECRET = 32
@@ -117,6 +118,21 @@ def mail_addresses(name: str) -> list[str]:
                 f"{name} holds {address!r}, expected mail addresses with commas between."
             ) from None
     return found
+
+
+def sender(name: str, default: str) -> str:
+    """An address, with or without a name before it; its host may be one of this network, without a dot."""
+    value = text(name, default)
+    address = parseaddr(value)[1]
+    host = address.rpartition("@")[2]
+    known = [host] if re.fullmatch("[A-Za-z0-9-]+", host) else []
+    try:
+        EmailValidator(allowlist=known)(address)
+    except ValidationError:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}, expected heliox@example.com or Heliox <heliox@example.com>."
+        ) from None
+    return value
 
 
 def weakness_of_secret(value: str) -> str:

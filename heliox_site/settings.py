@@ -22,6 +22,7 @@ from heliox_site.environment import (
     for_extra,
     listed,
     mail_addresses,
+    sender,
     switch,
     text,
     time_zone,
@@ -35,7 +36,7 @@ from heliox_site.environment import (
 REACHING = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
 POOL = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 1, "max_idle": 300}
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
-WITHOUT_POOL = "dashboard.watched"
+WITHOUT_POOL = "dashboard.trouble.watched"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
@@ -49,7 +50,13 @@ def metrics_token() -> str:
 
 def errors_dsn() -> str:
     value = for_extra("HELIOX_ERRORS_DSN", "sentry_sdk", "errors")
-    if value and not (urlsplit(value).scheme in {"http", "https"} and urlsplit(value).username):
+    try:
+        where = urlsplit(value)
+        number = int(where.path.rpartition("/")[2] or -1)
+        plain = where.scheme in {"http", "https"} and where.username and (where.port or 1) and number >= 0
+    except ValueError:
+        plain = False
+    if value and not plain:
         raise ImproperlyConfigured("HELIOX_ERRORS_DSN is not understood, expected https://key@host/number.")
     return value
 
@@ -158,7 +165,7 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
         config = {}
     if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
         return sqlite(config)
-    if config.get("ENGINE") == POSTGRESQL:
+    if config.get("ENGINE") == POSTGRESQL and (config["NAME"] or "service" in config.get("OPTIONS", {})):
         return postgresql(config, url)
     # The value is not repeated here: it may hold a password.
     raise ImproperlyConfigured(
@@ -186,7 +193,7 @@ def postgresql(config: dict, url: str) -> dict:
     config["CONN_MAX_AGE"] = 0
     config["CONN_HEALTH_CHECKS"] = True
     # No pool under test: it would hold connections to a database that is to be dropped.
-    from dashboard.frozen import Watched
+    from dashboard.trouble.frozen import Watched
 
     pool = {} if TESTING else {"pool": POOL | {"connection_class": Watched}}
     config["OPTIONS"] = REACHING | pool | config.get("OPTIONS", {})
@@ -283,8 +290,8 @@ MIDDLEWARE = [
     "dashboard.edge.LimitFiles",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "dashboard.people.second_factor.RequireSecondFactor",
-    "dashboard.people.teams.KeepTeamsApart",
     "dashboard.people.methods.ThreeMethods",
+    "dashboard.people.teams.KeepTeamsApart",
     "django.contrib.messages.middleware.MessageMiddleware",
     "dashboard.databases.ReadFromReplica",
 ]
@@ -399,7 +406,7 @@ if not LOCAL:
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 HELIOX_MAIL_URL = text("HELIOX_MAIL_URL")
 globals().update(mail("HELIOX_MAIL_URL"))
-SERVER_EMAIL = DEFAULT_FROM_EMAIL = text("HELIOX_MAIL_FROM", "heliox@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL = sender("HELIOX_MAIL_FROM", "heliox@localhost")
 HELIOX_SITE_URL = web_address("HELIOX_SITE_URL")
 HELIOX_DIGEST_TO = mail_addresses("HELIOX_DIGEST_TO")
 HELIOX_DIGEST_WEBHOOK = web_address("HELIOX_DIGEST_WEBHOOK", any_path=True)

@@ -2,11 +2,17 @@
 
 import gc
 import os
+import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 from dashboard.plain_types import typed_plainly
-from heliox_site.settings import DATABASES, HELIOX_LOCK_SECONDS, HELIOX_PAGE_SECONDS
+
+try:
+    from heliox_site.settings import DATABASES, HELIOX_LOCK_SECONDS, HELIOX_PAGE_SECONDS
+except ImproperlyConfigured as error:
+    sys.exit(f"Heliox cannot start: {error}")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
 # Pages give up before they hold a thread for ever; commands, which may take an hour, have no such limits, nor

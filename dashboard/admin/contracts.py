@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from ..access import may_export, may_import
 from ..models import Commitment, PeriodEntry, Rate
-from ..spreading import billed_days
+from ..posted.spreading import billed_days
 from ..templatetags.ui import exact, usd
 from .base import YEARS, HelioxAdmin
 from .fields import Dollars, KnownNames, short

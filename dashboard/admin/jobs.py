@@ -25,10 +25,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from .. import gpu_time, rollups, stretches
+from .. import gpu_time, rollups
 from ..counted import are, counted, have, was
 from ..ingest.reapply import reapply
-from ..joblist import SORTED, newest
+from ..joblist import SORTED, newest, stretches
 from ..models import Job, Team
 from ..models.entities import KNOWN_STATUSES, JobQuerySet
 from ..scope import Span, buckets

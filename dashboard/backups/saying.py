@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ FORMAT = 1
 DATABASE, MANIFEST = "database", "manifest.json"
 PIECE = 1024**2
 LARGEST_MANIFEST = 16 * 1024**2
+# What zipfile and a manifest that is none come to where bytes are damaged or are somebody else's.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, RuntimeError)
 
 
 class CannotBackUp(Exception):
@@ -147,7 +150,7 @@ def unpack(file: Path, database: Path) -> Manifest:
             manifest = read_manifest(archive)
             with archive.open(DATABASE) as source, database.open("wb") as target:
                 found = copy(source, target, most=manifest.size)  # type: ignore[arg-type]
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+    except UNREADABLE as error:
         raise CannotBackUp(f"{file} is no backup, or a part of one only: {error}") from None
     except OSError as error:
         raise CannotBackUp(f"{file} cannot be read: {error.strerror or error}.") from None
@@ -162,7 +165,13 @@ def read_manifest(archive: zipfile.ZipFile) -> Manifest:
     manifest = Manifest(**json.loads(archive.read(MANIFEST)))
     if manifest.format != FORMAT:
         raise ValueError(f"it is of format {manifest.format}, which this version does not know")
+    if not (isinstance(manifest.totals, dict) and names(manifest.migrations)):
+        raise ValueError("its manifest cannot be read")
     return manifest
+
+
+def names(listed: Any) -> bool:
+    return isinstance(listed, list) and all(isinstance(one, str) for one in listed)
 
 
 def copy(source: BinaryIO, target: BinaryIO, most: int | None = None) -> tuple[str, int]:

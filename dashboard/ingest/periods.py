@@ -14,8 +14,8 @@ from uuid import UUID
 from ..models import ImportRun, PeriodEntry
 from ..models.names import name_key
 from ..naming import Names
+from ..posted.spreading import billed_days, spreads
 from ..scope import Span, shift_month
-from ..spreading import billed_days, spreads
 from .files_held import FileContents, FilesHeld
 from .formats.periods import MOST
 from .records import PeriodRow, Refused

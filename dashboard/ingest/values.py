@@ -256,20 +256,6 @@ def key(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-# A spreadsheet runs text that begins like a formula. A leading ' stops that. Text that already
-# looks guarded gets one more, so that taking one off always gives the text back.
-
-_RUNS = re.compile(r"'*[^\S\t\r\n]*[=+\-@|%\t\r\n\0]")
-
-
-def guarded(value: str) -> str:
-    return "'" + value if _RUNS.match(value) else value
-
-
-def unguarded(value: str) -> str:
-    return value[1:] if value[:1] == "'" and _RUNS.match(value, 1) else value
-
-
 def listed(names: Iterable[str], most: int = 8) -> str:
     """'a', 'b' and 3 more: short enough for a sentence whatever the file holds."""
     names = [f"'{shortened(name, 40)}'" for name in names]

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from ..databases import reading
 from ..exports import guarded_lines, lines_of
-from ..ingest.values import unguarded
+from ..formulas import unguarded
 from ..models import Job
 from ..naming import Names
 from ..scope import Span

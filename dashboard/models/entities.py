@@ -218,6 +218,9 @@ class JobQuerySet(NotedQuerySet["Job"]):
     def newest_first(self) -> JobQuerySet:
         return self.order_by(F("start_time").desc(nulls_last=True), "-pk")
 
+    def with_team_name(self) -> JobQuerySet:
+        return self.annotate(team_name=F("team__name"))
+
 
 class Job(Noted, Stamped):
     team = models.ForeignKey(

@@ -22,7 +22,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
-from .. import outages
+from ..trouble import outages
 
 BEGAN, SEEN = "signed_in_at", "seen_at"
 NOTED_EVERY = 5 * 60  # seconds; a session is not written on each request

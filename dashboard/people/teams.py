@@ -1,4 +1,8 @@
-"""For people limited to some teams, ids of other teams and of their jobs are unknown, wherever they stand."""
+"""For people limited to some teams, the only ids that there are are those of their own teams and jobs.
+
+Any other one is 404, whether somebody has it or not: whoever knows a team's name can work out the id that an
+import makes of it, and must not learn by trying it that there is such a team.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 
 from ..access import teams_of
-from ..models import Job, Team
+from ..models import Job
 
 AN_ID = re.compile(r"(?:[0-9a-f]-*){31}[0-9a-f]", re.IGNORECASE)  # hyphens may stand anywhere
+TEXTS = frozenset({"q", "model", "provider", "gpu_type"})  # of theirs, and may look like one
 MOST_IDS = 1_000  # far beyond what a form of theirs holds; to look up very many takes long
 
 
@@ -26,21 +31,20 @@ class KeepTeamsApart:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Raises Http404."""
         own = teams_of(request.user) if request.user.is_authenticated else None
-        ids = set() if own is None else set(ids_in(request, kwargs))
-        if len(ids) > MOST_IDS or (ids and names_others(ids, own or frozenset())):
+        if own is not None and not all_theirs(set(ids_in(request, kwargs)) - own, own):
             raise Http404
 
 
-def names_others(ids: set[UUID], own: frozenset[UUID]) -> bool:
-    if Team.objects.filter(pk__in=ids - own).exists():
-        return True
-    return Job.objects.filter(pk__in=ids).exclude(team__in=own).exists()
+def all_theirs(jobs: set[UUID], own: frozenset[UUID]) -> bool:
+    if len(jobs) > MOST_IDS:
+        return False
+    return not jobs or Job.objects.filter(pk__in=jobs, team__in=own).count() == len(jobs)
 
 
 def ids_in(request: HttpRequest, kwargs: dict[str, Any]) -> Iterator[UUID]:
     for data in (request.GET, request.POST):
-        for _, values in data.lists():
-            for value in values:
+        for name, values in data.lists():
+            for value in values if name not in TEXTS else ():
                 yield from (UUID(found) for found in AN_ID.findall(str(value)))
     for found in AN_ID.findall(f"{request.path} {kwargs}"):
         yield UUID(found)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from .. import gpu_time
-from ..days_over import remembered_when_over
 from ..money import cents, usd
 from ..naming import Names
 from ..remembered import in_months
+from ..remembered.days_over import remembered_when_over
 from ..scope import Scope, Span
 from . import shared_months, spend
 from .billed import Billed

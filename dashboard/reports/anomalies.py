@@ -10,10 +10,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from ..by_value import ByValue
 from ..models import DismissedAnomaly
 from ..money import cents
 from ..naming import Names
+from ..remembered.by_value import ByValue
 from ..scope import ONE_DAY, Scope, Span
 from . import spend, usage
 from .freshness import Freshness

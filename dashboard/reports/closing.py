@@ -55,6 +55,8 @@ class ToClose:
     """lines: all that would be stored. whole: the month's allocation, which the current lines add up to."""
 
     month: date
+    basis: str
+    idle: str
     whole: Allocation
     lines: Lines
     expected: list[Expected] = field(default_factory=list)
@@ -90,7 +92,7 @@ def to_close(month: date, basis: str, idle: str, names: Names, expected: Iterabl
     expected = list(expected)
     whole = allocate(Scope(month_of(month), basis=basis, idle=idle), names, by_model=True)
     lines = by_part(month, whole.shares) | accrued(month, whole.shares, expected) | prior_lines(month, names)
-    return ToClose(month, whole, lines, expected)
+    return ToClose(month, basis, idle, whole, lines, expected)
 
 
 def by_part(month: date, shares: Iterable[Share]) -> Lines:

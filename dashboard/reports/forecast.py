@@ -18,10 +18,10 @@ from math import ceil
 from statistics import fmean, median
 from typing import Any
 
-from ..by_value import ByValue
 from ..clock import today
 from ..money import carry_cents, to_cents
 from ..naming import Names
+from ..remembered.by_value import ByValue
 from ..scope import ONE_DAY, Scope, Span, bucket_end, bucket_start, shift_month
 from . import spend
 from .freshness import GONE_AFTER as LATE_AFTER

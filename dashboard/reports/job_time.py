@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from django.db.models import Count
 
 from .. import gpu_time, rollups
-from ..days_over import remembered_when_over
 from ..models.entities import JobQuerySet
 from ..naming import Names
+from ..remembered.days_over import remembered_when_over
 from ..rollups import Picked
 from ..scope import Scope, Span
 from .oddities import odd

@@ -12,10 +12,10 @@ from operator import attrgetter
 from typing import NamedTuple, Self
 
 from .. import gpu_time
-from ..days_over import remembered_when_over
 from ..money import usd
 from ..naming import Names
 from ..remembered import in_months
+from ..remembered.days_over import remembered_when_over
 from ..scope import Scope
 from . import shared_months
 from .allocation import CellPool, cell_pools

@@ -13,8 +13,8 @@ from ..clock import today
 from ..models import Commitment, Rate
 from ..naming import Names
 from ..posted import Cell, Charge, Posted, Posting, chosen, in_force
+from ..posted.spreading import Hardware, Spread, hardware_of
 from ..scope import Scope, Span
-from ..spreading import Hardware, Spread, hardware_of
 from .spend import Row, cell_of, rows_and_posted
 
 ZERO = Decimal("0.00")

@@ -14,12 +14,12 @@ from django.conf import settings
 
 from .. import posted
 from ..credits import spread_credits
-from ..days_over import remembered_when_over
 from ..models import BillLine, CostSnapshot
 from ..models.exact import CentSum, PreciseSum
 from ..money import carry_cents
 from ..naming import Names
 from ..posted import whole_months
+from ..remembered.days_over import remembered_when_over
 from ..scope import Scope
 from .stored import rows_of
 

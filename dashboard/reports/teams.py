@@ -10,7 +10,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
 
 from .. import gpu_time
 from ..models import Job, Team
@@ -180,5 +179,5 @@ def running_now(scope: Scope, names: Names) -> int:
 
 def newest_and_longest(scope: Scope, names: Names, most: int = 5) -> tuple[list[Job], list[Job]]:
     """Running jobs with their `team_name`: those that began last, and those that began first."""
-    running = jobs_of(scope, names).running().annotate(team_name=F("team__name"))
+    running = jobs_of(scope, names).running().with_team_name()
     return list(running.newest_first()[:most]), list(running.order_by("start_time", "pk")[:most])

@@ -17,8 +17,8 @@ from ..models.exact import CentSum, PreciseSum
 from ..models.names import name_key
 from ..naming import Names
 from ..placing import Placing
+from ..posted.spreading import hardware_of
 from ..scope import Scope
-from ..spreading import hardware_of
 from .spend import posted_alone
 
 ZERO = Decimal(0)

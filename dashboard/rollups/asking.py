@@ -8,9 +8,9 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from ..days_over import remembered_when_over
 from ..naming import Names
 from ..remembered import by_month, digest, in_months, is_worth_it, part_of, until_written
+from ..remembered.days_over import remembered_when_over
 from ..scope import Span
 from .reading import Picked, asked_once, count_models, counted_by, summed_by
 from .stamps import known_by

@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard.ingest.values import unguarded
+from dashboard.formulas import unguarded
 
 from .cast import files, name_everything
 from .hostile import COUNTED, FORMULAS, VALUE

@@ -188,6 +188,9 @@ OTHERS = "sqlite" if POSTGRESQL else "postgresql"
         ({"size": 7}, "larger than it says"),
         ({"format": 99}, "format 99"),
         ({"colour": "red"}, "is no backup"),
+        ({"migrations": None}, "is no backup"),
+        ({"migrations": [7]}, "is no backup"),
+        ({"totals": []}, "is no backup"),
     ],
 )
 def test_a_backup_that_is_not_what_it_says_changes_nothing(file, changes, words):
@@ -210,6 +213,24 @@ def test_half_a_file_changes_nothing(file):
     with pytest.raises(CannotBackUp, match="cannot be read: No such file"):
         backups.restore(file.with_name("nowhere"), replace=True)
     assert state() == before
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_wherever_a_byte_is_damaged_it_is_told_in_words(file, method):
+    whole = file.with_name("packed.backup")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(whole, "w", method) as new:
+        for name in ("database", "manifest.json"):
+            new.writestr(name, old.read(name))
+    copy = file.with_name("copy")
+    told, content, refused = saying.unpack(whole, copy), whole.read_bytes(), 0
+    within, directory = range(0, len(content), len(content) // 10), range(len(content) - 190, len(content), 3)
+    for place in (*within, *directory):
+        whole.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            assert saying.unpack(whole, copy) == told, "a byte that says nothing"
+        except CannotBackUp:
+            refused += 1
+    assert refused > len(within)
 
 
 def test_a_backup_of_an_earlier_version_is_restored_and_then_migrated(database, tmp_path, empty):

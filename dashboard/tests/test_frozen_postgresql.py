@@ -11,8 +11,9 @@ import pytest
 from django.db import connection
 from django.http import HttpResponse
 
-from .. import edge, frozen, outages
+from .. import edge
 from ..databases import at_leisure
+from ..trouble import frozen, outages
 from .servers import private_postgresql, standing_still
 
 

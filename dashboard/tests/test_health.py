@@ -15,8 +15,8 @@ from django.http import Http404
 from django.test import Client
 from psycopg import errors
 
-from .. import outages
 from ..rollups import triggers
+from ..trouble import outages
 from ..views import health
 
 pytestmark = pytest.mark.django_db

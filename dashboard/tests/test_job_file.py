@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from dashboard import joblist
 from dashboard.exports import csv_cell, plain_number
+from dashboard.formulas import unguarded
 from dashboard.gpu_time import job_gpu_hours, six_decimals
-from dashboard.ingest.values import unguarded
 from dashboard.job_file import JobFile
 from dashboard.models import Job, NameAlias, Provider, Team
 from dashboard.naming import Names

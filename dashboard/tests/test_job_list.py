@@ -16,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard import joblist, stretches
+from dashboard import joblist
+from dashboard.joblist import stretches
+from dashboard.joblist.paging import BadCursor, Cursor, Order, Place, keyset_page
 from dashboard.models import Job
 from dashboard.naming import Names
-from dashboard.paging import BadCursor, Cursor, Order, Place, keyset_page
 from dashboard.scope import Span
 
 from .conftest import at, examples, make_job, make_team

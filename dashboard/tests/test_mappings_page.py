@@ -230,8 +230,17 @@ def one_click(page: str, button: str) -> dict[str, str]:
     return fields
 
 
-def test_with_nothing_stored_everything_is_matched(admin_client):
-    assert "Everything is matched" in admin_client.get("/mappings/").content.decode()
+def test_with_nothing_stored_the_page_says_how_to_begin(admin_client):
+    page = admin_client.get("/mappings/").content.decode()
+    assert "Nothing is stored yet" in page and "Import a bill or a job log" in page
+    assert "Everything is matched" not in page
+
+
+def test_where_every_name_is_known_everything_is_matched(admin_client):
+    make_cost("2025-03-01", "40.00")
+    make_job()
+    page = admin_client.get("/mappings/").content.decode()
+    assert "Everything is matched" in page and "Nothing is stored yet" not in page
 
 
 def test_a_viewer_sees_what_is_unmatched_and_maps_nothing(client, viewer):

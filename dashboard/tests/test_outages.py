@@ -11,8 +11,8 @@ from django.db import OperationalError
 from django.http import HttpResponse
 from psycopg_pool import PoolTimeout
 
-from .. import outages
 from ..people import sessions
+from ..trouble import outages
 
 pytestmark = pytest.mark.django_db
 

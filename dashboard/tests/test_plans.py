@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import joblist, stretches
+from dashboard import joblist
 from dashboard.demo_data.plan import Plan
 from dashboard.demo_data.write import write
+from dashboard.joblist import stretches
 from dashboard.models import Job, among
 
 from .conftest import at, make_team, make_user

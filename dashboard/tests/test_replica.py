@@ -17,9 +17,10 @@ from django.test import Client
 
 from heliox_site.settings import WITHOUT_POOL
 
-from .. import databases, frozen, outages, replica
+from .. import databases, replica
 from ..databases import PRIMARY, REPLICA, ReadsFollowTheRequest, reading, reading_from
 from ..models import ImportRun, Job, Team
+from ..trouble import frozen, outages
 from ..urls import urlpatterns
 from .conftest import make_team, make_user
 from .servers import ask, connected_to, private_postgresql, standing_still, wait_for

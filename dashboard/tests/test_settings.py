@@ -15,7 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ..frozen import Watched
+from ..trouble.frozen import Watched
 from .conftest import PROJECT
 
 BY_CHANCE = "Zk3v-9QmW7xTt_2bR4uJf8PnYc6HsLd0aGq5VwEiX1o"
@@ -96,14 +96,22 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"DATABASE_URL": "mysql://u@h/d"}, "DATABASE_URL is not understood"),
         ({"DATABASE_URL": "sqlite://:memory:"}, "DATABASE_URL is not understood"),
         ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL is not understood"),
+        ({"DATABASE_URL": "postgres://me:hunter2@db.example.com/"}, "DATABASE_URL is not understood"),
         ({"DATABASE_REPLICA_URL": REPLICA}, "is set, but DATABASE_URL is not a PostgreSQL database"),
         ({"DATABASE_REPLICA_URL": "replica.example.com"}, "DATABASE_REPLICA_URL is not understood"),
         ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": REPLICA}, "is the same as DATABASE_URL"),
         ({"DATABASE_URL": REPLICA, "DATABASE_REPLICA_URL": "sqlite:///x"}, "is not a PostgreSQL database"),
         ({"HELIOX_MAIL_URL": "me:hunter2@mail"}, "HELIOX_MAIL_URL is not understood"),
         ({"HELIOX_MAIL_URL": "smtp://me:hunter2@mail:port"}, "HELIOX_MAIL_URL is not understood"),
+        ({"HELIOX_MAIL_FROM": "fiona@@example.com"}, "HELIOX_MAIL_FROM is 'fiona@@example.com', expected"),
+        ({"HELIOX_MAIL_FROM": "Heliox"}, "HELIOX_MAIL_FROM is 'Heliox', expected"),
+        ({"HELIOX_MAIL_FROM": "heliox@"}, "HELIOX_MAIL_FROM is 'heliox@', expected"),
+        ({"HELIOX_MAIL_FROM": "<>"}, "HELIOX_MAIL_FROM is '<>', expected"),
         ({"HELIOX_METRICS_TOKEN": "short"}, "HELIOX_METRICS_TOKEN is too short"),
         ({"HELIOX_ERRORS_DSN": "errors.example.com"}, "HELIOX_ERRORS_DSN is not understood"),
+        ({"HELIOX_ERRORS_DSN": "https://hunter2@errors.example.com/"}, "HELIOX_ERRORS_DSN is not understood"),
+        ({"HELIOX_ERRORS_DSN": "https://hunter2@host:port/7"}, "HELIOX_ERRORS_DSN is not understood"),
+        ({"HELIOX_ERRORS_DSN": "https://hunter2@[::1/7"}, "HELIOX_ERRORS_DSN is not understood"),
         ({"HELIOX_REPLICA_LAG": "0"}, "HELIOX_REPLICA_LAG is '0', expected a whole number"),
     ],
 )
@@ -112,6 +120,31 @@ def test_a_bad_value_stops_the_start_with_a_sentence(read: Any, changes: dict, s
         read(**PRODUCTION | changes)
     assert sentence in str(stopped.value)
     assert "hunter2" not in str(stopped.value)
+
+
+def of_this_project(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]} | PRODUCTION | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_web_server_is_told_in_one_line_too() -> None:
+    done = of_this_project("-c", "import heliox_site.wsgi", HELIOX_SECRET_KEY="short")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Heliox cannot start: HELIOX_SECRET_KEY is too short")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["postgres://me:hunter2@127.0.0.1:1/heliox", "sqlite:////nowhere/at/all"])
+def test_a_command_that_cannot_reach_its_database_says_so(url: str) -> None:
+    done = of_this_project("manage.py", "migrate", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Heliox cannot reach its database: ")
+    assert "Traceback" not in done.stderr and "hunter2" not in done.stderr
 
 
 def test_a_bad_database_url_does_not_show_its_password(read: Any) -> None:
@@ -257,6 +290,11 @@ def test_a_private_postgresql_lives_as_long_as_its_command() -> None:
     folder = done.stdout.strip().partition("@")[2].partition("/")[0].replace("%2F", "/")
     assert folder.startswith("/")
     assert not os.path.exists(folder)
+
+
+@pytest.mark.parametrize("told", ["heliox@localhost", "h@relay", "Größe & Co <heliox@example.com>"])
+def test_a_sender_of_mail_is_an_address(read: Any, told: str) -> None:
+    assert read(**PRODUCTION, HELIOX_MAIL_FROM=told)["DEFAULT_FROM_EMAIL"] == told
 
 
 def test_where_digests_go_is_read(read):

@@ -9,7 +9,7 @@ import pytest
 from django.http import QueryDict
 from django.utils.html import conditional_escape, format_html
 
-from dashboard.table_rows import FigureTable
+from dashboard.tables.rows import FigureTable
 
 Team = namedtuple("Team", "name head")
 

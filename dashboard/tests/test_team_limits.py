@@ -365,22 +365,57 @@ def test_the_ids_of_others_are_unknown_wherever_they_stand(own):
             assert own.get(reverse(name), {"team": other}).status_code == 404, name
             assert own.get(reverse(name), {"anything": f"x{other}"}).status_code == 404, name
             assert own.post(reverse(name), {"team": other}).status_code == 404, name
-    for path in (
-        reverse("team", args=[covert]),
-        reverse("statement", args=[covert]),
-        reverse("job", args=[job]),
-        reverse("admin:dashboard_team_change", args=[covert]),
-        f"{reverse('teams')}?team={team('vision')}&team={covert}",
-    ):
+    for path in paths_of(covert, job):
         assert own.get(path).status_code == 404, path
-    assert own.get(reverse("teams"), {"team": UUID(int=7)}).status_code == 200, "nobody's id is no secret"
+        assert own.post(path).status_code == 404, path
 
 
-def test_tens_of_thousands_of_ids_are_not_looked_up(own):
-    """It would take seconds; a thousand are nobody's."""
-    for number, status in ((1_000, 405), (1_001, 404), (50_000, 404)):
+def test_who_guesses_an_id_learns_not_whether_somebody_has_it(own):
+    """Imports make them of a team's name, or of a cluster and a job's number, as anybody can."""
+    covert, job, nobody = team("covert"), Job.objects.filter(team__name="covert")[0].pk, UUID(int=7)
+    for send in (own.get, own.post):
+        for name in (*PAGES, *CLOSED, "overview"):
+            told = {told_of(send, reverse(name), guess) for guess in (covert, job, nobody)}
+            assert len(told) == 1, name
+        for theirs, unknown in zip(paths_of(covert, job), paths_of(nobody, nobody), strict=True):
+            assert told_of(send, theirs, None) == told_of(send, unknown, None), theirs
+
+
+def paths_of(team: UUID, job: UUID) -> list[str]:
+    admin = "admin:dashboard_team_change"
+    return [
+        reverse("team", args=[team]),
+        reverse("statement", args=[team]),
+        reverse("job", args=[job]),
+        reverse(admin, args=[team]),
+        reverse(admin, args=[team.hex]),
+        f"{reverse('teams')}?team={Team.objects.get(name='vision').pk}&team={team}",
+    ]
+
+
+def told_of(send: Any, path: str, guess: UUID | None) -> tuple[int, str]:
+    """All that the answer says but for the number of the request."""
+    answer = send(path, {"team": guess} if guess else {})
+    return answer.status_code, re.sub(r"<code>[0-9a-f]{32}</code>", "", without_tokens(answer))
+
+
+def test_their_own_ids_and_names_that_look_like_one_are_known(own):
+    mine = Job.objects.filter(team__name="vision")[0]
+    mine.model_name = UUID(int=7).hex
+    mine.save()
+    assert own.get(reverse("job", args=[mine.pk])).status_code == 200
+    assert own.get(reverse("jobs"), {"team": team("vision"), "anything": mine.pk}).status_code == 200
+    for name in ("q", "model"):
+        assert mine.model_name in text_of(own.get(reverse("jobs"), {name: mine.model_name})), name
+
+
+def test_tens_of_thousands_of_ids_are_not_looked_up(own, django_assert_max_num_queries):
+    """It would take seconds."""
+    for number in (1_001, 50_000):
         many = " ".join(str(UUID(int=n)) for n in range(number))
-        assert own.post(reverse("teams"), {"anything": many}).status_code == status
+        with django_assert_max_num_queries(10) as asked:
+            assert own.post(reverse("teams"), {"anything": many}).status_code == 404
+        assert not [one for one in asked.captured_queries if "jobs" in one["sql"]]
 
 
 def test_filters_offer_their_own_teams_and_models(own):

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard import remembered, rollups, writes
-from dashboard.days_over import remembered_when_over
 from dashboard.filters import teams_offered
 from dashboard.models import CostSnapshot, Job, NameAlias, Provider, Team
 from dashboard.models.names import name_key
 from dashboard.naming import Names
+from dashboard.remembered.days_over import remembered_when_over
 from dashboard.reports import spend, usage
 from dashboard.reports.allocation import allocate_in_sum
 from dashboard.reports.freshness import jobs_through

@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from dashboard import rollups, stretches
+from dashboard import rollups
+from dashboard.joblist import stretches
+from dashboard.joblist.paging import Place
 from dashboard.models import Job, TeamLimit
-from dashboard.paging import Place
 
 from .conftest import at, make_job, make_team, make_user
 from .test_job_list import NOW, days, page, plans, walk

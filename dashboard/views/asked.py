@@ -18,8 +18,8 @@ from .. import audit
 from ..access import check_export, may_export, teams_of
 from ..exports import FORMATS, Export, file_name
 from ..filters import BASES, ScopeFilter, query
+from ..joblist.paging import MOST_PER_PAGE, PER_PAGE
 from ..naming import Names
-from ..paging import MOST_PER_PAGE, PER_PAGE
 from ..periods import day_in_words, in_words
 from ..reports.freshness import Freshness, jobs_through
 from ..reports.sharing import IDLE_VIEWS
@@ -178,7 +178,7 @@ class Asked:
     def context(self, **extra: Any) -> dict[str, Any]:
         return {
             "form": self.filter.form,
-            "filters": self.filter.in_words(),
+            "filters": self.filter.in_words,
             "not_applied": self.filter.not_applied(),
             "span": self.filter.span_in_words,
             "complete": [
@@ -264,7 +264,7 @@ class Asked:
         return Export(file, columns, rows(), about, told=told).response(kind)
 
     def filters_in_words(self) -> str:
-        return "; ".join([in_words(self.scope.span), *(chip["text"] for chip in self.filter.in_words())])
+        return "; ".join([in_words(self.scope.span), *(chip["text"] for chip in self.filter.in_words)])
 
     def how(
         self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True
@@ -276,13 +276,13 @@ class Asked:
         ]
         if money:
             facts += [("Basis", BASES[self.scope.basis]), *self.idle_view()]
-        if chips := self.filter.in_words():
+        if chips := self.filter.in_words:
             facts.append(("Only", "; ".join(chip["text"] for chip in chips)))
         return how(anchor, facts, formula, rows, rows_url)
 
     def about(self) -> list[tuple[str, str]]:
         complete = (f"{p.provider} {p.closed or 'no closed day yet'}" for p in self.freshness.providers)
-        filters = "; ".join(chip["text"] for chip in self.filter.in_words())
+        filters = "; ".join(chip["text"] for chip in self.filter.in_words)
         return [
             ("Range", in_words(self.scope.span)),
             ("Filters", filters or "none"),
@@ -301,7 +301,7 @@ class Asked:
     def file_name(self, page: str) -> str:
         span = self.scope.span
         days = f"{span.start}_{span.last}" if span else "all"
-        filters = "_".join(file_name(chip["text"]) for chip in self.filter.in_words())
+        filters = "_".join(file_name(chip["text"]) for chip in self.filter.in_words)
         zone = settings.TIME_ZONE.replace("/", "-")
         idle = [file_name(f"idle {view}") for _, view in self.idle_view()]
         return "_".join(filter(None, ["heliox", page, days, filters, self.scope.basis, *idle, zone]))

@@ -16,13 +16,13 @@ from ..charts import Chart, Series
 from ..counted import counted
 from ..money import usd
 from ..periods import in_words
-from ..rate_tables import BridgeTable, signed
 from ..reports import compare
 from ..reports.bridge import Bridge, Reason, Side, Step, bridge, reasons
 from ..reports.compare import Change, Sides
 from ..reports.kinds import ENTERED, LABELS
 from ..reports.known import Known
 from ..scope import Span
+from ..tables.rates import BridgeTable, signed
 from ..templatetags import ui
 from .asked import Asked, figure
 from .changes import sides

@@ -18,12 +18,12 @@ from ..access import User, may_add, may_administer, viewing
 from ..admin.contracts import price_in_words
 from ..charts import Chart, Series
 from ..clock import today
-from ..contract_tables import RecoveryTable
 from ..counted import counted
 from ..gpu_time import hours, six_decimals
 from ..models import Commitment, PeriodEntry, Rate
+from ..posted.spreading import CAPACITY, ELAPSED, METERED
 from ..reports.recovery import Contracts, Entered, Priced, Recovery, contracts
-from ..spreading import CAPACITY, ELAPSED, METERED
+from ..tables.contracts import RecoveryTable
 from ..templatetags import ui
 from .asked import Asked, bucket_label, figure, refusal
 from .how import How

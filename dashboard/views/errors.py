@@ -10,8 +10,9 @@ from django.middleware.csrf import get_token
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
 
-from .. import current, outages
+from .. import current
 from ..access import sees_nothing
+from ..trouble import outages
 
 
 def said(request: HttpRequest, template: str, status: int, **context: Any) -> HttpResponse:

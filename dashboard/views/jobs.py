@@ -13,13 +13,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from .. import gpu_time, job_file, joblist, paging
+from .. import gpu_time, job_file, joblist
 from ..access import viewing_own_teams
 from ..clock import now
 from ..counted import counted
 from ..filters import check_day
+from ..joblist import paging
+from ..joblist.paging import LAST, BadCursor, Cursor, Order, Page, Place, keyset_page
 from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
-from ..paging import LAST, BadCursor, Cursor, Order, Page, Place, keyset_page
 from ..reports import job_time
 from ..scope import ONE_DAY, Span
 from ..tables import JobTable

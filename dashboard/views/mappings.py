@@ -29,6 +29,7 @@ from ..ingest.reapply import reapply
 from ..models import NameAlias
 from ..money import CENT
 from ..naming import Names
+from ..reports.freshness import Freshness
 from ..reports.unmatched import unmatched
 from ..restating import restating
 from .asked import refusal
@@ -53,6 +54,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return file_of(request, kind, tables)
     context = {
         "tables": [table for table in tables if table.rows],
+        "nothing_stored": found.is_empty and Freshness.load(names).last is None,
         "may_map": may_map(request),
         "present": present(request),
         "exports": export_links(request) if not found.is_empty else [],

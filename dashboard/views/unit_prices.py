@@ -19,11 +19,11 @@ from ..counted import counted
 from ..gpu_time import six_decimals
 from ..money import usd
 from ..periods import in_words
-from ..rate_tables import KindTable, PriceTable
 from ..reports.commitments import Commitments, Expiry, Place, Use
 from ..reports.kinds import LABELS
 from ..reports.outliers import Outlier, outliers
 from ..reports.unit_prices import Dearer, Priced, Rates, closed, dearer, priced, rates, rates_by
+from ..tables.rates import KindTable, PriceTable
 from ..templatetags import ui
 from . import drawn
 from .asked import Asked, amount, figure

@@ -25,8 +25,8 @@ from ..reports.idle import Idle
 from ..reports.stuck import FEWEST, HAS_END, HAS_START, NO_END, TOO_LONG, Stuck, StuckJobs, stuck_jobs
 from ..reports.waste import CANCELLED, FAILED, Lost, Runs, Waste, changed
 from ..tables import duration_in_words
+from ..tables.waste import IdleTable, LostTable, RunsTable, StuckTable
 from ..templatetags import ui
-from ..waste_tables import IdleTable, LostTable, RunsTable, StuckTable
 from . import drawn
 from .asked import Asked, figure, refusal
 from .changes import delta, sides

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from dashboard.formulas import unguarded
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, lowered, optional, refusal
 from dashboard.ingest.records import FileRefused, JobRow, Options, Record
@@ -110,15 +111,15 @@ class _Reader:
 
 
 def _name(value: str) -> str:
-    return values.text(values.unguarded(value))
+    return values.text(unguarded(value))
 
 
 def _label(value: str) -> str:
-    return values.text(values.unguarded(value), values.LABEL_LENGTH)
+    return values.text(unguarded(value), values.LABEL_LENGTH)
 
 
 def _status(value: str) -> str:
-    return values.text(values.unguarded(value), values.STATUS_LENGTH, what="a status").lower()
+    return values.text(unguarded(value), values.STATUS_LENGTH, what="a status").lower()
 
 
 def gpu_count(value: str) -> Decimal:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
+from dashboard.formulas import unguarded
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.formats.costs import CURRENCY, usd_only
@@ -67,7 +68,7 @@ def _row(line: int, cells: Cells) -> PeriodRow:
         cells.get("gpu_type", hardware_name),
         cells.get("cost_usd", _cost),
         cells.optional("gpu_hours", _hours),
-        values.tidied(values.unguarded(cells.raw("note"))),
+        values.tidied(unguarded(cells.raw("note"))),
     )
 
 

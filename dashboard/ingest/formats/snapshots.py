@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import TypeVar
 
+from dashboard.formulas import unguarded
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.records import CostRow, Record, UsageRow
@@ -47,4 +48,4 @@ def _records(table: Table, columns: Columns, make: Make) -> Iterator[Record]:
 
 
 def hardware_name(value: str) -> str:
-    return values.text(values.unguarded(value), values.LABEL_LENGTH)
+    return values.text(unguarded(value), values.LABEL_LENGTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dashboard.formulas import unguarded
 from dashboard.ingest import values
 from dashboard.ingest.formats.columns import Cells, Columns, lowered, refusal
 from dashboard.ingest.records import Options, Record, TeamRow
@@ -40,6 +41,6 @@ def read(table: Table, options: Options, notes: list[str]) -> Iterator[Record]:
 def _team(line: int, cells: Cells) -> TeamRow:
     return TeamRow(
         line,
-        cells.get("name", lambda value: values.text(values.unguarded(value), what="a team's name")),
+        cells.get("name", lambda value: values.text(unguarded(value), what="a team's name")),
         cells.optional("id", values.uuid),
     )

@@ -10,11 +10,11 @@ from typing import Any
 import django_tables2 as tables
 from django.utils.html import format_html
 
-from .exports import plain_number
-from .rate_tables import WHOLE, amount, rate
-from .table_rows import FigureTable
-from .tables import NUMBER, moment
-from .templatetags import ui
+from ..exports import plain_number
+from ..templatetags import ui
+from . import NUMBER, moment
+from .rates import WHOLE, amount, rate
+from .rows import FigureTable
 
 ON_NO_BILL = "on no bill"
 WORDS = {"td": {"class": "wrap why"}}

@@ -8,9 +8,9 @@ from typing import Any
 import django_tables2 as tables
 from django.utils.html import format_html
 
-from .table_rows import FigureTable
-from .tables import NUMBER, CellTable
-from .templatetags import ui
+from ..templatetags import ui
+from . import NUMBER, CellTable
+from .rows import FigureTable
 
 WHOLE = {"td": {"class": "nowrap"}}
 

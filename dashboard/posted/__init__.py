@@ -10,14 +10,14 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TypeVar
 
-from . import gpu_time, rollups
-from .clock import today
-from .models import PeriodEntry, Rate
-from .models.calendar import midnight
-from .models.contracts import OfHardware
-from .money import WIDE, carry_cents
-from .naming import Names
-from .scope import Scope, Span, shift_month
+from .. import gpu_time, rollups
+from ..clock import today
+from ..models import PeriodEntry, Rate
+from ..models.calendar import midnight
+from ..models.contracts import OfHardware
+from ..money import WIDE, carry_cents
+from ..naming import Names
+from ..scope import Scope, Span, shift_month
 from .spreading import CALENDAR, SECOND, Hardware, Spread, elapsed, hardware_of, spreads
 
 SECONDS_PER_HOUR = Decimal(3600)

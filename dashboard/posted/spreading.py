@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from .models import Commitment, CostSnapshot, PeriodEntry, UsageSnapshot
-from .models.calendar import FIRST_DAY, LAST_DAY, midnight
-from .models.contracts import OfHardware
-from .money import WIDE, carry_cents
-from .naming import DEFAULT_CLOCK, Names
-from .scope import ONE_DAY, Span
+from ..models import Commitment, CostSnapshot, PeriodEntry, UsageSnapshot
+from ..models.calendar import FIRST_DAY, LAST_DAY, midnight
+from ..models.contracts import OfHardware
+from ..money import WIDE, carry_cents
+from ..naming import DEFAULT_CLOCK, Names
+from ..scope import ONE_DAY, Span
 
 CAPACITY, METERED, ELAPSED = "capacity", "metered", "elapsed"
 CALENDAR = Span.inclusive(FIRST_DAY, LAST_DAY)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
-from .clock import today_by
-from .naming import Names
-from .remembered import until_written
-from .scope import Span
+from ..clock import today_by
+from ..scope import Span
+from . import until_written
+
+if TYPE_CHECKING:  # names are remembered themselves
+    from ..naming import Names
 
 Found = TypeVar("Found", bound=Sized)
 

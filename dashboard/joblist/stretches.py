@@ -19,11 +19,11 @@ from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In, IsNull
 
-from . import workers
-from .models import Team
-from .models.among import Among, among
-from .models.distinct import distinct
-from .models.overlap import AnyOf, RanLonger, Rare, looked_at
+from .. import workers
+from ..models import Team
+from ..models.among import Among, among
+from ..models.distinct import distinct
+from ..models.overlap import AnyOf, RanLonger, Rare, looked_at
 
 # An index begins with each of these, and one with all four of CELL; start and id follow.
 CELL = ("team_id", "provider", "gpu_type", "status")

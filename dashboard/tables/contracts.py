@@ -7,8 +7,8 @@ from decimal import Decimal
 import django_tables2 as tables
 from django.utils.html import format_html
 
-from .tables import NUMBER, CellTable, two_places
-from .templatetags import ui
+from ..templatetags import ui
+from . import NUMBER, CellTable, two_places
 
 
 class RecoveryTable(CellTable):

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
-from .databases import reading
-from .scope import Span, bucket_end, buckets, shift_month
-from .writes import state
+from ..databases import reading
+from ..scope import Span, bucket_end, buckets, shift_month
+from ..writes import state
 
 Month = TypeVar("Month")  # what a month comes to
 Row = TypeVar("Row")

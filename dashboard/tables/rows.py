@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django_tables2.data import TableData, TableListData
 from django_tables2.utils import AttributeDict, OrderBy
 
-from .templatetags import ui
+from ..templatetags import ui
 
 HEADING = """
           <th scope="col" {attrs}{sorted}>

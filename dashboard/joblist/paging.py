@@ -15,13 +15,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 
+from ..models.calendar import FIRST_INSTANT, LAST_INSTANT
 from . import stretches
-from .models.calendar import FIRST_INSTANT, LAST_INSTANT
 
 PER_PAGE = 50
 MOST_PER_PAGE = 200
 MOST_MICROSECONDS = 2**63 - 1  # of the integers that SQLite knows
-Shown = Callable[[QuerySet[Any]], QuerySet[Any]]
+Shown = Callable[[Any], QuerySet[Any]]
 LAST = "end"  # in the place of a cursor: the page at the end of the list
 
 

@@ -18,12 +18,13 @@ from django.db.models import (
 )
 from django.db.models.functions import Greatest, Least
 
-from .gpu_time import end_of_run
-from .models import Job
-from .models.calendar import midnight
-from .naming import DEFAULT_CLOCK, Names
+from ..gpu_time import end_of_run
+from ..models import Job
+from ..models.calendar import midnight
+from ..models.entities import JobQuerySet
+from ..naming import DEFAULT_CLOCK, Names
+from ..scope import Span
 from .paging import Order, first_keys, loaded
-from .scope import Span
 
 NEWEST = "-start"
 COLUMNS = {
@@ -54,16 +55,16 @@ def order_of(sort: str, jobs: QuerySet[Job], number: int, span: Span | None) -> 
     return Order(descending, indexed=False, nullable=name in WITHOUT_VALUE)
 
 
-def shown(jobs: QuerySet[Job]) -> QuerySet[Any]:
+def shown(jobs: JobQuerySet) -> QuerySet[Any]:
     """What the list shows of each job, by name. Only of those on the page: to find them needs no team."""
-    return jobs.annotate(team_name=F("team__name")).values_list(*SHOWN, named=True)
+    return jobs.with_team_name().values_list(*SHOWN, named=True)
 
 
-def newest(jobs: QuerySet[Job], upto: int, first: int = 0) -> list[Job]:
+def newest(jobs: JobQuerySet, upto: int, first: int = 0) -> list[Job]:
     """With their `team_name`."""
     rows = jobs.annotate(sort_value=F("start_time"))
     keys = first_keys(rows, Order(descending=True), upto)
-    return loaded(rows.annotate(team_name=F("team__name")).select_related("team"), keys[first:])
+    return loaded(rows.with_team_name().select_related("team"), keys[first:])
 
 
 def sorted_by(sort: str, jobs: QuerySet[Job], names: Names, span: Span | None, at: datetime) -> QuerySet[Job]:

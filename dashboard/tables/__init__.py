@@ -16,13 +16,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
 
-from .exports import plain_number
-from .gpu_time import job_gpu_hours
-from .joblist import duration
-from .naming import Names
-from .scope import Span
-from .table_rows import FigureTable
-from .templatetags import ui
+from ..exports import plain_number
+from ..gpu_time import job_gpu_hours
+from ..joblist import duration
+from ..naming import Names
+from ..scope import Span
+from ..templatetags import ui
+from .rows import FigureTable
 
 NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}, "tf": {"class": "num"}}
 CHANGE = {"th": {"class": "num"}, "td": {"class": "num change"}}

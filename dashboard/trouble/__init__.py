@@ -1,0 +1,1 @@
+"""A database in trouble: told from a mistake, said in words, and not waited for."""
