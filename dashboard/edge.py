@@ -11,13 +11,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from . import overfull
 from .access import may_import
 from .trouble import frozen, outages
 from .views.errors import unavailable
 
-LONGEST_QUERY = 8_000
-LONGEST_VALUE = 2_000
-MOST_VALUES = 300  # of a query; pages offer 200 names, and each of their links says all that are chosen
 MEGABYTE = 1024**2
 LARGEST_FORM = 3 * MEGABYTE  # a form without files; Django itself reads 2.5 MB of it
 
@@ -26,6 +24,8 @@ def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
     def middleware(request: HttpRequest) -> HttpResponse:
         if is_readable(request):
             return get_response(request)
+        if too_much := overfull.chosen_too_often(request):
+            return render(request, "400_overfull.html", too_much, status=400)
         return render(request, "400.html", status=400)
 
     return middleware
@@ -33,14 +33,11 @@ def refuse_unreadable(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
 
 def is_readable(request: HttpRequest) -> bool:
     """PostgreSQL stores no NUL and looks for none; the lengths are far beyond what a person asks for."""
-    if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY or "\0" in request.path:
+    if len(request.META.get("QUERY_STRING", "")) > overfull.LONGEST_QUERY or "\0" in request.path:
         return False
     if any("\0" in cookie for cookie in request.COOKIES.values()):  # spelled in octal digits within quotes
         return False
-    if sum(len(values) for _, values in request.GET.lists()) > MOST_VALUES:
-        return False
-    texts = [text for key, values in request.GET.lists() for text in (key, *values)]
-    return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)
+    return overfull.fits(request.GET)
 
 
 def wait_for_no_one_gone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:

@@ -118,8 +118,9 @@ def secret_key() -> str:
     raise ImproperlyConfigured(f"HELIOX_SECRET_KEY is missing. Production needs a secret of {RANDOM}")
 
 
-# Without a port, which Django does not look at.
-HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+# What Django finds in a request: without a port and a dot at the end, which it takes off, and without an
+# underscore, with which it finds no host at all.
+HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f]*:[0-9a-f:.]+\]", re.IGNORECASE)
 
 
 def allowed_hosts() -> list[str]:
@@ -128,7 +129,8 @@ def allowed_hosts() -> list[str]:
         if "*" not in host and host != "." and not HOST.fullmatch(host):
             raise ImproperlyConfigured(
                 f"HELIOX_ALLOWED_HOSTS holds {host!r}, "
-                "expected names such as heliox.example.com, with commas between."
+                "expected names such as heliox.example.com, with commas between: "
+                "of letters, digits, hyphens and dots, without a port and a dot at the end."
             )
         if "*" in host or host == ".":
             raise ImproperlyConfigured(

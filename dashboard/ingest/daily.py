@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
@@ -16,13 +16,15 @@ from .files_held import FileContents, FilesHeld
 from .records import CostRow, Refused, UsageRow
 from .snapshots import AMOUNT, CHOICES, TOO_MUCH, Cell, Figure, SnapshotPlan, whose
 from .summary import KEPT, Tally
+from .told_again import ToldAgain
 
 MODELS: dict[type, Any] = {CostRow: CostSnapshot, UsageRow: UsageSnapshot}
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    file: str
+    file: int
+    name: str
     digest: str
     row: Any
 
@@ -68,6 +70,14 @@ def amount_of(row: CostRow | UsageRow) -> Decimal:
     return row.cost_usd if isinstance(row, CostRow) else row.gpu_hours
 
 
+def cell_of(row: CostRow | UsageRow) -> Cell:
+    return row.day, row.provider, row.gpu_type
+
+
+def cell_in_words(row: CostRow | UsageRow) -> str:
+    return " ".join(map(str, cell_of(row)))
+
+
 def is_of_a_csv(snapshot: CostSnapshot | UsageSnapshot) -> bool:
     return snapshot.imported_by_id is not None and not snapshot.from_lines
 
@@ -78,7 +88,7 @@ class DailyFiles:
     def __init__(self, on_conflict: str, tally: Tally) -> None:
         self.on_conflict, self.tally = on_conflict, tally
         self.said: dict[Any, list[Said]] = {CostSnapshot: [], UsageSnapshot: []}
-        self.file = self.digest = ""
+        self.file, self.name, self.digest = 0, "", ""
         self.contents = FileContents()
         self.plans: list[SnapshotPlan] = []
         self.held = FilesHeld()
@@ -87,11 +97,11 @@ class DailyFiles:
     def __bool__(self) -> bool:
         return any(self.said.values())
 
-    def begin_file(self, name: str, digest: str) -> None:
-        self.file, self.digest = name, digest
+    def begin_file(self, number: int, name: str, digest: str) -> None:
+        self.file, self.name, self.digest = number, name, digest
 
     def add(self, row: CostRow | UsageRow) -> None:
-        self.said[MODELS[type(row)]].append(Said(self.file, self.digest, row))
+        self.said[MODELS[type(row)]].append(Said(self.file, self.name, self.digest, row))
         self.contents.add(
             self.digest, type(row).__name__, row.day, row.provider, row.gpu_type, amount_of(row)
         )
@@ -112,40 +122,39 @@ class DailyFiles:
                 self.plans.append(plan)
 
     def plan_table(self, plan: SnapshotPlan, rows: list[Said]) -> None:
-        last: dict[Cell, Said] = {}
+        add = self.on_conflict == "add"
+        again = ToldAgain("a day", "date", cell_in_words, add, self.contents, self.tally)
+        told: defaultdict[Cell, list[Said]] = defaultdict(list)
         for said in rows:
-            cell = plan.key((said.row.day, said.row.provider, said.row.gpu_type))
-            earlier = last.setdefault(cell, said)
-            if earlier is said:
-                continue
-            if earlier.file == said.file:
-                name = f"{said.row.day} {said.row.provider} {said.row.gpu_type}"
-                once = f"said once in the file: line {earlier.row.line} says it under a name that is the same"
-                self.tally.refuse(said.file, Refused(said.row.line, "date", name, once))
-            else:
-                self.tally.ignore("a day that a later file tells again")
-                last[cell] = said
-        for said in last.values():
-            self.settle(plan, said)
+            told[plan.key(cell_of(said.row))].append(said)
+        for same in told.values():
+            self.settle(plan, again.counting(same))
 
-    def settle(self, plan: SnapshotPlan, said: Said) -> None:
-        row = said.row
-        stored, amount = plan.at((row.day, row.provider, row.gpu_type)), getattr(row, plan.amount)
+    def settle(self, plan: SnapshotPlan, told: list[Said]) -> None:
+        """told: of several files only where they are to be added."""
+        stored = plan.at(cell_of(told[-1].row))
+        news = [said for said in told if not (stored and self.added_before(stored, said))]
+        self.tally.count("unchanged", len(told) - len(news))
+        if not news:
+            return
+        row, amount = news[-1].row, sum((amount_of(said.row) for said in news), Decimal("0.00"))
         names = (stored[0].provider, stored[0].gpu_type) if stored else (row.provider, row.gpu_type)
         figure = Figure(row.day, *names, amount)
         if amount == self.beside.whole_cost(plan, figure, stored):
-            self.tally.count("unchanged")
-        elif not stored:
+            self.tally.count("unchanged", len(news))
+        elif not stored and abs(amount) < TOO_MUCH:
             self.beside.meet(plan.key(figure.cell))
-            self.tally.count(plan.put(figure, []))
-        elif plan.amount_of(stored) == amount or self.added_before(stored, said, amount):
-            self.tally.count("unchanged")
+            self.tally.count(plan.put(figure, []), len(news))
+        elif stored and plan.amount_of(stored) == amount:
+            self.tally.count("unchanged", len(news))
         elif self.on_conflict == "refuse" and all(is_of_a_csv(one) for one in stored):
             self.tally.count(plan.put(figure, stored))
         else:
-            self.settle_conflict(plan, said, figure, stored)
+            self.settle_conflict(plan, news, figure, stored)
 
-    def settle_conflict(self, plan: SnapshotPlan, said: Said, figure: Figure, stored: list[Any]) -> None:
+    def settle_conflict(
+        self, plan: SnapshotPlan, told: list[Said], figure: Figure, stored: list[Any]
+    ) -> None:
         there = plan.amount_of(stored)
         if self.on_conflict == "keep":
             self.tally.ignore(KEPT)
@@ -153,19 +162,25 @@ class DailyFiles:
             self.tally.count(plan.put(figure, stored))
         elif self.on_conflict == "add" and abs(there + figure.amount) < TOO_MUCH:
             both = Figure(figure.day, figure.provider, figure.gpu_type, there + figure.amount)
-            self.tally.count(plan.put(both, stored))
+            self.tally.count(plan.put(both, stored), len(told))
         else:
-            cell = " ".join(map(str, figure.cell))
-            expected = f"{there}, the figure stored for {cell}, {whose(stored)}: {CHOICES}"
-            value = format(figure.amount, "f")
-            self.tally.conflicts += 1
-            self.tally.refuse(said.file, Refused(said.row.line, AMOUNT[plan.model], value, expected))
+            self.refuse(plan, told, figure, stored)
 
-    def added_before(self, stored: list[Any], said: Said, figure: Decimal) -> bool:
+    def refuse(self, plan: SnapshotPlan, told: list[Said], figure: Figure, stored: list[Any]) -> None:
+        cell, last = " ".join(map(str, figure.cell)), told[-1]
+        expected = f"a sum for {cell} below {TOO_MUCH:,}"
+        if stored:
+            there = plan.amount_of(stored)
+            expected = f"{there}, the figure stored for {cell}, {whose(stored)}: {CHOICES}"
+            self.tally.conflicts += 1
+        value = format(figure.amount, "f")
+        self.tally.refuse(last.name, Refused(last.row.line, AMOUNT[plan.model], value, expected), len(told))
+
+    def added_before(self, stored: list[Any], said: Said) -> bool:
         """The stored sum holds this very file's figure already."""
         if not said.digest or self.on_conflict == "replace":
             return False
-        return self.held.by_all(stored, self.contents.digests(said.digest), figure)
+        return self.held.by_all(stored, self.contents.digests(said.digest), amount_of(said.row))
 
     def write(self, run: ImportRun) -> None:
         for plan in self.plans:

@@ -29,6 +29,7 @@ from .giving_way import GivingWay, Progress
 from .groups import Group, groups_of_staged
 from .job_ids import NAMESPACE, SEPARATOR, digits_of_id
 from .log_time import LogTime
+from .none_of_ours import NoneOfOurs
 from .records import JobRow
 from .rows import excluded, quoted, remember
 from .staging import SAID, TABLE, StagedJob, StagedRow
@@ -189,17 +190,21 @@ class JobPlan:
         self.way, self.progress = way, progress
         self.groups: list[Group] = []
         self.log_time = LogTime()
+        self.none_of_ours = NoneOfOurs()
         self.new_providers: set[str] = set()
 
     def make(self, names: Names, lock: bool) -> None:
+        self.none_of_ours.drop_staged(self.tally)
         if StagedJob.objects.exists():
             self.make_jobs(names, lock)
+        self.none_of_ours.settle(self.tally, lock)
         self.log_time.settle(self.groups, self.rows.clusters, self.tally)
 
     def make_jobs(self, names: Names, lock: bool) -> None:
         settling.use_stored_teams(self.teams.settle())
         two_names.use_those_that_are_stored(len(self.files))
         settle_attempts(len(self.files))
+        two_names.refuse_what_files_name_otherwise(self.rows.unsaid, self.files, self.tally)
         settling.settle_repeats(self.files, self.tally)
         settling.decide_fates(self.rows.unsaid, names, lock)
         two_names.refuse_what_is_stored_otherwise(self.files, self.tally)
@@ -243,6 +248,7 @@ class JobPlan:
 
     def write(self, run: ImportRun) -> None:
         self.log_time.write(run)
+        self.none_of_ours.write(run)
         if not self.groups:
             return
         if self.jobs("updated"):

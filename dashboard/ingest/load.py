@@ -104,7 +104,7 @@ def readings(
         with in_words(source.name):
             contents = digest_of(source.file, unpacked) if len(sources) > 1 else digest
         with in_words(source.name), open_table(source.file, source.name, report) as table:
-            module: Any = formats.named(format) if format else formats.recognise(table.header)
+            module: Any = formats.of(table, format)
             notes: list[str] = []
             if contents in given:
                 records = (Ignored(line, GIVEN_TWICE) for line, _ in table.rows)
@@ -208,8 +208,8 @@ class Batch:
             self.files.append(reading)
             self.names_of_files.append(reading.name)
             self.rows.begin_file(number, reading.unsaid)
-            self.daily.begin_file(reading.name, reading.digest)
-            self.periods.begin_file(reading.name, reading.digest, reading.unsaid)
+            self.daily.begin_file(number, reading.name, reading.digest)
+            self.periods.begin_file(number, reading.name, reading.digest, reading.unsaid)
             with in_words(reading.name):
                 for piece in pieces(self.staged(number, reading), CHUNK):
                     fill(piece)
@@ -225,6 +225,7 @@ class Batch:
         for record in reading.records:
             match record:
                 case JobRow():
+                    self.jobs.none_of_ours.see(number, record)
                     yield self.rows.staged(number, record)
                 case BillRow():
                     self.bills.add(reading.name, record)
@@ -240,6 +241,8 @@ class Batch:
                     self.tally.ignore(record.reason)
                     if record.spoken:
                         self.jobs.log_time.hear(record.spoken)
+                    if record.not_ours:
+                        self.jobs.none_of_ours.hear(record.line, record.not_ours)
         if record is None:
             self.tally.warnings.append(f"{reading.name} has a header and no rows.")
 

@@ -22,6 +22,7 @@ from .records import PeriodRow, Refused
 from .rows import pieces, remember_created, remember_ids, upsert
 from .snapshots import CHOICES
 from .summary import KEPT, Tally
+from .told_again import ToldAgain
 from .values import tidied
 
 Key = tuple[date, date, str, str]
@@ -29,7 +30,8 @@ Key = tuple[date, date, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    file: str
+    file: int
+    name: str
     digest: str
     unsaid: frozenset[str]
     row: PeriodRow
@@ -44,8 +46,13 @@ class Amounts:
         hours = [each for each in (self.gpu_hours, other.gpu_hours) if each is not None]
         return Amounts(self.usd + other.usd, sum(hours, Decimal(0)) if hours else None)
 
+    @property
+    def fit(self) -> bool:
+        return abs(self.usd) <= MOST and (self.gpu_hours or 0) <= MOST
+
     @classmethod
-    def of(cls, entries: Iterable[PeriodEntry]) -> Amounts:
+    def of(cls, entries: Iterable[PeriodEntry | PeriodRow]) -> Amounts:
+        """At least of one."""
         amounts = [cls(entry.cost_usd, entry.gpu_hours) for entry in entries]
         return sum(amounts[1:], amounts[0])
 
@@ -60,7 +67,7 @@ class PeriodFiles:
     def __init__(self, on_conflict: str, tally: Tally) -> None:
         self.on_conflict, self.tally = on_conflict, tally
         self.said: list[Said] = []
-        self.file, self.digest, self.unsaid = "", "", frozenset[str]()
+        self.file, self.name, self.digest, self.unsaid = 0, "", "", frozenset[str]()
         self.contents = FileContents()
         self.held = FilesHeld()
         self.stored: defaultdict[Key, list[PeriodEntry]] = defaultdict(list)
@@ -68,11 +75,11 @@ class PeriodFiles:
         self.changed: dict[UUID, tuple[PeriodEntry, PeriodEntry]] = {}
         self.removed: dict[UUID, PeriodEntry] = {}
 
-    def begin_file(self, name: str, digest: str, unsaid: frozenset[str]) -> None:
-        self.file, self.digest, self.unsaid = name, digest, unsaid
+    def begin_file(self, number: int, name: str, digest: str, unsaid: frozenset[str]) -> None:
+        self.file, self.name, self.digest, self.unsaid = number, name, digest, unsaid
 
     def add(self, row: PeriodRow) -> None:
-        self.said.append(Said(self.file, self.digest, self.unsaid, row))
+        self.said.append(Said(self.file, self.name, self.digest, self.unsaid, row))
         days, names = (row.first_day, row.last_day), (row.provider, row.gpu_type, row.note)
         self.contents.add(self.digest, *days, *names, row.cost_usd, row.gpu_hours)
 
@@ -87,8 +94,13 @@ class PeriodFiles:
         self.read_stored(names, lock)
         stored = chain.from_iterable(self.stored.values())
         self.held = FilesHeld.of(PeriodEntry, "cost_usd", stored, with_first=self.on_conflict == "add")
-        for key, said in self.told_last(names).items():
-            self.settle(said, self.stored[key])
+        add = self.on_conflict == "add"
+        again = ToldAgain("a period", "from", in_words, add, self.contents, self.tally)
+        told: defaultdict[Key, list[Said]] = defaultdict(list)
+        for said in self.said:
+            told[key_of(said.row, names)].append(said)
+        for key, same in told.items():
+            self.settle(again.counting(same), self.stored[key])
         self.report(names)
 
     def read_stored(self, names: Names, lock: bool) -> None:
@@ -97,57 +109,66 @@ class PeriodFiles:
         for entry in entries.select_for_update() if lock else entries:
             self.stored[key_of(entry, names)].append(entry)
 
-    def told_last(self, names: Names) -> dict[Key, Said]:
-        last: dict[Key, Said] = {}
-        for said in self.said:
-            earlier = last.setdefault(key_of(said.row, names), said)
-            if earlier is said:
-                continue
-            if earlier.file == said.file:
-                once = f"said once in the file: line {earlier.row.line} says it under a name that is the same"
-                self.tally.refuse(said.file, Refused(said.row.line, "from", in_words(said.row), once))
-            else:
-                self.tally.ignore("a period that a later file tells again")
-                last[key_of(said.row, names)] = said
-        return last
-
-    def settle(self, said: Said, stored: list[PeriodEntry]) -> None:
-        told = Amounts(said.row.cost_usd, said.row.gpu_hours)
+    def settle(self, told: list[Said], stored: list[PeriodEntry]) -> None:
+        """told: by several files only where they are to be added."""
         if not stored:
-            self.created.append(entry_of(said.row, told, said.row.note))
-            self.tally.count("inserted")
+            self.settle_new(told)
             return
-        there = Amounts.of(stored)
-        if "gpu_hours" in said.unsaid:
-            told = Amounts(told.usd, there.gpu_hours)
-        owned = all(entry.imported_by_id for entry in stored)
-        if told == there or self.added_before(stored, said):
-            same_note = "note" in said.unsaid or len(stored) > 1 or tidied(stored[0].note) == said.row.note
-            self.tally.count("unchanged" if same_note or not owned else self.put(said, there, stored))
-        elif owned and self.on_conflict == "refuse":
-            self.tally.count(self.put(said, told, stored))
+        news, there = [said for said in told if not self.added_before(stored, said)], Amounts.of(stored)
+        if not news or self.meant(news, there) == there:
+            self.tally.count(self.settle_note(told[-1], there, stored), len(told))
+            return
+        self.tally.count("unchanged", len(told) - len(news))
+        if self.on_conflict == "refuse" and all(entry.imported_by_id for entry in stored):
+            self.tally.count(self.put(news[-1], self.meant(news, there), stored))
         else:
-            self.settle_conflict(said, told, there, stored)
+            self.settle_conflict(news, there, stored)
 
-    def settle_conflict(self, said: Said, told: Amounts, there: Amounts, stored: list[PeriodEntry]) -> None:
-        both = Amounts(said.row.cost_usd, said.row.gpu_hours) + there
+    def meant(self, told: list[Said], there: Amounts) -> Amounts:
+        """A file without hours leaves those that are there."""
+        amounts = amounts_of(told)
+        is_silent = all("gpu_hours" in said.unsaid for said in told)
+        return Amounts(amounts.usd, there.gpu_hours) if is_silent else amounts
+
+    def settle_new(self, told: list[Said]) -> None:
+        amounts, row = amounts_of(told), told[-1].row
+        if amounts.fit:
+            self.created.append(entry_of(row, amounts, row.note))
+            self.tally.count("inserted", len(told))
+        else:
+            self.refuse(told, "cost_usd", amounts.usd, f"a sum for {in_words(row)} up to {MOST:,}")
+
+    def settle_note(self, said: Said, there: Amounts, stored: list[PeriodEntry]) -> str:
+        is_typed_in = not all(entry.imported_by_id for entry in stored)
+        if "note" in said.unsaid or len(stored) > 1 or is_typed_in:
+            return "unchanged"
+        return "unchanged" if tidied(stored[0].note) == said.row.note else self.put(said, there, stored)
+
+    def settle_conflict(self, told: list[Said], there: Amounts, stored: list[PeriodEntry]) -> None:
+        both = amounts_of(told) + there
         if self.on_conflict == "keep":
             self.tally.ignore(KEPT)
         elif self.on_conflict == "replace":
-            self.tally.count(self.put(said, told, stored))
-        elif self.on_conflict == "add" and abs(both.usd) <= MOST and (both.gpu_hours or 0) <= MOST:
-            self.tally.count(self.put(said, both, stored))
+            self.tally.count(self.put(told[-1], self.meant(told, there), stored))
+        elif self.on_conflict == "add" and both.fit:
+            self.tally.count(self.put(told[-1], both, stored), len(told))
         else:
-            self.refuse(said, told, there, stored)
+            self.refuse_conflict(told, there)
 
-    def refuse(self, said: Said, told: Amounts, there: Amounts, stored: list[PeriodEntry]) -> None:
-        differs = told.usd != there.usd
+    def refuse_conflict(self, told: list[Said], there: Amounts) -> None:
+        meant = self.meant(told, there)
+        differs = meant.usd != there.usd
         column = "cost_usd" if differs else "gpu_hours"
-        pair = (told.usd, there.usd) if differs else (told.gpu_hours, there.gpu_hours)
-        value, was = ("" if each is None else format(each, "f") for each in pair)
-        expected = f"{was or 'empty'}, as typed in for {in_words(said.row)}: {CHOICES}"
+        value, was = (meant.usd, there.usd) if differs else (meant.gpu_hours, there.gpu_hours)
+        stands = "empty" if was is None else format(was, "f")
         self.tally.conflicts += 1
-        self.tally.refuse(said.file, Refused(said.row.line, column, value, expected))
+        expected = f"{stands}, as typed in for {in_words(told[-1].row)}: {CHOICES}"
+        self.refuse(told, column, value, expected)
+
+    def refuse(self, told: list[Said], column: str, value: Decimal | None, expected: str) -> None:
+        text = "" if value is None else format(value, "f")
+        why = Refused(told[-1].row.line, column, text, expected)
+        self.tally.refuse(told[-1].name, why, len(told))
 
     def added_before(self, stored: list[PeriodEntry], said: Said) -> bool:
         if not said.digest or self.on_conflict == "replace":
@@ -207,6 +228,10 @@ class PeriodFiles:
             PeriodEntry.objects.filter(pk__in=ids).delete()
         entries = [new for _, new in self.changed.values()] + self.created
         upsert(PeriodEntry, [columns(entry, run) for entry in entries])
+
+
+def amounts_of(told: Iterable[Said]) -> Amounts:
+    return Amounts.of(said.row for said in told)
 
 
 def key_of(entry: PeriodEntry | PeriodRow, names: Names) -> Key:

@@ -53,13 +53,24 @@ class Spoken(NamedTuple):
     last: datetime
 
 
+class NotOurs(NamedTuple):
+    """A job that a log tells without a GPU: all its names there, and the first instant told of it."""
+
+    cluster: str
+    names: tuple[str, ...]
+    since: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """spoken: of a job that is none of ours, which the log covers all the same."""
+    """spoken: of a job that is none of ours, which the log covers all the same. not_ours: of which that is
+    certain.
+    """
 
     line: int
     reason: str
     spoken: Spoken | None = None
+    not_ours: NotOurs | None = None
 
 
 @dataclass(slots=True)  # not frozen: that makes it seven times as slow to make, and there are millions

@@ -26,15 +26,15 @@ def open_table(file: BinaryIO | Path, name: str, progress: Progress | None = Non
     """
     with ExitStack() as opened:
         stream = opened.enter_context(file.open("rb")) if isinstance(file, Path) else file
-        header, rows = _read(stream, progress or (lambda read: None), opened)
-        return Table(name, header, rows, opened.pop_all().close)
+        header, rows, separator = _read(stream, progress or (lambda read: None), opened)
+        return Table(name, header, rows, separator, opened.pop_all().close)
 
 
-def _read(stream: BinaryIO, progress: Progress, opened: ExitStack) -> tuple[Header, Rows]:
+def _read(stream: BinaryIO, progress: Progress, opened: ExitStack) -> tuple[Header, Rows, str]:
     chunks = unpacked(counted_bytes(stream, progress))
     first = filled(chunks)
     if first.startswith(b"PAR1"):
-        return parquet_table(chain([first], chunks), opened)
+        return *parquet_table(chain([first], chunks), opened), ""
     _refuse_binary(first)
     return text_table(chain([first.removeprefix(BOM)], chunks))
 

@@ -11,6 +11,7 @@ from dashboard.ingest.values import listed
 
 MOST_RECORD = 1024**2  # characters of one row, line breaks in quotes included
 MOST_COLUMNS = 1000
+PIPE = "|"
 
 Header = tuple[str, ...]
 Rows = Iterator[tuple[int, list[str]]]
@@ -18,11 +19,12 @@ Rows = Iterator[tuple[int, list[str]]]
 
 @dataclass
 class Table:
-    """Each row comes with the line on which it begins."""
+    """Each row comes with the line on which it begins. separator: what stood between its fields."""
 
     name: str
     header: Header
     rows: Rows
+    separator: str = ","
     close: Callable[[], None] = field(default=lambda: None, repr=False)
 
     def __enter__(self) -> Table:

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from itertools import chain
 
 from dashboard.ingest.records import FileRefused
-from dashboard.ingest.table import MOST_RECORD, Header, Rows, checked, too_long
+from dashboard.ingest.table import MOST_RECORD, PIPE, Header, Rows, checked, too_long
 
 
-def text_table(chunks: Iterator[bytes]) -> tuple[Header, Rows]:
+def text_table(chunks: Iterator[bytes]) -> tuple[Header, Rows, str]:
+    """With the separator of its fields."""
     blocks = _blocks(chunks)
     top = _from_first_row(blocks)
     blocks = chain([top], blocks)
     first = top.text.partition("\n")[0]
-    if first.count("|") > first.count(","):
-        header = tuple(first.rstrip("\r").split("|"))
-        rows = _pipe_rows(blocks, header)
-        next(rows)
-        header = header[:-1] if header[-1] == "" else header  # sacct --parsable ends lines with |
-    else:
+    if first.count(PIPE) <= first.count(","):
         rows = _csv_rows(blocks)
-        header = tuple(next(rows)[1])
-    return checked(header, top.begin), rows
+        return checked(tuple(next(rows)[1]), top.begin), rows, ","
+    header = tuple(first.rstrip("\r").split(PIPE))
+    rows = _pipe_rows(blocks, header)
+    next(rows)
+    header = header[:-1] if header[-1] == "" else header  # sacct --parsable ends lines with |
+    return checked(header, top.begin), rows, PIPE
 
 
 def _from_first_row(blocks: Iterator[_Block]) -> _Block:
@@ -124,7 +124,7 @@ def _pipe_rows(blocks: Iterator[_Block], header: Header) -> Rows:
     width, trailing = len(header), header[-1] == ""
     for block in blocks:
         for number, line in enumerate(_short_lines(block), block.begin):
-            fields = line.split("|")
+            fields = line.split(PIPE)
             if trailing and len(fields) >= width:
                 del fields[-1]
             if line and not line.isspace():

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from .. import audit, rollups
 from ..clock import today
+from ..counted import counted, have
 from ..databases import at_leisure
 from ..models import (
     BillLine,
@@ -113,7 +114,14 @@ def later_runs(run: ImportRun) -> set[int]:
     later = ImportChange.objects.filter(run_id__gt=run.pk, run__status=ImportRun.Status.COMMITTED)
     over = set(later.filter(before__imported_by_id=run.pk).values_list("run_id", flat=True).distinct())
     replaced = Delivery.objects.filter(replaces__run=run).exclude(run=run)
-    return over | set(replaced.values_list("run_id", flat=True).distinct()) | in_the_place_of_replaced(run)
+    over |= set(replaced.values_list("run_id", flat=True).distinct())
+    again = back_since(run).filter(imported_by__gt=run.pk).values_list("imported_by_id", flat=True)
+    return over | set(again.distinct()) | in_the_place_of_replaced(run)
+
+
+def back_since(run: ImportRun) -> Any:
+    """Of the jobs that it took away."""
+    return Job.objects.filter(pk__in=changes(run, Job).filter(before__removed=True).values("row_id"))
 
 
 def in_the_place_of_replaced(run: ImportRun) -> set[int]:
@@ -131,6 +139,8 @@ def edits_of_jobs(run: ImportRun) -> Iterator[str]:
     as_written = Job.objects.filter(imported_by=run, updated_at=run.written_at).count()
     if as_written != written:
         yield f"{abs(written - as_written):,} of its jobs were changed or deleted since."
+    if again := back_since(run).count():
+        yield f"{counted(again, 'job')} that it took away {have(again)} come in again since."
     old_teams = changes(run, Job).filter(before__isnull=False).values_list("before__team_id", flat=True)
     wanted = {UUID(pk) for pk in old_teams.distinct()}
     if wanted - set(Team.objects.filter(pk__in=wanted).values_list("pk", flat=True)):

@@ -1,5 +1,6 @@
 """The CSV files of our own: jobs, daily cost, daily usage and teams; and how a format is recognised."""
 
+import io
 import json
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from dashboard.ingest.formats import FORMATS, costs, jobs, named, recognise, teams, usage
+from dashboard.ingest.formats import FORMATS, costs, jobs, named, of, recognise, teams, usage
 from dashboard.ingest.records import (
     CostRow,
     FileRefused,
@@ -61,6 +62,16 @@ def test_a_format_can_be_named():
     assert named("costs") is costs
     with pytest.raises(FileRefused, match="focus, slurm, jobs, periods, costs, usage, teams"):
         named("xls")
+
+
+@pytest.mark.parametrize("name", [None, "costs"])
+@pytest.mark.parametrize(("separator", "called"), [("|", "vertical bars"), (";", "semicolons")])
+def test_columns_of_a_csv_are_separated_by_commas(name, separator, called):
+    """Else its quotation marks would be taken for a part of names."""
+    rows = 'date,provider,gpu_type,cost_usd\n2025-03-01,"AWS",L4,5\n'.replace(",", separator)
+    with open_table(io.BytesIO(rows.encode()), "file") as table, pytest.raises(FileRefused) as refused:
+        of(table, name)
+    assert str(refused.value) == f"The columns are separated by {called}: save the file with commas."
 
 
 @pytest.mark.parametrize(
@@ -165,6 +176,18 @@ def test_local_times_take_the_named_zone():
     row = "vision,resnet,L4,GCP,2025-07-01 12:00:00,2025-07-01T12:00:00Z,completed\n"
     records, _ = read(MINIMAL + row, Options(time_zone="Europe/Oslo"))
     assert (records[0].start_time, records[0].end_time) == (utc(2025, 7, 1, 10), utc(2025, 7, 1, 12))
+
+
+@pytest.mark.parametrize(("took", "seconds"), [("1200", 1200), ("4800.0", 4800), ("", 1200)])
+def test_of_a_local_time_that_occurs_twice_the_duration_tells_which_is_meant(took, seconds):
+    header = MINIMAL.replace("\n", ",duration_seconds\n")
+    row = f"vision,resnet,L4,GCP,2025-10-26 02:30:00,2025-10-26 02:50:00,completed,{took}\n"
+    [job], notes = read(header + row, Options(time_zone="Europe/Oslo"))
+    assert ((job.end_time - job.start_time).total_seconds(), notes) == (seconds, [])
+    [refused], _ = read(header + row.replace(f",{took}\n", ",soon\n"), Options(time_zone="Europe/Oslo"))
+    assert str(refused) == "Line 2, duration_seconds: 'soon' is not a number like 1234.56"
+    [job], _ = read(header + row.replace("-10-", "-11-").replace(f",{took}\n", ",soon\n"))
+    assert (job.end_time - job.start_time).total_seconds() == 1200
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from dashboard.ingest.load import Source, load
+from dashboard.ingest.summary import Summary
 from dashboard.ingest.undo import undo
 from dashboard.models import CostSnapshot, NameAlias, UsageSnapshot
 
@@ -128,6 +129,66 @@ def test_a_figure_that_another_file_of_the_same_call_took_the_place_of_can_be_ad
     for _ in range(2):
         load(files[:1], on_conflict="add")
         assert figures() == ["2025-03-01 AWS A100-80GB 40.30", "2025-03-02 AWS A100-80GB 4.00"]
+
+
+HEAD = "date,provider,gpu_type,cost_usd"
+
+
+def add_files(*files: list[str], **how: Any) -> Summary:
+    """Daily costs, each list of rows a file of its own, added in one call."""
+    texts = ("\n".join([HEAD, *rows]).encode() for rows in files)
+    sources = [Source("costs.csv", io.BytesIO(text)) for text in texts]
+    return load(sources, **({"on_conflict": "add"} | how))
+
+
+def test_files_of_one_call_that_tell_one_cell_are_all_added() -> None:
+    spot, on_demand = ["2025-03-01,AWS,A100-80GB,10.20"], ["2025-03-01,aws,A100-80GB,30.10"]
+    summary = add_files(spot, [*on_demand, "2025-03-02,AWS,A100-80GB,4"])
+    assert (summary.read, summary.inserted, summary.ignored) == (3, 3, 0)
+    assert summary.tables == {"cost_snapshots": {"created": 2, "changed": 0, "removed": 0}}
+    assert figures() == ["2025-03-01 aws A100-80GB 40.30", "2025-03-02 AWS A100-80GB 4.00"]
+    again = add_files(spot, [*on_demand, "2025-03-02,AWS,A100-80GB,4"])
+    assert (again.unchanged, again.changes) == (3, 0)
+    assert add_files(spot).changes == 0
+    assert add_files(["2025-03-01,AWS,A100-80GB,-0.30"], spot).updated == 1
+    assert figures()[0] == "2025-03-01 aws A100-80GB 40.00"
+
+
+def test_files_of_one_call_are_all_added_to_what_is_stored_and_taken_back() -> None:
+    make_cost("2025-03-01", "8")
+    summary = add_files(["2025-03-01,AWS,A100-80GB,10"], ["2025-03-01,AWS,A100-80GB,10.00", ""])
+    assert summary.ignored_kinds == {"a file that was given twice": 1}
+    undo(summary.run or 0)
+    summary = add_files(["2025-03-01,AWS,A100-80GB,10"], ["2025-03-01,AWS,A100-80GB,5"])
+    assert (summary.read, summary.updated) == (2, 2)
+    assert summary.months["cost_usd"]["2025-03"] == {"before": "8.00", "after": "23.00"}
+    assert figures() == ["2025-03-01 AWS A100-80GB 23.00"]
+    undo(summary.run or 0)
+    assert figures() == ["2025-03-01 AWS A100-80GB 8.00"]
+
+
+def test_what_files_of_one_call_add_up_to_has_to_fit() -> None:
+    most = "2025-03-01,AWS,A100-80GB,9999999999.99"
+    refused = add_files([most], [most, "2025-03-02,AWS,A100-80GB,1"])
+    assert (refused.read, refused.refused, refused.conflicts, refused.committed) == (3, 2, 0, False)
+    assert refused.refusals[0]["text"] == (
+        "Line 2, cost_usd: '19999999999.98' is not a sum for 2025-03-01 AWS A100-80GB below 10,000,000,000"
+    )
+
+
+def test_hours_of_several_files_are_added_as_well() -> None:
+    load_files([usage("3")], [usage("4.5")], on_conflict="add")
+    assert UsageSnapshot.objects.get().gpu_hours == Decimal("7.50")
+
+
+@pytest.mark.parametrize("on_conflict", ["refuse", "keep", "replace"])
+def test_unless_they_are_to_be_added_the_later_file_tells_a_cell(on_conflict: str) -> None:
+    """Also where both have one name, as files of two folders do."""
+    summary = add_files(
+        ["2025-03-01,AWS,A100-80GB,10"], ["2025-03-01,AWS,A100-80GB,5"], on_conflict=on_conflict
+    )
+    assert summary.ignored_kinds == {"a day that a later file tells again": 1}
+    assert figures() == ["2025-03-01 AWS A100-80GB 5.00"]
 
 
 def test_the_figures_of_a_file_tell_that_it_is_the_same_however_it_is_written() -> None:

@@ -194,6 +194,33 @@ def test_adding_is_done_once_per_file_however_many_others_came_between():
     assert sums == ["105.00", "112.00", "112.00", "112.00"]
 
 
+def test_files_of_one_call_that_tell_one_period_are_all_added():
+    files = [[period("10", gpu_hours=Decimal(4))], [period("5")], [period("2", gpu_hours=Decimal(1))]]
+    summary = load_files(*files, on_conflict="add")
+    assert (summary.read, summary.inserted) == (3, 3)
+    assert stored() == ["2025-03-01–2025-03-31 AWS 17.00 5.00"]
+    summary = load_files([period("1")], [period("-3", note="credit")], on_conflict="add")
+    assert (summary.updated, stored()) == (2, ["2025-03-01–2025-03-31 AWS 15.00 5.00"])
+    undo(summary.run or 0)
+    assert stored() == ["2025-03-01–2025-03-31 AWS 17.00 5.00"]
+
+
+def test_a_file_given_twice_in_other_bytes_is_added_once():
+    rows = "2025-03-01,2025-03-31,AWS,L4,10,4,\n"
+    texts = [HEADER + rows, HEADER + rows.replace(",10,", ",10.00,"), HEADER + rows.replace(",10,", ",7,")]
+    files = [Source("periods.csv", io.BytesIO(text.encode())) for text in texts]
+    summary = load(files, on_conflict="add")
+    assert summary.ignored_kinds == {"a file that was given twice": 1}
+    assert stored() == ["2025-03-01–2025-03-31 AWS 17.00 8.00"]
+    assert load(files, on_conflict="add").changes == load(files[:1], on_conflict="add").changes == 0
+
+
+def test_what_is_added_has_to_fit():
+    refused = load_files([period("999999999999.99")], [period("1")], on_conflict="add")
+    assert "'1000000000000.99' is not a sum for 2025-03-01 to 2025-03-31 AWS" in refused.refusals[0]["text"]
+    assert (refused.refused, refused.conflicts) == (2, 0)
+
+
 def test_columns_that_a_file_does_not_have_stay_as_they_are():
     take_in(HEADER + "2025-03-01,2025-03-31,AWS,L4,10,744,Invoice 17\n")
     summary = take_in("to,cost_usd,from,provider,gpu_type\n2025-03-31,11,2025-03-01,AWS,L4\n")

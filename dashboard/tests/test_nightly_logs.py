@@ -11,7 +11,7 @@ import pytest
 from dashboard.ingest.load import Source, load
 from dashboard.ingest.records import Options
 from dashboard.ingest.summary import Summary
-from dashboard.ingest.undo import undo
+from dashboard.ingest.undo import CannotUndo, undo
 from dashboard.models import ImportRun, Job, LogSpan
 from dashboard.naming import Names
 from dashboard.reports.coverage import covered
@@ -201,6 +201,216 @@ def test_a_job_that_began_with_a_task_of_an_array_is_another_where_the_log_tells
     night(row("7_1", "8"), without=RAW_ONLY)
     both = night(row("8"), row("9_1"), without=ID_ONLY)
     assert (both.refused, both.unchanged, both.inserted) == (0, 1, 1)
+
+
+def together(*logs: io.BytesIO, **how: Any) -> Summary:
+    """Logs of one call: 1.psv, 2.psv and so on."""
+    return load([Source(f"{n}.psv", one) for n, one in enumerate(logs, 1)], FOX, **how)
+
+
+def by_raw(*rows: dict[str, str], without: tuple[str, ...] = ()) -> io.BytesIO:
+    return log(*rows, without=(*RAW_ONLY, *without))
+
+
+def by_id(*rows: dict[str, str], without: tuple[str, ...] = ()) -> io.BytesIO:
+    return log(*rows, without=(*ID_ONLY, *without))
+
+
+ASK_FOR_BOTH = "ask sacct for JobID and JobIDRaw together"
+
+
+def test_a_task_does_not_come_in_twice_by_two_logs_of_one_call() -> None:
+    runs = row("7_1", "8", State="RUNNING", End="Unknown")
+    twice = together(
+        by_raw(runs, row("5")), by_id(row("5"), row("7_1"), row("7_2", Start="2025-03-03T08:30:00"))
+    )
+    assert (twice.committed, twice.read, twice.refused, jobs()) == (False, 5, 1, {})
+    assert twice.refusals[0]["text"] == (
+        f"Line 3, JobID: '7_1' is not the name by which 1.psv tells the job, which is '8': {ASK_FOR_BOTH}"
+    )
+    other_way = together(by_id(row("7_1")), by_raw(row("7_1", "8")), dry_run=True)
+    assert other_way.refusals[0]["text"].startswith(
+        "Line 2, JobIDRaw: '8' is not the name by which 1.psv tells the job, which is '7_1'"
+    )
+    assert other_way.warnings == []
+
+
+def test_a_part_of_a_job_of_several_sizes_does_not_come_in_twice_either() -> None:
+    assert together(by_raw(row("7+1", "8")), by_id(row("7+1"))).refused == 1
+    night(row("7+1", "8"))
+    assert night(row("7+1"), without=ID_ONLY).refused == 1
+
+
+def test_each_row_that_tells_a_job_otherwise_is_refused_once() -> None:
+    logs = by_id(row("7_1", State="RUNNING", End="Unknown")), by_raw(row("7_1", "8")), by_id(row("7_1"))
+    assert [(one["file"], one["value"]) for one in together(*logs).refusals] == [
+        ("2.psv", "8"),
+        ("3.psv", "7_1"),
+    ]
+
+
+@pytest.mark.parametrize("file", [by_id, by_raw])
+def test_logs_with_one_kind_of_names_tell_different_jobs(file: Any) -> None:
+    """Alike in all but their names."""
+    assert together(file(row("7_1", "8")), file(row("9"))).inserted == 2
+
+
+def test_two_jobs_that_a_log_of_the_call_tells_apart_are_two() -> None:
+    """Whichever of the logs comes first: 8 is no task there, and another job began with one."""
+    raw, both_told = by_raw(row("8")), by_id(row("8"), row("7_1"))
+    assert together(raw, both_told, dry_run=True).refused == 0
+    for one in (raw, both_told):
+        one.seek(0)
+    assert together(both_told, raw).inserted == 2
+    assert jobs() == {"8": "completed", "7_1": "completed"}
+
+
+def test_what_is_stored_by_one_of_its_names_is_refused_by_the_other_alone() -> None:
+    night(row("7_1", "8"))
+    twice = together(by_id(row("7_1")), by_raw(row("7_1", "8")))
+    assert [one["text"] for one in twice.refusals] == [
+        f"Line 2, JobID: '7_1' is not the name by which the job is stored, which is '8': {ASK_FOR_BOTH}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw_lacks", "id_lacks", "columns"),
+    [
+        (("User",), (), "User"),
+        ((), ("Submit",), "Submit"),
+        (("Submit", "User"), ("User",), "Submit and User"),
+        (("JobName",), (), "JobName"),
+    ],
+)
+def test_logs_that_may_tell_a_task_twice_and_cannot_be_known_to_say_so(
+    raw_lacks: tuple[str, ...], id_lacks: tuple[str, ...], columns: str
+) -> None:
+    raw, ids = by_raw(row("7_1", "8"), without=raw_lacks), by_id(row("7_1"), without=id_lacks)
+    assert together(raw, ids, dry_run=True).warnings == [
+        "'2.psv' names tasks of arrays by JobID alone, and '1.psv' by JobIDRaw alone. "
+        f"Without {columns} in both, nothing tells which of them are the same, and those count twice: "
+        f"{ASK_FOR_BOTH}."
+    ]
+
+
+def test_logs_that_cannot_tell_a_task_twice_say_nothing() -> None:
+    lacking = ("User", "Submit")
+    no_tasks = together(by_raw(row("8"), without=lacking), by_id(row("9"), without=lacking), dry_run=True)
+    same_kind = together(by_id(row("7_1"), without=lacking), by_id(row("8"), without=lacking), dry_run=True)
+    nameless = together(
+        by_raw(row("7_1", "8"), without=("JobName",)), by_id(row("7_1"), without=("JobName",))
+    )
+    assert (no_tasks.warnings, same_kind.warnings, nameless.warnings) == ([], [], [])
+    assert nameless.refused == 1
+    header = "Cluster|{}|Account|State|Start|End|AllocTRES\n{}|{}|vision|COMPLETED|{}|gres/gpu=1"
+    times = "2025-03-03T08:00:00|2025-03-03T09:00:00"
+    texts = header.format("JobID", "fox", "7_1", times), header.format("JobIDRaw", "saga", "8", times)
+    clusters = load([Source("log", io.BytesIO(text.encode())) for text in texts])
+    assert (clusters.inserted, clusters.warnings) == (2, [])
+
+
+TAKEN_AWAY = (
+    "1 job that waited for a GPU has none by this log, so it is none of ours and was taken away. "
+    "Undoing the import brings them back."
+)
+NO_GPU = {"ReqTRES": "cpu=4", "AllocTRES": "cpu=4"}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        NO_GPU,
+        {**NO_GPU, "State": "RUNNING", "End": "Unknown"},
+        {**NO_GPU, "State": "PENDING", "Start": "Unknown", "End": "Unknown", "AllocTRES": ""},
+        {**NO_GPU, "State": "CANCELLED by 5", "Start": "None", "AllocTRES": ""},
+        {"AllocTRES": "cpu=4"},  # asked for a GPU once, and ran without
+    ],
+)
+def test_a_job_that_waited_for_a_gpu_and_has_none_any_more_is_none_of_ours(facts: dict[str, str]) -> None:
+    waits = night(waiting(), waiting("8"))
+    before = list(Job.objects.order_by("pk").values())
+    dry = night(row(**facts), dry_run=True)
+    assert (dry.tables["jobs"], jobs()) == (
+        {"created": 0, "changed": 0, "removed": 1},
+        {"7": "pending", "8": "pending"},
+    )
+    gone = night(row(**facts))
+    assert (gone.read, gone.ignored_kinds, jobs()) == (1, {"no GPU": 1}, {"8": "pending"})
+    assert TAKEN_AWAY in gone.notes
+    assert gone.examples == [{"row": "job 7", "line": 2, "changes": {"GPUs": ["waited for", "none"]}}]
+    assert night(row(**facts)).changes == 0
+    with pytest.raises(CannotUndo, match=f"Undo import {gone.run} first"):
+        undo(waits.run or 0)
+    undo(gone.run or 0)
+    assert list(Job.objects.order_by("pk").values()) == before
+    undo(waits.run or 0)
+    assert jobs() == {}
+
+
+def test_a_job_that_asks_for_a_gpu_again_waits_again_and_is_not_lost_by_undoing() -> None:
+    night(waiting())
+    gone = night(row(**NO_GPU))
+    again = night(waiting())
+    assert (again.inserted, jobs()) == (1, {"7": "pending"})
+    with pytest.raises(CannotUndo, match=f"Undo import {again.run} first"):
+        undo(gone.run or 0)
+    Job.objects.update(imported_by=None)
+    with pytest.raises(CannotUndo, match="1 job that it took away has come in again since"):
+        undo(gone.run or 0)
+
+
+def test_a_task_that_waited_is_found_by_both_of_its_names() -> None:
+    night(waiting("7_1", "8"), waiting("7_[2-3]", "7"), without=ID_ONLY)
+    assert jobs() == {"7_1": "pending"}
+    night(row("7_1", "8", **NO_GPU))
+    assert jobs() == {}
+    night(waiting("7_[1-3]", "7"))
+    night(row("7_1", "8", **NO_GPU), waiting("7_[2-3]", "7"))
+    assert jobs() == {"7": "pending"}
+    night(row("7_[2-3]", "7", **NO_GPU, State="CANCELLED", Start="None"), without=RAW_ONLY)
+    assert jobs() == {}
+
+
+def test_only_what_waited_is_none_of_ours_any_more() -> None:
+    """A job that has run on a GPU did so, and one of another cluster is another."""
+    night(row("5"), row("6", State="RUNNING", End="Unknown"), waiting("7"))
+    load([Source("saga.psv", log(row("7", **NO_GPU)))], Options(cluster="saga"))
+    night(row("5", **NO_GPU), row("6", **NO_GPU))
+    assert jobs() == {"5": "completed", "6": "running", "7": "pending"}
+    load([Source("Fox.psv", log(row("7", **NO_GPU)))], Options(cluster=" Fox"))
+    assert jobs() == {"5": "completed", "6": "running"}
+
+
+def test_an_attempt_without_a_gpu_is_the_one_of_its_submission() -> None:
+    later = {"Submit": "2025-03-03T09:01:00"}
+    night(row("7", State="NODE_FAIL"), waiting("7", **later))
+    assert jobs() == {"7": "failed", "7#2": "pending"}
+    night(row("7", **NO_GPU))
+    assert jobs() == {"7": "failed", "7#2": "pending"}
+    night(row("7", **NO_GPU, **later, Start="2025-03-03T10:00:00", End="2025-03-03T11:00:00"))
+    assert jobs() == {"7": "failed"}
+
+
+def test_a_later_attempt_without_a_gpu_ends_the_waiting_of_the_one_before() -> None:
+    night(waiting())
+    later = {"Submit": "2025-03-03T09:01:00", "Start": "2025-03-03T10:00:00", "End": "2025-03-03T11:00:00"}
+    night(row("7", State="NODE_FAIL"), row("7", **NO_GPU, **later))
+    assert jobs() == {"7": "failed"}
+
+
+def test_of_rows_of_one_call_the_later_says_whether_a_job_has_a_gpu() -> None:
+    summary = together(log(waiting(), waiting("8")), log(row(**NO_GPU)))
+    assert summary.ignored_kinds == {"no GPU": 1, "a job that a later row tells without a GPU": 1}
+    assert (summary.read, summary.inserted, jobs()) == (3, 1, {"8": "pending"})
+    assert together(log(row("8", **NO_GPU)), log(waiting("8"))).changes == 0
+    night(waiting("8"), row("8", **NO_GPU))
+    assert jobs() == {}
+
+
+def test_a_log_without_times_of_a_job_tells_by_its_id() -> None:
+    night(waiting(), without=("Submit",))
+    night(waiting(**NO_GPU), without=("Submit",))
+    assert jobs() == {}
 
 
 def without_gpu(day: int, **facts: str) -> dict[str, str]:

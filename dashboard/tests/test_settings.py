@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port, validate_host
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..trouble.frozen import Watched
 from .conftest import PROJECT
 
+BY_CHANCE = "Zk3v-9QmW7xTt_2bR4uJf8PnYc6HsLd0aGq5VwEiX1o"
 SECRET = "correct-horse-battery-staple-and-twelve-more-random-words"
 REPLICA = "postgres://me:hunter2@replica.example.com/heliox"
 PRODUCTION = {"HELIOX_SECRET_KEY": SECRET, "HELIOX_ALLOWED_HOSTS": "heliox.example.com"}
@@ -58,6 +60,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_SECRET_KEY": "thisisthepasswordofourheliox!2026"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "changeit-before-you-go-into-production"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "qwertyuiopasdfghjklzxcvbnm1234567890"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "django-insecure-" + BY_CHANCE}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "my-own-Secret-of-2026-please-replace-me-in-january"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "password1234567890" * 3}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "secret" + BY_CHANCE[:31]}, "somebody published"),
         ({"HELIOX_ALLOWED_HOSTS": "*"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "."}, "lets in every name"),
@@ -79,6 +85,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com:443"}, "expected names"),
         ({"HELIOX_ALLOWED_HOSTS": "::1"}, "expected names"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com;b.example.com"}, "expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "gpu_costs.example.com"}, "'gpu_costs.example.com', expected names"),
+        ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com."}, "without a port and a dot at the end"),
+        ({"HELIOX_ALLOWED_HOSTS": "[17]"}, "expected names"),
         ({"HELIOX_AS_OF": "2025-01-01"}, "unset it in production"),
         ({"HELIOX_DEBUG": "maybe"}, "HELIOX_DEBUG is 'maybe', expected 1 or 0"),
         ({"HELIOX_TIME_ZONE": "Mars/Base"}, "HELIOX_TIME_ZONE is 'Mars/Base', expected a zone"),
@@ -170,9 +179,21 @@ def test_a_random_secret_is_taken(read: Any, bytes_of_it: int) -> None:
         assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
 
 
-@pytest.mark.parametrize("hosts", ["heliox.example.com", ".example.com", "10.0.0.7,[::1],localhost", "a_b."])
+@pytest.mark.parametrize("word", ["secret", "Password", "QWERTY", "default", "change-me", "example"])
+@pytest.mark.parametrize("place", [0, 17, len(BY_CHANCE)])
+def test_a_long_random_secret_may_happen_to_hold_a_word(read: Any, word: str, place: int) -> None:
+    for by_chance in (BY_CHANCE, "h7$k(2m^q9=x4w!b6@r1p)c8z_5n-3v&t0j#s*dfg+l%y"):
+        secret = by_chance[:place] + word + by_chance[place:]
+        assert read(**PRODUCTION | {"HELIOX_SECRET_KEY": secret})["SECRET_KEY"] == secret
+
+
+@pytest.mark.parametrize("hosts", ["Heliox.example.com", ".example.com", "10.0.0.7,[::1],localhost", "a--b"])
 def test_names_and_addresses_are_hosts(read: Any, hosts: str) -> None:
-    assert read(**PRODUCTION | {"HELIOX_ALLOWED_HOSTS": hosts})["ALLOWED_HOSTS"] == hosts.split(",")
+    allowed = read(**PRODUCTION | {"HELIOX_ALLOWED_HOSTS": hosts})["ALLOWED_HOSTS"]
+    assert allowed == hosts.split(",")
+    for host in allowed:
+        domain, _ = split_domain_port(f"{host.removeprefix('.')}:443")
+        assert domain and validate_host(domain, [host])
 
 
 def test_a_proxy_is_trusted_only_where_there_is_one(read: Any) -> None:

@@ -137,6 +137,20 @@ def test_a_delimiter_that_fits_no_free_text_is_refused_and_one_of_a_step_does_no
     assert records[2] == Ignored(4, "job step")
 
 
+def test_commas_between_columns_would_take_resources_apart():
+    """`gres/gpu=1` of `cpu=8,gres/gpu=1` would belong to the name of a job without a GPU."""
+    records, _ = read(a_log(ROW).replace(b"|", b","))
+    assert str(records[0]) == (
+        "Line 2: '12 fields' is not 11 as in the header: "
+        "give what sacct --parsable2 writes as it is, without --delimiter"
+    )
+    whole, _ = read(a_log(ROW | {"AllocTRES": '"cpu=8,gres/gpu=1"'}).replace(b"|", b","))
+    assert (whole[0].gpu_count, whole[0].model_name) == (1, "resnet")
+    for separator in (b";", b"\t"):
+        with pytest.raises(FileRefused, match="give what sacct --parsable2 writes as it is"):
+            read(a_log(ROW).replace(b"|", separator))
+
+
 def test_of_a_job_without_times_only_the_known_ones_are_kept():
     by_id = {
         record.external_id: record for record in read(SAMPLES / "slurm.psv")[0] if isinstance(record, JobRow)

@@ -35,7 +35,7 @@ WHERE_A_FIGURE_STANDS = {
     "refuse": "refuse the file and say so",
     "keep": "keep what is there",
     "replace": "replace it by the file’s figure",
-    "add": "add the two",
+    "add": "add the two, and what several of the files say of one day",
 }
 
 

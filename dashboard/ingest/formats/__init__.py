@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dashboard.ingest.formats import costs, focus, jobs, periods, slurm, teams, usage
 from dashboard.ingest.records import FileRefused, Options, Record
-from dashboard.ingest.table import Table
+from dashboard.ingest.table import PIPE, Table
 from dashboard.ingest.values import listed
 
 
@@ -27,7 +27,17 @@ class Format(Protocol):
 
 FORMATS: tuple[Format, ...] = (focus, slurm, jobs, periods, costs, usage, teams)
 
-SEPARATORS = {";": "semicolons", "\t": "tabs"}
+SEPARATORS = {";": "semicolons", "\t": "tabs", PIPE: "vertical bars"}
+WITH_COMMAS = "save the file with commas"
+
+
+def of(table: Table, name: str | None = None) -> Format:
+    """The format that is named, else the one that its header belongs to."""
+    known = named(name) if name else recognise(table.header)
+    refuse_other_separators(table.header)
+    if table.separator == PIPE and known is not slurm:  # only sacct puts no quotation marks around texts
+        raise separated_by(PIPE)
+    return known
 
 
 def recognise(header: tuple[str, ...]) -> Format:
@@ -35,10 +45,20 @@ def recognise(header: tuple[str, ...]) -> Format:
     for known in FORMATS:
         if known.recognises(header):
             return known
-    if len(header) == 1 and (separator := next((s for s in SEPARATORS if s in header[0]), None)):
-        raise FileRefused(f"The columns are separated by {SEPARATORS[separator]}: save the file with commas.")
+    refuse_other_separators(header)
     labels = "; ".join(known.LABEL for known in FORMATS)
     raise FileRefused(f"Unknown format: the header has {listed(header)}. Known are: {labels}.")
+
+
+def refuse_other_separators(header: tuple[str, ...]) -> None:
+    """A header that is a single column holds those that were meant."""
+    if len(header) == 1 and (separator := next((s for s in SEPARATORS if s in header[0]), None)):
+        is_a_log = slurm.recognises(tuple(header[0].split(separator)))
+        raise separated_by(separator, slurm.AS_IT_IS if is_a_log else WITH_COMMAS)
+
+
+def separated_by(separator: str, cure: str = WITH_COMMAS) -> FileRefused:
+    return FileRefused(f"The columns are separated by {SEPARATORS[separator]}: {cure}.")
 
 
 def named(name: str) -> Format:

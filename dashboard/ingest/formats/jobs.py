@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from dashboard.formulas import unguarded
@@ -16,9 +16,9 @@ from dashboard.ingest.values import BadValue
 NAME = "jobs"
 LABEL = "jobs CSV (team,model_name,gpu_type,provider,start_time,end_time,status and more)"
 MANDATORY = ("team", "model_name", "gpu_type", "provider", "start_time", "end_time", "status")
-OPTIONAL = ("id", "job_id", "gpu_count", "submit_time")
+OPTIONAL = ("id", "job_id", "gpu_count", "submit_time", "duration_seconds")
 ONE = Decimal(1)
-DERIVED = ("duration_seconds", "job_gpu_hours")  # in our own export; the times and the count say it already
+DERIVED = ("job_gpu_hours",)  # in our own export; the times and the count say it already
 
 # Columns of the file → columns of a job that keep what is stored when the file has no such column.
 SAYS = {"gpu_count": "gpu_count", "job_id": "external_id", "submit_time": "submit_time"}
@@ -66,8 +66,8 @@ class _Reader:
         self.gpu_counts = Memo("gpu_count", optional(gpu_count))
 
     def job(self, line: int, cells: Picked) -> JobRow:
-        team, model, gpu_type, provider, start, end, status, own_id, job_id, gpus, submit = cells
-        start_time, end_time = self.times(start, end)
+        team, model, gpu_type, provider, start, end, status, own_id, job_id, gpus, submit, took = cells
+        start_time, end_time = self.times(start, end, took)
         named = self.providers[provider]
         pk = in_column("id", values.uuid, own_id) if own_id.strip(" ") else None
         return JobRow(
@@ -86,13 +86,16 @@ class _Reader:
             self.cluster or (named if pk is None else None),
         )
 
-    def times(self, start: str, end: str) -> tuple[datetime | None, datetime | None]:
+    def times(self, start: str, end: str, took: str) -> tuple[datetime | None, datetime | None]:
+        """took: the seconds, which matter where a local time occurs twice."""
         starts, ends = self.moments("start_time", start), self.moments("end_time", end)
         if not starts or not ends:
             return (starts[0] if starts else None), (ends[0] if ends else None)
         if len(starts) == len(ends) == 1 and starts <= ends:
             return starts[0], ends[0]
-        return in_column("end_time", lambda text: ordered(starts, ends, text), end.strip(" "))
+        occurs_twice = len(starts) > 1 or len(ends) > 1
+        elapsed = in_column("duration_seconds", elapsed_of, took) if occurs_twice and took.strip() else None
+        return in_column("end_time", lambda text: ordered(starts, ends, text, elapsed), end.strip(" "))
 
     def moments(self, column: str, text: str) -> tuple[datetime, ...]:
         if not text.strip():
@@ -124,6 +127,10 @@ def gpu_count(value: str) -> Decimal:
     if not count:
         raise BadValue(value, "a number of GPUs above 0")
     return count
+
+
+def elapsed_of(value: str) -> timedelta:
+    return timedelta(seconds=float(values.decimal(value, low=Decimal(0), high=Decimal(10**10))))
 
 
 def ordered(starts, ends, end_text: str, elapsed=None) -> tuple[datetime, datetime]:

@@ -16,12 +16,22 @@ from dashboard.ingest.formats.columns import Columns, Memo, Picked, in_column, o
 from dashboard.ingest.formats.jobs import local_zone, ordered
 from dashboard.ingest.formats.slurm_attempts import Attempts, seconds
 from dashboard.ingest.formats.slurm_texts import Forms, FreeTexts
-from dashboard.ingest.records import FileRefused, Ignored, JobRow, Options, Record, Spoken
+from dashboard.ingest.records import (
+    FileRefused,
+    Ignored,
+    JobRow,
+    NotOurs,
+    Options,
+    Record,
+    Refused,
+    Spoken,
+)
 from dashboard.ingest.table import Table
 from dashboard.ingest.values import BadValue
 
 NAME = "slurm"
 LABEL = "Slurm log (sacct --parsable2)"
+AS_IT_IS = "give what sacct --parsable2 writes as it is, without --delimiter"
 MANDATORY = ("Account", "State", "Start", "End", "AllocTRES")
 JOB_STEP = "job step"
 NO_GPU = "no GPU"
@@ -42,8 +52,11 @@ GOES_ON = ("SUSPENDED", "RESIZING", "STOPPED", "SIGNALING", "STAGE_OUT", "CONFIG
 STATES = (*STATUS, *WAITS, *GOES_ON)
 NEVER = frozenset({"", "unknown", "none", "n/a", "(null)"})
 
-# Columns of the log → columns of a job that keep what is stored when the log has no such column.
+# Columns of the log → columns of a job that keep what is stored when the log has no such column; that of its
+# ids is the other one then.
 SAYS = {
+    "JobIDRaw": "external_id",
+    "JobID": "other_name",
     "JobName": "model_name",
     "Submit": "submit_time",
     "Partition": "partition",
@@ -110,8 +123,10 @@ class _Log:
 
     def records(self, table: Table) -> Iterator[Record]:
         self.job_id = "JobIDRaw" if "JobIDRaw" in self.columns else "JobID"
-        texts = FreeTexts(self.columns, self.job_id, READ, self.forms)
-        for line, cells in self.columns.picked(table, (self.job_id, *READ), texts.mended):
+        mended = FreeTexts(self.columns, self.job_id, READ, self.forms).mended
+        if table.separator == ",":
+            mended = self.too_many
+        for line, cells in self.columns.picked(table, (self.job_id, *READ), mended):
             if not isinstance(cells, tuple):
                 yield cells
             elif "." in cells[0]:
@@ -119,6 +134,11 @@ class _Log:
             else:
                 yield self.top_level(line, cells)
         self.notes += self.said_of_rows()
+
+    def too_many(self, line: int, row: list[str]) -> Refused:
+        """Commas part AllocTRES itself, and nothing tells which of them do not part columns."""
+        width = self.columns.width
+        return Refused(line, "", f"{len(row)} fields", f"{width} as in the header: {AS_IT_IS}")
 
     def said_of_rows(self) -> Iterator[str]:
         if self.tidied:
@@ -166,7 +186,10 @@ class _Log:
             ran = bool(starts) and current != "pending" and start != said[1]
             held = self.held(allocated, requested, ran)
             if held is None:
-                return Ignored(line, NO_GPU, self.spoken(current, starts, *said))
+                spoken, is_known = self.spoken(current, starts, *said), ran or allocated or requested
+                names = (own_id,) if said[-1] in (own_id, "") else (own_id, said[-1].strip())
+                not_ours = self.not_ours(names, spoken, *said) if is_known else None
+                return Ignored(line, NO_GPU, spoken, not_ours)
             if "[" in own_id:
                 self.untold_tasks = True
                 return Ignored(line, NOT_STARTED, self.spoken(current, starts, *said))
@@ -183,6 +206,16 @@ class _Log:
         except BadValue:
             return None
         return Spoken(named, min(instants), max(instants)) if instants else None
+
+    def not_ours(self, names: tuple[str, ...], spoken: Spoken | None, *said: str) -> NotOurs | None:
+        if spoken:
+            return NotOurs(spoken.cluster, names, spoken.first)
+        *_, cluster, _, _, _ = said
+        try:
+            named = self.options.cluster or self.clusters[cluster]
+        except BadValue:
+            return None
+        return None if "Submit" in self.columns else NotOurs(named, names, None)
 
     def held(self, allocated: str, requested: str, ran: bool) -> Gpus | None:
         """A job that never ran holds nothing: what it asked for says whether it is ours."""
