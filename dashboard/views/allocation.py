@@ -240,10 +240,12 @@ def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
     grid, nobody = Grid(axis.starts), Grid(axis.starts)
     ids = {name: pk for pk, name in teams.items()}
     kept = {name: asked.request.GET.getlist(name) for name in ("team", "model", "by", "then_by", "idle")}
+    cents: defaultdict[tuple[date, str], int] = defaultdict(int)
     for one in found.shares:
         if one.cents is not None:
-            name = label(one, by, "", teams)
-            (nobody if name in NOBODY.values() else grid).add(axis.of(one.day), name, usd(one.cents))
+            cents[axis.of(one.day), label(one, by, "", teams)] += one.cents
+    for (start, name), amount in cents.items():
+        (nobody if name in NOBODY.values() else grid).add(start, name, usd(amount))
 
     def link(start: Any, names: list[str]) -> str:
         return axis.link("allocation", start, **(kept | {by: [ids.get(name) or name for name in names]}))
