@@ -227,6 +227,12 @@ class Asked:
             for kind, label in FORMATS.items()
         ]
 
+    @property
+    def file_url(self) -> str:
+        """Of the page's own file; empty for who may take none away."""
+        links = self.export_links()
+        return links[0]["url"] if links else ""
+
     def links_to_file(self, name: str) -> list[dict[str, str]]:
         """One of the further files of a page, by its `file=`."""
         if not may_export(self.request.user):

@@ -95,7 +95,9 @@ def time_chart(
     caption: str,
     page: str,
     how: How | None = None,
+    filed: bool = True,
 ) -> Chart:
+    """filed: whether the file of the page tells the same days."""
     return Chart(
         id=name,
         title=f"{title} {PER[axis.bucket]}",
@@ -108,6 +110,7 @@ def time_chart(
         how=how,
         marks=marks(axis),
         marks_url=f"{axis.asked.link('anomalies')}#notes",
+        file=axis.asked.file_url if filed else "",
     )
 
 
