@@ -39,6 +39,7 @@ TEAMS = "teams"
 NOBODY = {IDLE: "(idle)", UNUSED: "(unused commitment)", UNALLOCATED: "(unallocated)"}
 NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line in (UNUSED, UNALLOCATED)}
 OVER_REPORTED = gpu_time.HOUR / 100
+BLENDED, UNMETERED, OVER, OUTRUN = "blended", "no metered usage", "over-reported", "jobs on direct hours"
 # (day, provider and GPU type as stored, team, the model where it is asked for, …, GPU microseconds)
 Times = list[tuple[Any, ...]]
 
@@ -109,16 +110,16 @@ class CellPool:
     def is_blended(self) -> bool:
         return len(self.kinds.keys() & {"on_demand", "spot", "committed"}) > 1
 
-    @property
-    def flags(self) -> list[str]:
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
         """What makes the shares of this cell less sure, in words."""
         said = {
-            "blended": self.is_blended,
-            "no metered usage": self.is_unmetered,
-            "over-reported": self.is_over_reported,
-            "jobs on direct hours": self.outruns_direct,
+            BLENDED: self.is_blended,
+            UNMETERED: self.is_unmetered,
+            OVER: self.is_over_reported,
+            OUTRUN: self.outruns_direct,
         }
-        return [words for words, true in said.items() if true]
+        return tuple(words for words, true in said.items() if true)
 
 
 @dataclass(frozen=True)

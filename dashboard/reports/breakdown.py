@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -205,15 +207,18 @@ class Cell(NamedTuple):
 
 
 Key = tuple[date, str, str, str, str]
+first = itemgetter(0)
 
 
 def cells(shares: Iterable[Share], teams: Mapping[UUID, str], bucket: Callable[[date], date]) -> list[Cell]:
     """One per bucket, team (or nobody), model, provider and GPU type, oldest first."""
     found: defaultdict[Key, list[Share]] = defaultdict(list)
     labels: dict[tuple[UUID | None, str, str], tuple[str, str]] = {}
-    for one in shares:
-        whose = one.team, one.line, one.model
-        if whose not in labels:
-            labels[whose] = label(one, "team", "", teams), label(one, "model", "", teams)
-        found[bucket(one.day), *labels[whose], one.provider, one.gpu_type].append(one)
-    return [Cell(*key, *added_up(found[key]), found[key][0].team) for key in sorted(found)]
+    for day, of_day in groupby(shares, key=attrgetter("day")):
+        start = bucket(day)
+        for one in of_day:
+            whose = one.team, one.line, one.model
+            if (told := labels.get(whose)) is None:
+                told = labels[whose] = label(one, "team", "", teams), label(one, "model", "", teams)
+            found[start, *told, one.provider, one.gpu_type].append(one)
+    return [Cell(*key, *added_up(alike), alike[0].team) for key, alike in sorted(found.items(), key=first)]

@@ -244,10 +244,10 @@ def fetched(keys: Sequence[str], sql: str, params: list[Any]) -> list[tuple[Any,
     return list(zip(*columns, strict=True))
 
 
-def plain_column(key: str, values: Sequence[Any]) -> list[Any]:
+def plain_column(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
     """Days and ids are text on SQLite; each of the few is read once."""
     plain = {value: gpu_time.plain(key, value) for value in set(values)}
-    return [plain[value] for value in values]
+    return tuple(plain[value] for value in values)
 
 
 def summed(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> tuple[str, list[Any]]:
