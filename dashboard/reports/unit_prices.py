@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..money import to_cents, usd
 from ..naming import Names
@@ -19,8 +20,7 @@ MUCH_DEARER = Decimal("1.25")  # times the cheapest provider's rate
 ENOUGH_HOURS = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(NamedTuple):
     """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered)."""
 
     day: date

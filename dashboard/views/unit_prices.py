@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
@@ -248,9 +249,11 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
 
 def gap_chart(asked: Asked, cells: list[Priced]) -> Chart:
     axis = drawn.Axis.over(asked, (cell.day for cell in cells))
-    grid = Grid(axis.starts)
+    grid, gaps = Grid(axis.starts), defaultdict[tuple[date, str], int](int)
     for cell in cells:
-        grid.add(axis.of(cell.day), cell.provider, usd(cell.effective - cell.billed))
+        gaps[axis.of(cell.day), cell.provider] += cell.effective - cell.billed
+    for (start, provider), cents in gaps.items():
+        grid.add(start, provider, usd(cents))
     series = grid.stacked("usd", lambda start, names: axis.link("costs", start, provider=names))
     caption = (
         "Effective less billed cost of the GPUs. Above 0: hours that were paid for in advance. "
