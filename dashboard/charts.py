@@ -16,6 +16,7 @@ DIGITS = {"usd": 2, "hours": 3, "percent": 5, "usd_per_hour": 5, "count": 0}
 MOST_SERIES = 7
 OTHER = "Other"
 NOTES_OF_A_ROW, MARKS_LISTED = 3, 10
+MOST_NUMBERS = 130  # rows below a chart; only who asks for a bar a day of a long range has more of them
 MOST_BEHIND_OTHER = 12  # names in an address, for each of up to 130 bars
 
 
@@ -54,6 +55,8 @@ class Chart:
     """how: views.how.How, told below the numbers. sideways: bars lie, so that long names can be read.
 
     marks: labels, and what is to be known of them; the first are listed, marks_url has all.
+
+    file: the address of the one that holds all numbers, of which the page lists the last.
     """
 
     id: str
@@ -68,6 +71,7 @@ class Chart:
     marks: Sequence[tuple[str, str]] = ()
     marks_url: str = ""
     sideways: bool = False
+    file: str = ""
 
     @property
     def empty(self) -> bool:
@@ -89,11 +93,12 @@ class Chart:
 
     @property
     def as_table(self) -> dict[str, Any]:
-        rows = [self.table_row(place, label) for place, label in enumerate(self.labels)]
+        left_out = max(len(self.labels) - MOST_NUMBERS, 0)
+        rows = [self.table_row(place, self.labels[place]) for place in range(left_out, len(self.labels))]
         headers = [self.first_header, *(header for s in self.series for header in headers_of(s))]
         adds_up = all(s.adds_up for s in self.series)
         totals = ["Total", *(shown(s.total, s.unit) for s in self.series)] if adds_up else []
-        return {"headers": headers, "rows": rows, "totals": totals}
+        return {"headers": headers, "rows": rows, "totals": totals, "left_out": left_out}
 
     def table_row(self, place: int, label: str) -> list[dict[str, Any]]:
         mark = " (open)" if place < len(self.open) and self.open[place] else ""

@@ -33,6 +33,7 @@ from .reports.sharing import IDLE_VIEWS
 from .scope import BUCKETS, Scope, Span
 
 MOST_MODELS = 200
+SEVERAL = (tuple, list)
 NO_TEAM = {
     "invalid_choice": "There is no such team any more: all are shown.",
     "invalid_pk_value": "That is no team: all are shown.",
@@ -357,12 +358,13 @@ def pairs(values: Iterable[str]) -> list[tuple[str, str]]:
 
 def query(**parameters: Any) -> str:
     """A query string; empty values are left out, tuples repeat their key."""
-    given = ((key, value) for key, value in parameters.items() if value not in (None, "", (), []))
-    return "?" + "&".join(
-        encoded(key, str(one))
-        for key, value in given
-        for one in (value if isinstance(value, tuple | list) else (value,))
-    )
+    given: list[str] = []
+    for key, value in parameters.items():
+        if isinstance(value, SEVERAL):
+            given += [encoded(key, str(one)) for one in value]
+        elif value is not None and value != "":
+            given.append(encoded(key, str(value)))
+    return "?" + "&".join(given)
 
 
 @lru_cache(maxsize=5_000)

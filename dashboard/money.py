@@ -84,7 +84,7 @@ def on_one_scale(usd: Sequence[Decimal | Fraction]) -> tuple[int, list[int]]:
 def with_leftover(floors: list[int], remainders: Sequence[int], leftover: int) -> list[int]:
     if not leftover:
         return floors
-    by_remainder = sorted(range(len(floors)), key=lambda place: (-remainders[place], place))
+    by_remainder = sorted(range(len(floors)), key=remainders.__getitem__, reverse=True)
     for place in by_remainder[:leftover]:
         floors[place] += 1
     return floors

@@ -80,9 +80,6 @@ class PreciseSum(models.Aggregate):
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return super().as_sql(compiler, connection, function="heliox_sum", **extra)
 
-    def convert_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
-        return None if value is None else Decimal(value)
-
 
 class RandomUUID(models.Func):
     """A uuid made by the database, for writers who speak plain SQL."""

@@ -24,7 +24,7 @@ from .charges import UNUSED_COMMITMENT, Cell, Charge, charges_in
 from .coverage import Coverage
 from .job_time import pieces
 from .shared_months import Sums
-from .sharing import Pool, share, spread
+from .sharing import Pool, Shares, share, spread
 
 USE, DIRECT, IDLE, UNUSED, UNALLOCATED, UNBILLED = (
     "use",
@@ -39,26 +39,17 @@ TEAMS = "teams"
 NOBODY = {IDLE: "(idle)", UNUSED: "(unused commitment)", UNALLOCATED: "(unallocated)"}
 NO_MODEL = {DIRECT: "(direct)", IDLE: "(idle)"} | {line: NOBODY[line] for line in (UNUSED, UNALLOCATED)}
 OVER_REPORTED = gpu_time.HOUR / 100
+BLENDED, UNMETERED, OVER, OUTRUN = "blended", "no metered usage", "over-reported", "jobs on direct hours"
 # (day, provider and GPU type as stored, team, the model where it is asked for, …, GPU microseconds)
 Times = list[tuple[Any, ...]]
 
 
-class Line(NamedTuple):
-    """A part of one cell.
+class Share(NamedTuple):
+    """A part of one day, provider and GPU type.
 
     line: by which rule it falls to the team. team: None where it is nobody's. model: empty unless asked
     for. microseconds: job GPU time; only on the lines use and unbilled. cents: None where nothing is billed.
     """
-
-    team: UUID | None
-    line: str
-    microseconds: int = 0
-    cents: int | None = None
-    model: str = ""
-
-
-class Share(NamedTuple):
-    """A part of one day, provider and GPU type: a cell and a Line of it."""
 
     day: date
     provider: str
@@ -95,6 +86,10 @@ class CellPool:
     kinds: dict[str, int]
     metered: int | None
 
+    @cached_property
+    def shares(self) -> Shares:
+        return share(self.pool)
+
     @property
     def is_unmetered(self) -> bool:
         """Job hours share the cost alone, and not since an internal rate priced just them."""
@@ -115,16 +110,16 @@ class CellPool:
     def is_blended(self) -> bool:
         return len(self.kinds.keys() & {"on_demand", "spot", "committed"}) > 1
 
-    @property
-    def flags(self) -> list[str]:
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
         """What makes the shares of this cell less sure, in words."""
         said = {
-            "blended": self.is_blended,
-            "no metered usage": self.is_unmetered,
-            "over-reported": self.is_over_reported,
-            "jobs on direct hours": self.outruns_direct,
+            BLENDED: self.is_blended,
+            UNMETERED: self.is_unmetered,
+            OVER: self.is_over_reported,
+            OUTRUN: self.outruns_direct,
         }
-        return [words for words, true in said.items() if true]
+        return tuple(words for words, true in said.items() if true)
 
 
 @dataclass(frozen=True)
@@ -290,12 +285,11 @@ class ToBeShared:
 
     def lines(self, by_model: bool) -> Iterator[Share]:
         for pool, use in self.billed():
-            for line in lines_of(pool, use, self.spreading, by_model):
-                yield Share._make(pool.cell + line)
+            yield from lines_of(pool, use, self.spreading, by_model)
         billed = {pool.cell for pool in self.pools}
         for cell, use in self.use.items():
             if cell not in billed:
-                yield from (Share._make(cell + line) for line in unbilled(use, by_model))
+                yield from unbilled(cell, use, by_model)
 
 
 def team_costs(scope: Scope, names: Names) -> dict[UUID, Decimal]:
@@ -432,7 +426,7 @@ class Spreading:
 
 def parts_of_cell(pool: CellPool, use: Use, spreading: Spreading) -> Iterator[tuple[str, Mapping[Any, int]]]:
     """(line, cents by team); what is nobody's is that of None."""
-    shared = share(pool.pool)
+    shared = pool.shares
     upon = spreading.of(pool.cell, shared.idle, use.teams)
     yield DIRECT, pool.direct
     yield USE, shared.owners
@@ -441,28 +435,28 @@ def parts_of_cell(pool: CellPool, use: Use, spreading: Spreading) -> Iterator[tu
     yield from ((line, {None: amount}) for line, amount in left.items() if amount)
 
 
-def lines_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Line]:
+def lines_of(pool: CellPool, use: Use, spreading: Spreading, by_model: bool) -> Iterator[Share]:
     for line, owners in parts_of_cell(pool, use, spreading):
         for team, amount in owners.items():
             if by_model and team is not None and line != DIRECT:
                 yield from by_models(pool.cell, team, line, amount, use.models.get(team, {}))
             else:
                 worked = use.teams[team] if line == USE else 0
-                yield Line(team, line, worked, amount, NO_MODEL[line] if by_model else "")
+                yield Share(*pool.cell, team, line, worked, amount, NO_MODEL[line] if by_model else "")
 
 
-def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Line]:
+def by_models(cell: Cell, team: UUID, line: str, cents: int, models: dict[str, int]) -> Iterator[Share]:
     """A team's share of a cell upon its models, by their hours; the cents add up to the team's."""
     parts = spread(cents, models, "by_use", cell[0].toordinal())
     if not parts:
-        yield Line(team, line, 0, cents, NO_MODEL[line])
+        yield Share(*cell, team, line, 0, cents, NO_MODEL[line])
     for model, amount in parts.items():
-        yield Line(team, line, models[model] if line == USE else 0, amount, model)
+        yield Share(*cell, team, line, models[model] if line == USE else 0, amount, model)
 
 
-def unbilled(use: Use, by_model: bool) -> Iterator[Line]:
+def unbilled(cell: Cell, use: Use, by_model: bool) -> Iterator[Share]:
     """Hours that jobs used and nobody has billed (yet)."""
     for team, microseconds in use.teams.items():
         models = use.models[team] if by_model else {"": microseconds}
         for model, part in models.items():
-            yield Line(team, UNBILLED, part, None, model)
+            yield Share(*cell, team, UNBILLED, part, None, model)

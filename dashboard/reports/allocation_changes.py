@@ -29,7 +29,7 @@ class AllocationChanges:
     ) -> AllocationChanges:
         """found: of the scope; only the earlier side is asked of the database."""
         before = [] if sides.reason else allocate(scope.over(sides.before), names, by_model).shares
-        return cls(Known(scope, sides, names), sides.split(found.shares)[0], before)
+        return cls(Known(scope, sides, names), sides.those_now(found.shares), before)
 
     @property
     def sides(self) -> Sides:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from .. import gpu_time
@@ -104,7 +107,7 @@ def broken_down(
     """The dearest row first, what is nobody's last; columns likewise, the tail of them as one."""
     rows: dict[str, Row] = {}
     total = Row("Total")
-    for one in shares:
+    for one in of_no_day(shares):
         name = label(one, by, then_by, teams)
         row = rows.get(name) or rows.setdefault(name, row_of(name, one, by))
         for target in (row, total):
@@ -113,6 +116,27 @@ def broken_down(
                 target.columns[label(one, then_by, by, teams)].add(one)
     columns = fold_tail(ordered(total.columns), [*rows.values(), total], most_columns)
     return Breakdown([rows[name] for name in ordered({r.name: r.sum for r in rows.values()})], columns, total)
+
+
+def of_no_day(shares: Iterable[Share]) -> list[Share]:
+    """Added up over days, which no row and column tells apart: of years there are few left."""
+    alike: defaultdict[tuple[Any, ...], list[Share]] = defaultdict(list)
+    for one in shares:
+        alike[one.team, one.line, one.model, one.provider, one.gpu_type].append(one)
+    return [summed(group) for group in alike.values()]
+
+
+def summed(alike: Sequence[Share]) -> Share:
+    microseconds, cents = added_up(alike)
+    return alike[0]._replace(day=date.min, microseconds=microseconds, cents=cents)
+
+
+def added_up(shares: Sequence[Share]) -> tuple[int, int | None]:
+    """Microseconds and cents; None where nothing is billed."""
+    if len(shares) == 1:
+        return shares[0].microseconds, shares[0].cents
+    billed = [one.cents for one in shares if one.cents is not None]
+    return sum(one.microseconds for one in shares), sum(billed) if billed else None
 
 
 def row_of(name: str, one: Share, by: str) -> Row:
@@ -161,8 +185,7 @@ def merge(into: Sum, one: Sum) -> None:
     into.is_billed = into.is_billed or one.is_billed
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A row of the file: cents None where jobs ran and nothing is billed. owner: the team, None of nobody."""
 
     day: date
@@ -184,21 +207,18 @@ class Cell:
 
 
 Key = tuple[date, str, str, str, str]
+first = itemgetter(0)
 
 
 def cells(shares: Iterable[Share], teams: Mapping[UUID, str], bucket: Callable[[date], date]) -> list[Cell]:
     """One per bucket, team (or nobody), model, provider and GPU type, oldest first."""
-    hours: defaultdict[Key, int] = defaultdict(int)
-    money: dict[Key, int] = {}
-    owners: dict[Key, UUID | None] = {}
+    found: defaultdict[Key, list[Share]] = defaultdict(list)
     labels: dict[tuple[UUID | None, str, str], tuple[str, str]] = {}
-    for one in shares:
-        whose = one.team, one.line, one.model
-        if whose not in labels:
-            labels[whose] = label(one, "team", "", teams), label(one, "model", "", teams)
-        key = (bucket(one.day), *labels[whose], one.provider, one.gpu_type)
-        hours[key] += one.microseconds
-        owners[key] = one.team
-        if one.cents is not None:
-            money[key] = money.get(key, 0) + one.cents
-    return [Cell(*key, hours[key], money.get(key), owners[key]) for key in sorted(hours)]
+    for day, of_day in groupby(shares, key=attrgetter("day")):
+        start = bucket(day)
+        for one in of_day:
+            whose = one.team, one.line, one.model
+            if (told := labels.get(whose)) is None:
+                told = labels[whose] = label(one, "team", "", teams), label(one, "model", "", teams)
+            found[start, *told, one.provider, one.gpu_type].append(one)
+    return [Cell(*key, *added_up(alike), alike[0].team) for key, alike in sorted(found.items(), key=first)]

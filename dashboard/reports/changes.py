@@ -48,7 +48,7 @@ class Changes(OfCells):
     def of(cls, scope: Scope, cells: Sequence[usage.Hours], sides: Sides, names: Names) -> Changes:
         """cells: those of the scope; only the earlier side's are asked of the database."""
         before = [] if sides.reason else usage.cells(scope.over(sides.before), names)
-        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
+        return cls(Known(scope, sides, names), sides.those_now(cells), before)
 
     @cached_property
     def sums(self) -> tuple[usage.Sum, usage.Sum]:
@@ -92,7 +92,7 @@ class CostChanges(OfCells):
     @classmethod
     def of(cls, scope: Scope, cells: Sequence[spend.Cost], sides: Sides, names: Names) -> CostChanges:
         before = [] if sides.reason else spend.costs(scope.over(sides.before), names)
-        return cls(Known(scope, sides, names), sides.split(cells)[0], before)
+        return cls(Known(scope, sides, names), sides.those_now(cells), before)
 
     @cached_property
     def totals(self) -> tuple[spend.Totals, spend.Totals]:

@@ -28,10 +28,10 @@ class Sides:
     before: Span = NO_DAYS
     reason: str = ""
 
-    def split(self, rows: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-        """The rows whose `day` lies on either side."""
-        found = list(rows)
-        return [row for row in found if row.day in self.now], [row for row in found if row.day in self.before]
+    def those_now(self, rows: Iterable[Any]) -> list[Any]:
+        """The rows whose `day` is compared with one before."""
+        start, end = self.now.start, self.now.end
+        return [row for row in rows if start <= row.day < end]
 
 
 def sides(scope: Scope, preset: str, through: date | None) -> Sides:

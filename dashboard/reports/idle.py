@@ -11,7 +11,6 @@ from decimal import Decimal
 from ..gpu_time import hours
 from ..money import share_out, usd
 from .allocation import CellPool
-from .sharing import share
 
 RELEASABLE, EITHER_WAY, UNKNOWN = "releasable", "either_way", "unknown"
 BOUGHT = {
@@ -86,7 +85,7 @@ class Idle:
 
     def add(self, one: CellPool) -> None:
         self.unused += one.unused
-        self.unlogged += share(one.pool).unallocated
+        self.unlogged += one.shares.unallocated
         if not tells_idle(one):
             return
         assert one.pool.metered is not None
@@ -105,7 +104,7 @@ def tells_idle(one: CellPool) -> bool:
 
 
 def idle_cents(one: CellPool) -> int:
-    return share(one.pool).idle if tells_idle(one) else 0
+    return one.shares.idle if tells_idle(one) else 0
 
 
 def idle_gpus(pools: Iterable[CellPool]) -> list[Idle]:
@@ -123,7 +122,7 @@ def by_purchase(cents: int, kinds: dict[str, int]) -> dict[str, int]:
     paid = Counter[str]()
     for kind, amount in kinds.items():
         paid[BOUGHT.get(kind, UNKNOWN)] += amount
-    weights = [max(paid[way], 0) for way in WAYS]
-    if not any(weights):
-        return {UNKNOWN: cents}
-    return dict(zip(WAYS, share_out(cents, weights), strict=True))
+    ways = [way for way in WAYS if paid[way] > 0] or [UNKNOWN]
+    if len(ways) == 1:
+        return {ways[0]: cents}
+    return dict(zip(ways, share_out(cents, [paid[way] for way in ways]), strict=True))

@@ -141,7 +141,7 @@ def day_of(
         return JobDay(day, microseconds, None, None)
     shares = spread(cents.get(day, 0), siblings.get(day, {}), "by_use", day.toordinal())
     share = shares.get(job.pk, 0)
-    return JobDay(day, microseconds, pools[day].pool, usd(share), flags=tuple(pools[day].flags))
+    return JobDay(day, microseconds, pools[day].pool, usd(share), flags=pools[day].flags)
 
 
 # Days whose bill is missing or not closed: a part of a day's bill would make its hours look cheap.

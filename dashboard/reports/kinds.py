@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..models import BillLine
 from ..money import cents, settle, to_cents, usd
@@ -30,8 +31,7 @@ PAID_WITHOUT_HOURS = {UNUSED_COMMITMENT, "purchase", "credit", "tax"}
 Cell = tuple[date, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Bought:
+class Bought(NamedTuple):
     """cents: on the basis that was asked for. gpu_hours: in hundredths; None where none are metered."""
 
     day: date

@@ -62,9 +62,10 @@ def share(pool: Pool) -> Shares:
 
 def spread(cents: int, used: Mapping[Owner, int], view: str, turn: int = 0) -> dict[Owner, int]:
     """Cents upon those who used something, by their use or evenly; nothing where nobody did."""
-    owners = in_order((owner for owner in used if used[owner] > 0), turn)
-    if not owners:
-        return {}
+    users = [owner for owner in used if used[owner] > 0]
+    if len(users) < 2:  # as in most cells, where a team runs one model at a time
+        return dict.fromkeys(users, cents)
+    owners = in_order(users, turn)
     weights = [1] * len(owners) if view == "evenly" else [used[owner] for owner in owners]
     return dict(zip(owners, share_out(cents, weights), strict=True))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..money import to_cents, usd
 from ..naming import Names
@@ -19,8 +20,7 @@ MUCH_DEARER = Decimal("1.25")  # times the cheapest provider's rate
 ENOUGH_HOURS = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(NamedTuple):
     """One day, provider, GPU type and kind: cents on both bases, metered hours (None: none are metered)."""
 
     day: date
@@ -90,9 +90,8 @@ class Rates:
 
     @property
     def gap_rate(self) -> Decimal | None:
-        if self.billed_rate is None or self.effective_rate is None:
-            return None
-        return self.effective_rate - self.billed_rate
+        billed, effective = self.billed_rate, self.effective_rate
+        return None if billed is None or effective is None else effective - billed
 
     def usd(self, basis: str) -> Decimal:
         return self.billed if basis == "billed" else self.effective
@@ -113,9 +112,17 @@ def rate(amount: Decimal, gpu_hours: Decimal | None) -> Decimal | None:
 def rates(cells: Iterable[Priced]) -> Rates:
     """Unused commitment and credits of a GPU type count whatever their day, where it is metered at all."""
     found = list(cells)
-    metered = {cell.hardware for cell in found if cell.gpu_hours is not None}
-    billed = {cell.hardware for cell in found if cell.kind != NO_COST}
-    return Rates(*sums(found), *sums(cell for cell in found if cell.hardware in metered & billed))
+    by_hardware: defaultdict[tuple[str, str], list[Priced]] = defaultdict(list)
+    for cell in found:
+        by_hardware[cell.hardware].append(cell)
+    priced = [cell for alike in by_hardware.values() if have_price(alike) for cell in alike]
+    whole = sums(found)
+    return Rates(*whole, *(whole if len(priced) == len(found) else sums(priced)))
+
+
+def have_price(cells: Sequence[Priced]) -> bool:
+    """Whether they have both cost and metered hours."""
+    return any(cell.gpu_hours is not None for cell in cells) and any(cell.kind != NO_COST for cell in cells)
 
 
 def sums(cells: Iterable[Priced]) -> tuple[Decimal | None, Decimal, Decimal]:

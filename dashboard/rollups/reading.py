@@ -238,14 +238,16 @@ def fetched(keys: Sequence[str], sql: str, params: list[Any]) -> list[tuple[Any,
         found = cursor.fetchall()
     if reading().vendor == "postgresql":
         return found
-    # Days and ids are text on SQLite; each of the few is read once.
-    values: dict[tuple[str, Any], Any] = {}
-    for row in found:
-        for key, value in zip(keys, row, strict=False):
-            if (key, value) not in values:
-                values[key, value] = gpu_time.plain(key, value)
-    width = len(keys)
-    return [(*(values[one] for one in zip(keys, row, strict=False)), *row[width:]) for row in found]
+    columns = list(zip(*found, strict=True))
+    for place, key in enumerate(keys if found else ()):
+        columns[place] = plain_column(key, columns[place])
+    return list(zip(*columns, strict=True))
+
+
+def plain_column(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Days and ids are text on SQLite; each of the few is read once."""
+    plain = {value: gpu_time.plain(key, value) for value in set(values)}
+    return tuple(plain[value] for value in values)
 
 
 def summed(keys: Sequence[str], source: Sql, measures: Sequence[str]) -> tuple[str, list[Any]]:

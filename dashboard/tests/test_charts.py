@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.charts import MOST_SERIES, Chart, Grid, Series
+from dashboard.charts import MOST_NUMBERS, MOST_SERIES, Chart, Grid, Series
 
 cents = st.decimals(-1000, 1000, places=2)
 amounts = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcdefghijkl"), cents), max_size=40)
@@ -60,3 +60,13 @@ def test_a_waterfall_tells_each_step_and_the_level_it_reaches():
     ]
     assert table["totals"] == []
     assert chart.as_json["series"][0]["steps"] == [None, 30.0, -10.5, None]
+
+
+def test_of_very_many_numbers_the_last_are_listed_and_all_add_up():
+    days = [f"day {n}" for n in range(MOST_NUMBERS + 2)]
+    chart = Chart("c", "Cost", days, [Series("AWS", [Decimal(1)] * len(days))])
+    table = chart.as_table
+    assert (table["rows"][0][0]["text"], table["rows"][-1][0]["text"]) == ("day 2", "day 131")
+    assert (table["left_out"], len(table["rows"])) == (2, MOST_NUMBERS)
+    assert table["totals"] == ["Total", "$132.00"]
+    assert len(chart.as_json["series"][0]["values"]) == 132

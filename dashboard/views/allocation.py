@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +24,19 @@ from ..filters import SHARED_BY, query
 from ..gpu_time import hours, six_decimals
 from ..models import Team
 from ..money import usd
-from ..reports.allocation import IDLE, NOBODY, TEAMS, UNALLOCATED, UNUSED, Allocation, allocate
+from ..reports.allocation import (
+    BLENDED,
+    IDLE,
+    NOBODY,
+    OUTRUN,
+    OVER,
+    TEAMS,
+    UNALLOCATED,
+    UNMETERED,
+    UNUSED,
+    Allocation,
+    allocate,
+)
 from ..reports.allocation_changes import AllocationChanges
 from ..reports.breakdown import Breakdown, Cell, Row, Sum, broken_down, cells, label
 from ..reports.compare import Change
@@ -100,9 +114,10 @@ def file_rows(table: ShareTable, by_model: bool) -> Iterable[tuple[Any, ...]]:
 def flags(asked: Asked, found: Allocation) -> dict[tuple[date, str, str], str]:
     said: defaultdict[tuple[date, str, str], list[str]] = defaultdict(list)
     for pool in found.pools:
-        day, provider, gpu_type = pool.cell
-        said[asked.bucket_of(day), provider, gpu_type] += pool.flags
-    return {cell: ", ".join(sorted(set(words))) for cell, words in said.items() if words}
+        if pool.flags:
+            day, provider, gpu_type = pool.cell
+            said[asked.bucket_of(day), provider, gpu_type] += pool.flags
+    return {cell: ", ".join(sorted(set(words))) for cell, words in said.items()}
 
 
 def share_table(
@@ -240,10 +255,14 @@ def chart(asked: Asked, found: Allocation, teams: dict[UUID, str]) -> Chart:
     grid, nobody = Grid(axis.starts), Grid(axis.starts)
     ids = {name: pk for pk, name in teams.items()}
     kept = {name: asked.request.GET.getlist(name) for name in ("team", "model", "by", "then_by", "idle")}
-    for one in found.shares:
-        if one.cents is not None:
-            name = label(one, by, "", teams)
-            (nobody if name in NOBODY.values() else grid).add(axis.of(one.day), name, usd(one.cents))
+    cents: defaultdict[tuple[date, str], int] = defaultdict(int)
+    for day, of_day in groupby(found.shares, key=attrgetter("day")):
+        start = axis.of(day)
+        for one in of_day:
+            if one.cents is not None:
+                cents[start, label(one, by, "", teams)] += one.cents
+    for (start, name), amount in cents.items():
+        (nobody if name in NOBODY.values() else grid).add(start, name, usd(amount))
 
     def link(start: Any, names: list[str]) -> str:
         return axis.link("allocation", start, **(kept | {by: [ids.get(name) or name for name in names]}))
@@ -268,19 +287,19 @@ CAPTION = "Each day’s cost of a provider’s GPU type, by the job GPU-hours of
 
 
 UNSURE = (
-    ("is_unmetered", "job hours and no metered ones: {}. Jobs alone share their cost.", "reconcile"),
+    (UNMETERED, "job hours and no metered ones: {}. Jobs alone share their cost.", "reconcile"),
     (
-        "is_over_reported",
+        OVER,
         "more job hours than metered ones: {}. Jobs share by their hours.",
         "reconcile",
     ),
     (
-        "outruns_direct",
+        OUTRUN,
         "more job hours than direct cost left over: {}. Jobs that ran on what a team pays for directly are "
         "charged once more.",
         "mappings",
     ),
-    ("is_blended", "prices of several kinds: {}. Their shares are blended.", "unit_prices"),
+    (BLENDED, "prices of several kinds: {}. Their shares are blended.", "unit_prices"),
 )
 
 
@@ -288,7 +307,7 @@ def notes(asked: Asked, found: Allocation) -> list[dict[str, str]]:
     """What makes shares less sure than they look, each with the rows behind it."""
     said = []
     for flag, words, where in UNSURE:
-        if number := sum(1 for pool in found.pools if getattr(pool, flag)):
+        if number := sum(flag in pool.flags for pool in found.pools):
             text = f"Daily costs with {words.format(ui.count(number))}"
             said.append({"text": text, "url": leading(asked, where)})
     if found.unbilled:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from django.conf import settings
@@ -102,8 +102,11 @@ class Asked:
         """The reader sees some teams only: nothing of all together, by which others could be told."""
         return self.filter.own_teams is not None
 
-    def bucket_of(self, day: date) -> date:
-        return bucket_start(day, self.scope.bucket, settings.HELIOX_FISCAL_MONTH)
+    @cached_property
+    def bucket_of(self) -> Callable[[date], date]:
+        """The start of a day's bucket; long tables ask for each of their rows."""
+        bucket, fiscal_month = self.scope.bucket, settings.HELIOX_FISCAL_MONTH
+        return cache(lambda day: bucket_start(day, bucket, fiscal_month))
 
     def days_of(self, start: date, bucket: str) -> dict[str, str]:
         """start and end parameters of a bucket, clipped to the range on the page."""
@@ -226,6 +229,12 @@ class Asked:
             {"label": f"Download {label}", "url": self.here(_export=kind, after="", before="")}
             for kind, label in FORMATS.items()
         ]
+
+    @property
+    def file_url(self) -> str:
+        """Of the page's own file; empty for who may take none away."""
+        links = self.export_links()
+        return links[0]["url"] if links else ""
 
     def links_to_file(self, name: str) -> list[dict[str, str]]:
         """One of the further files of a page, by its `file=`."""

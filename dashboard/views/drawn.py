@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -55,8 +55,11 @@ class Axis:
     def starts(self) -> list[date]:
         return buckets(self.days, self.bucket, self.fiscal_month) if self.days else []
 
-    def of(self, day: date) -> date:
-        return bucket_start(day, self.bucket, self.fiscal_month)
+    @cached_property
+    def of(self) -> Callable[[date], date]:
+        """The start of a day's bucket."""
+        bucket, fiscal_month = self.bucket, self.fiscal_month
+        return cache(lambda day: bucket_start(day, bucket, fiscal_month))
 
     def open(self) -> list[bool]:
         """Whether a bucket holds days that are not closed yet."""
@@ -68,7 +71,12 @@ class Axis:
 
     def link(self, page: str, start: date, **parameters: Any) -> str:
         """The rows behind a bar: another page, narrowed to the bucket."""
-        return self.asked.link(page, **(self.asked.days_of(start, self.bucket) | parameters))
+        return self.asked.link(page, **(self.days_at[start] | parameters))
+
+    @cached_property
+    def days_at(self) -> dict[date, dict[str, str]]:
+        """Parameters of an address, by the start of a bucket."""
+        return {start: self.asked.days_of(start, self.bucket) for start in self.starts}
 
 
 def hull(days: Iterable[date]) -> Span | None:
@@ -95,7 +103,9 @@ def time_chart(
     caption: str,
     page: str,
     how: How | None = None,
+    filed: bool = True,
 ) -> Chart:
+    """filed: whether the file of the page tells the same days."""
     return Chart(
         id=name,
         title=f"{title} {PER[axis.bucket]}",
@@ -108,6 +118,7 @@ def time_chart(
         how=how,
         marks=marks(axis),
         marks_url=f"{axis.asked.link('anomalies')}#notes",
+        file=axis.asked.file_url if filed else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
@@ -41,8 +42,9 @@ def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis"], preset="last90", bucket="month")
     cells = priced(asked.scope, asked.names)
     total = rates(cells)
-    kinds = table_of(asked, KindTable, kind_rows(asked, cells), prefix="kinds-")
-    prices = table_of(asked, PriceTable, price_rows(asked, cells))
+    whole = rates_by(cells, place_of(asked))
+    kinds = table_of(asked, KindTable, kind_rows(asked, cells, whole), prefix="kinds-")
+    prices = table_of(asked, PriceTable, [row(place, sums) for place, sums in whole.items()])
     columns = (asked.scope.bucket, *COLUMNS)
     if answer := asked.export("unit-prices", columns, lambda: file_rows(kinds), control(total)):
         return answer
@@ -96,14 +98,9 @@ def place_of(asked: Asked) -> Callable[[Priced], Place]:
     return lambda cell: (asked.bucket_of(cell.day), cell.provider, cell.gpu_type)
 
 
-def price_rows(asked: Asked, cells: list[Priced]) -> list[dict[str, Any]]:
-    return [row(place, sums) for place, sums in rates_by(cells, place_of(asked)).items()]
-
-
-def kind_rows(asked: Asked, cells: list[Priced]) -> list[dict[str, Any]]:
+def kind_rows(asked: Asked, cells: list[Priced], whole: dict[Place, Rates]) -> list[dict[str, Any]]:
     """Each kind with its share of the hours and of the cost of its provider, GPU type and bucket."""
     place = place_of(asked)
-    whole = rates_by(cells, place)
     by_kind = rates_by(cells, lambda cell: (*place(cell), cell.kind))
     return [
         row(key[:3], sums)
@@ -224,7 +221,8 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
     basis = asked.scope.basis
     cost = rates_by(cells, lambda cell: (cell.provider, cell.gpu_type))
     dearest = sorted(cost, key=lambda hardware: -cost[hardware].usd(basis))[:MOST_SERIES]
-    by_place = rates_by(cells, lambda cell: (axis.of(cell.day), cell.provider, cell.gpu_type))
+    drawn_cells = [cell for cell in cells if cell.hardware in dearest]
+    by_place = rates_by(drawn_cells, lambda cell: (axis.of(cell.day), *cell.hardware))
     nothing = rates([])
     series = [
         Series(
@@ -251,9 +249,11 @@ def rate_chart(asked: Asked, cells: list[Priced]) -> Chart:
 
 def gap_chart(asked: Asked, cells: list[Priced]) -> Chart:
     axis = drawn.Axis.over(asked, (cell.day for cell in cells))
-    grid = Grid(axis.starts)
+    grid, gaps = Grid(axis.starts), defaultdict[tuple[date, str], int](int)
     for cell in cells:
-        grid.add(axis.of(cell.day), cell.provider, usd(cell.effective - cell.billed))
+        gaps[axis.of(cell.day), cell.provider] += cell.effective - cell.billed
+    for (start, provider), cents in gaps.items():
+        grid.add(start, provider, usd(cents))
     series = grid.stacked("usd", lambda start, names: axis.link("costs", start, provider=names))
     caption = (
         "Effective less billed cost of the GPUs. Above 0: hours that were paid for in advance. "

@@ -185,7 +185,8 @@ def chart(asked: Asked, waste: Waste) -> Chart:
         if any(sums[line].values())
     ]
     caption = "Parts of the bill that do not overlap. A day without a bar has no waste, or no bill."
-    return drawn.time_chart(axis, "waste", "Waste", series, caption, "waste", asked.how("waste"))
+    how = asked.how("waste")
+    return drawn.time_chart(axis, "waste", "Waste", series, caption, "waste", how, filed=False)
 
 
 # Failed and cancelled jobs
