@@ -56,7 +56,7 @@ class Chart:
 
     marks: labels, and what is to be known of them; the first are listed, marks_url has all.
 
-    file: the address of the one that holds all numbers, of which the page lists the last.
+    file: the address of the one that holds all numbers, of which the page then lists the last.
     """
 
     id: str
@@ -93,7 +93,7 @@ class Chart:
 
     @property
     def as_table(self) -> dict[str, Any]:
-        left_out = max(len(self.labels) - MOST_NUMBERS, 0)
+        left_out = max(len(self.labels) - MOST_NUMBERS, 0) if self.file else 0
         rows = [self.table_row(place, self.labels[place]) for place in range(left_out, len(self.labels))]
         headers = [self.first_header, *(header for s in self.series for header in headers_of(s))]
         adds_up = all(s.adds_up for s in self.series)

@@ -64,9 +64,15 @@ def test_a_waterfall_tells_each_step_and_the_level_it_reaches():
 
 def test_of_very_many_numbers_the_last_are_listed_and_all_add_up():
     days = [f"day {n}" for n in range(MOST_NUMBERS + 2)]
-    chart = Chart("c", "Cost", days, [Series("AWS", [Decimal(1)] * len(days))])
+    chart = Chart("c", "Cost", days, [Series("AWS", [Decimal(1)] * len(days))], file="?_export=csv")
     table = chart.as_table
     assert (table["rows"][0][0]["text"], table["rows"][-1][0]["text"]) == ("day 2", "day 131")
     assert (table["left_out"], len(table["rows"])) == (2, MOST_NUMBERS)
     assert table["totals"] == ["Total", "$132.00"]
     assert len(chart.as_json["series"][0]["values"]) == 132
+
+
+def test_numbers_that_are_in_no_file_are_all_listed():
+    days = [f"day {n}" for n in range(MOST_NUMBERS + 2)]
+    table = Chart("c", "Cost", days, [Series("AWS", [Decimal(1)] * len(days))]).as_table
+    assert (table["left_out"], len(table["rows"])) == (0, MOST_NUMBERS + 2)
