@@ -18,6 +18,8 @@ from ..models import Job
 
 AN_ID = re.compile(r"(?:[0-9a-f]-*){31}[0-9a-f]", re.IGNORECASE)  # hyphens may stand anywhere
 TEXTS = frozenset({"q", "model", "provider", "gpu_type"})  # of theirs, and may look like one
+# What is sent there names no team: passwords, codes, the page to go back to.
+OF_NO_TEAM = frozenset({"login", "sign_in_code", "logout", "password_change", "second_factor", "theme"})
 MOST_IDS = 1_000  # far beyond what a form of theirs holds; to look up very many takes long
 
 
@@ -30,6 +32,9 @@ class KeepTeamsApart:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Raises Http404."""
+        assert request.resolver_match
+        if request.resolver_match.view_name in OF_NO_TEAM:
+            return
         own = teams_of(request.user) if request.user.is_authenticated else None
         if own is not None and not all_theirs(set(ids_in(request, kwargs)) - own, own):
             raise Http404

@@ -409,6 +409,14 @@ def test_their_own_ids_and_names_that_look_like_one_are_known(own):
         assert mine.model_name in text_of(own.get(reverse("jobs"), {name: mine.model_name})), name
 
 
+def test_a_password_and_the_way_back_may_look_like_an_id(own):
+    new = UUID(int=7).hex + "9f86d081"
+    old = {"old_password": UUID(int=8).hex, "new_password1": new, "new_password2": new}
+    assert own.post(reverse("password_change"), old).status_code == 200, "the old password is wrong"
+    back = f"{reverse('jobs')}?model=train-{UUID(int=7).hex}"
+    assert own.post(reverse("theme"), {"theme": "dark", "next": back}).headers["Location"] == back
+
+
 def test_tens_of_thousands_of_ids_are_not_looked_up(own, django_assert_max_num_queries):
     """It would take seconds."""
     for number in (1_001, 50_000):
