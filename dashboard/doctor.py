@@ -235,8 +235,9 @@ def who_may_read(file: Path) -> Findings:
     """It holds hashes of passwords and the keys of second factors; SQLite makes it for all to read."""
     if file.is_file():
         mode = file.stat().st_mode & 0o777
+        may_enter = all(folder.stat().st_mode & 0o001 for folder in file.resolve().parents)
         todo = f"chmod o= {file}*: others on this machine can read what it holds."
-        yield told("file", f"{file.name} is of mode {mode:o}", todo, odd=mode & 0o007)
+        yield told("file", f"{file.name} is of mode {mode:o}", todo, odd=mode & 0o006 and may_enter)
 
 
 def replica() -> Findings:

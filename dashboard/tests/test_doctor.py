@@ -8,6 +8,7 @@ import subprocess
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -210,8 +211,16 @@ def test_what_cron_is_told_to_run_is_written_as_cron_and_the_commands_read_it():
 if connection.vendor == "sqlite":
 
     def test_a_file_that_others_may_read_is_told():
-        file = Path(connection.settings_dict["NAME"])
-        for mode, level in ((0o644, "look"), (0o640, "ok"), (0o600, "ok")):
-            file.chmod(mode)
-            [(found_level, said)] = found("file")
-            assert found_level == level and f"{mode:o}" in said
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "heliox.sqlite3")
+            file.touch()
+            for of_file, of_folder, level in (
+                (0o644, 0o755, "look"),
+                (0o640, 0o755, "ok"),
+                (0o600, 0o755, "ok"),
+                (0o644, 0o700, "ok"),
+            ):
+                file.chmod(of_file)
+                Path(folder).chmod(of_folder)
+                [finding] = doctor.who_may_read(file)
+                assert finding.level == level and f"{of_file:o}" in finding.found
