@@ -125,12 +125,13 @@ def sender(name: str, default: str) -> str:
     value = text(name, default)
     address = parseaddr(value)[1]
     host = address.rpartition("@")[2]
-    known = [host] if re.fullmatch("[A-Za-z0-9-]+", host) else []
+    known = [host] if re.fullmatch("[A-Za-z0-9_-]+", host) else []
     try:
         EmailValidator(allowlist=known)(address)
     except ValidationError:
         raise ImproperlyConfigured(
-            f"{name} is {value!r}, expected heliox@example.com or Heliox <heliox@example.com>."
+            f"{name} is {value!r}, expected heliox@example.com or Heliox <heliox@example.com>; "
+            'a name with a comma stands in quotes: "Heliox, GPUs" <heliox@example.com>.'
         ) from None
     return value
 
@@ -150,15 +151,15 @@ def weakness_of_secret(value: str) -> str:
 
 def is_made_up_of_published_words(value: str) -> bool:
     """Whether without them the rest is no random key: chance puts such a word into some of these, too."""
-    rest = PUBLISHED.sub("", value)
-    if rest == value:
+    rest, words = PUBLISHED.subn("", value)
+    if not words:
         return False
     too_short = len(rest) < SHORTEST_SECRET
-    return too_short or value.startswith(PUBLISHED_BEGINNING) or reads_like_words(rest)
+    return words > 1 or too_short or value.startswith(PUBLISHED_BEGINNING) or reads_like_words(rest)
 
 
 def reads_like_words(value: str) -> bool:
     """Chance sets digits between letters, a person who writes words hardly any."""
     kinds = [char.isdigit() for char in value if char.isalnum()]
     changes = sum(one != after for one, after in zip(kinds, kinds[1:], strict=False))
-    return changes < len(kinds) // 8
+    return changes <= len(kinds) // 6

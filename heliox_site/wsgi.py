@@ -12,7 +12,8 @@ from dashboard.plain_types import typed_plainly
 try:
     from heliox_site.settings import DATABASES, HELIOX_LOCK_SECONDS, HELIOX_PAGE_SECONDS
 except ImproperlyConfigured as error:
-    sys.exit(f"Heliox cannot start: {error}")
+    print(f"Heliox cannot start: {error}", file=sys.stderr)
+    sys.exit(3)  # by which gunicorn knows that to start a worker anew is no use
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "heliox_site.settings")
 # Pages give up before they hold a thread for ever; commands, which may take an hour, have no such limits, nor

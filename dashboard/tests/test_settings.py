@@ -63,6 +63,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_SECRET_KEY": "django-insecure-" + BY_CHANCE}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "my-own-Secret-of-2026-please-replace-me-in-january"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "password1234567890" * 3}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "my_secret_password_1234567890_my_company_1234567890"}, "somebody published"),
+        ({"HELIOX_SECRET_KEY": "super-secret-key-for-heliox-2024-v1-do-not-share-9"}, "somebody published"),
         ({"HELIOX_SECRET_KEY": "secret" + BY_CHANCE[:31]}, "somebody published"),
         ({"HELIOX_ALLOWED_HOSTS": "*"}, "lets in every name"),
         ({"HELIOX_ALLOWED_HOSTS": "heliox.example.com,*.example.com"}, "lets in every name"),
@@ -107,6 +109,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"HELIOX_MAIL_FROM": "fiona@@example.com"}, "HELIOX_MAIL_FROM is 'fiona@@example.com', expected"),
         ({"HELIOX_MAIL_FROM": "Heliox"}, "HELIOX_MAIL_FROM is 'Heliox', expected"),
         ({"HELIOX_MAIL_FROM": "heliox@"}, "HELIOX_MAIL_FROM is 'heliox@', expected"),
+        ({"HELIOX_MAIL_FROM": "Heliox, GPUs <h@example.com>"}, "a name with a comma stands in quotes"),
         ({"HELIOX_MAIL_FROM": "<>"}, "HELIOX_MAIL_FROM is '<>', expected"),
         ({"HELIOX_METRICS_TOKEN": "short"}, "HELIOX_METRICS_TOKEN is too short"),
         ({"HELIOX_ERRORS_DSN": "errors.example.com"}, "HELIOX_ERRORS_DSN is not understood"),
@@ -135,7 +138,7 @@ def of_this_project(*command: str, **environment: str) -> subprocess.CompletedPr
 
 def test_a_web_server_is_told_in_one_line_too() -> None:
     done = of_this_project("-c", "import heliox_site.wsgi", HELIOX_SECRET_KEY="short")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.startswith("Heliox cannot start: HELIOX_SECRET_KEY is too short")
     assert done.stderr.count("\n") == 1
 
@@ -301,7 +304,9 @@ def test_a_private_postgresql_lives_as_long_as_its_command() -> None:
     assert not os.path.exists(folder)
 
 
-@pytest.mark.parametrize("told", ["heliox@localhost", "h@relay", "Größe & Co <heliox@example.com>"])
+@pytest.mark.parametrize(
+    "told", ["heliox@localhost", "h@relay", "heliox@my_host", "Größe & Co <heliox@example.com>"]
+)
 def test_a_sender_of_mail_is_an_address(read: Any, told: str) -> None:
     assert read(**PRODUCTION, HELIOX_MAIL_FROM=told)["DEFAULT_FROM_EMAIL"] == told
 
