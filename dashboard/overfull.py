@@ -40,11 +40,14 @@ def chosen_too_often(request: HttpRequest) -> dict[str, Any]:
     query = rest.urlencode()
     if len(values) < 2 or not fits(rest) or len(query) > LONGEST_QUERY:
         return {}
+    most = room(name, values, rest)
+    if len(values) <= most or any("\0" in value or len(value) > LONGEST_VALUE for value in values):
+        return {}  # it is for something else that the address is refused
     path = escape_leading_slashes(escape_uri_path(request.path))
     return {
         "number": len(values),
         "what": CHOSEN[name],
-        "room": room(name, values, rest),
+        "room": most,
         "without": f"{path}?{query}" if query else path,
     }
 

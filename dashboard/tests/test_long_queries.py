@@ -66,6 +66,8 @@ def test_more_values_than_a_page_takes_are_told_as_well(reader):
 @pytest.mark.parametrize(
     "address",
     [
+        "/costs/?team=a%00&team=b",
+        "/costs/?team=a&team=" + "b" * 2001,
         "/costs/?x=" + "y" * 9000,
         "/costs/?q=" + "y" * 9000 + "&" + "&".join(TEAMS[:9]),
         "/costs/?q=%00&" + "&".join(TEAMS),
