@@ -145,7 +145,7 @@ class DailyFiles:
         elif not stored and abs(amount) < TOO_MUCH:
             self.beside.meet(plan.key(figure.cell))
             self.tally.count(plan.put(figure, []), len(news))
-        elif stored and plan.amount_of(stored) == amount:
+        elif stored and self.on_conflict != "add" and plan.amount_of(stored) == amount:
             self.tally.count("unchanged", len(news))
         elif self.on_conflict == "refuse" and all(is_of_a_csv(one) for one in stored):
             self.tally.count(plan.put(figure, stored))

@@ -115,7 +115,7 @@ class PeriodFiles:
             self.settle_new(told)
             return
         news, there = [said for said in told if not self.added_before(stored, said)], Amounts.of(stored)
-        if not news or self.meant(news, there) == there:
+        if not news or (self.on_conflict != "add" and self.meant(news, there) == there):
             self.tally.count(self.settle_note(told[-1], there, stored), len(told))
             return
         self.tally.count("unchanged", len(told) - len(news))

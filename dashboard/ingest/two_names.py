@@ -168,9 +168,10 @@ def refuse_what_files_name_otherwise(
         execute(connection, f"ANALYZE {TABLE}")
     found = rows(
         connection,
-        "SELECT s.file, s.line, s.external_id, j.file, j.external_id, s.cluster, j.cluster "
+        "SELECT s.file, s.line, s.external_id, j.file, MIN(j.external_id), s.cluster, MIN(j.cluster) "
         f"FROM {TABLE} s JOIN {TABLE} j ON s.file > j.file AND {lone.of_two_kinds} AND {SAME_BUT_ITS_NAME} "
-        f"WHERE NOT {told_by('s', 'j')} AND NOT {told_by('j', 's')} ORDER BY 1, 2, 4, 5",
+        f"WHERE NOT {told_by('s', 'j')} AND NOT {told_by('j', 's')} "
+        "GROUP BY s.file, s.line, s.external_id, s.cluster, j.file ORDER BY 1, 2, 4",
     )
     gone: dict[tuple[int, int], Otherwise] = {}
     for one in both_new(map(Otherwise._make, found)):

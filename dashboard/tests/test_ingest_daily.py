@@ -167,6 +167,14 @@ def test_files_of_one_call_are_all_added_to_what_is_stored_and_taken_back() -> N
     assert figures() == ["2025-03-01 AWS A100-80GB 8.00"]
 
 
+def test_what_is_added_may_equal_what_is_stored() -> None:
+    make_cost("2025-03-01", "100")
+    assert add_files(["2025-03-01,AWS,A100-80GB,60"], ["2025-03-01,AWS,A100-80GB,40"]).updated == 2
+    assert figures() == ["2025-03-01 AWS A100-80GB 200.00"]
+    assert add_files(["2025-03-01,AWS,A100-80GB,200"]).updated == 1
+    assert figures() == ["2025-03-01 AWS A100-80GB 400.00"]
+
+
 def test_what_files_of_one_call_add_up_to_has_to_fit() -> None:
     most = "2025-03-01,AWS,A100-80GB,9999999999.99"
     refused = add_files([most], [most, "2025-03-02,AWS,A100-80GB,1"])

@@ -205,6 +205,14 @@ def test_files_of_one_call_that_tell_one_period_are_all_added():
     assert stored() == ["2025-03-01–2025-03-31 AWS 17.00 5.00"]
 
 
+def test_what_is_added_may_equal_what_is_stored():
+    make_entry("2025-03-01", "2025-03-31", "100", "4")
+    summary = load_files(
+        [period("60", gpu_hours=Decimal(3))], [period("40", gpu_hours=Decimal(1))], on_conflict="add"
+    )
+    assert (summary.updated, stored()) == (2, ["2025-03-01–2025-03-31 AWS 200.00 8.00"])
+
+
 def test_a_file_given_twice_in_other_bytes_is_added_once():
     rows = "2025-03-01,2025-03-31,AWS,L4,10,4,\n"
     texts = [HEADER + rows, HEADER + rows.replace(",10,", ",10.00,"), HEADER + rows.replace(",10,", ",7,")]

@@ -381,6 +381,13 @@ def test_only_what_waited_is_none_of_ours_any_more() -> None:
     assert jobs() == {"5": "completed", "6": "running"}
 
 
+def test_a_row_that_says_nothing_of_what_was_allocated_takes_no_job_away() -> None:
+    night(waiting("7"))
+    cancelled = {"State": "CANCELLED by 5", "Start": "2025-03-03T08:00:00", "End": "2025-03-03T08:00:01"}
+    night(row("7", **cancelled, AllocTRES="", ReqTRES="cpu=4,gres/gpu=1"))
+    assert jobs() == {"7": "pending"}
+
+
 def test_an_attempt_without_a_gpu_is_the_one_of_its_submission() -> None:
     later = {"Submit": "2025-03-03T09:01:00"}
     night(row("7", State="NODE_FAIL"), waiting("7", **later))

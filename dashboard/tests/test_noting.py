@@ -306,6 +306,7 @@ WRITES = re.compile(
 NOTED_BY = {
     "ingest/jobs.py merge": "merge_noted",
     "ingest/rows.py put_back": "take_back_jobs",
+    "ingest/none_of_ours.py write": "write",
     "ingest/undo.py take_back_jobs": "take_back_jobs",
     "demo_data/storing.py copy_into": "write_jobs",
     "demo_data/storing.py insert_into": "write_jobs",

@@ -186,7 +186,7 @@ class _Log:
             ran = bool(starts) and current != "pending" and start != said[1]
             held = self.held(allocated, requested, ran)
             if held is None:
-                spoken, is_known = self.spoken(current, starts, *said), ran or allocated or requested
+                spoken, is_known = self.spoken(current, starts, *said), allocated or (requested and not ran)
                 names = (own_id,) if said[-1] in (own_id, "") else (own_id, said[-1].strip())
                 not_ours = self.not_ours(names, spoken, *said) if is_known else None
                 return Ignored(line, NO_GPU, spoken, not_ours)
