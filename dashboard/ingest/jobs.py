@@ -202,7 +202,7 @@ class JobPlan:
 
     def make_jobs(self, names: Names, lock: bool) -> None:
         settling.use_stored_teams(self.teams.settle())
-        two_names.use_those_that_are_stored(len(self.files))
+        two_names.use_those_that_are_stored(len(self.files), self.tally)
         settle_attempts(len(self.files))
         two_names.refuse_what_files_name_otherwise(self.rows.unsaid, self.files, self.tally)
         settling.settle_repeats(self.files, self.tally)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from ..counted import are, counted
 from ..models import Job
 from ..models.names import name_key
 from ..statements import execute, rows
@@ -49,6 +50,7 @@ class Named(NamedTuple):
     cluster: str
     external_id: str
     other_name: str
+    same_start: int
 
     @property
     def own_id(self) -> str:
@@ -59,23 +61,40 @@ class Named(NamedTuple):
         return Renamed(self.file, self.line, self.cluster, self.external_id, new)
 
 
-def use_those_that_are_stored(files: int) -> None:
+def use_those_that_are_stored(files: int, tally: Tally) -> None:
     """A row with both names is known by its second where a job has that, and none has the first."""
+    twice: dict[str, None] = {}
     for beside in (BESIDE_STORED, BESIDE_OTHER_FILES)[: min(files, 2)]:
         found = rows(
             connection,
-            f"SELECT s.file, s.line, s.cluster, s.external_id, s.other_name FROM {TABLE} s {beside}",
+            "SELECT s.file, s.line, s.cluster, s.external_id, s.other_name, "
+            f"CASE WHEN s.start_time = j.start_time THEN 1 ELSE 0 END FROM {TABLE} s {beside}",
         )
         if found:
             index_ids()
-            rename(named.renamed() for named in not_stored(map(Named._make, found)))
+            rename(named.renamed() for named in not_stored(map(Named._make, found), twice))
+    warn_of_those_stored_twice(list(twice), tally)
 
 
-def not_stored(found: Iterable[Named]) -> Iterator[Named]:
+def not_stored(found: Iterable[Named], twice: dict[str, None]) -> Iterator[Named]:
+    """twice: in words, those of which both names are stored, where the second has this very run."""
     for piece in pieces(found):
         ids = {job_id(named.cluster, named.own_id): named for named in piece}
         stored = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
-        yield from (named for named in piece if job_id(named.cluster, named.own_id) not in stored)
+        for named in piece:
+            if job_id(named.cluster, named.own_id) not in stored:
+                yield named
+            elif named.same_start:
+                twice[f"{named.own_id} and {named.other_name}"] = None
+
+
+def warn_of_those_stored_twice(names: list[str], tally: Tally) -> None:
+    if names:
+        jobs = f"{counted(len(names), 'job')} {are(len(names))} stored under both names"
+        tally.warnings.append(
+            f"{jobs}, so that the hours count twice: {listed(names)}. Undo the import that brought one of "
+            "the two, or delete it."
+        )
 
 
 def refuse_what_is_stored_otherwise(files: list[str], tally: Tally) -> None:

@@ -371,6 +371,18 @@ def test_a_task_that_waited_is_found_by_both_of_its_names() -> None:
     assert jobs() == {}
 
 
+def test_a_task_that_stands_under_both_names_is_told() -> None:
+    night(waiting("7_1", "8"))
+    assert night(row("7_1"), without=ID_ONLY).inserted == 1
+    [told] = [words for words in night(row("7_1", "8")).warnings if "both names" in words]
+    assert told == (
+        "1 job is stored under both names, so that the hours count twice: '8 and 7_1'. Undo the import that "
+        "brought one of the two, or delete it."
+    )
+    Job.objects.get(external_id="7_1").delete()
+    assert not [words for words in night(row("7_1", "8")).warnings if "both names" in words]
+
+
 def test_only_what_waited_is_none_of_ours_any_more() -> None:
     """A job that has run on a GPU did so, and one of another cluster is another."""
     night(row("5"), row("6", State="RUNNING", End="Unknown"), waiting("7"))
