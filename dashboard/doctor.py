@@ -24,11 +24,9 @@ from django.contrib.sessions.models import Session
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks, mail
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from . import late_indexes, rollups, typed, workers, writes
+from . import applied, late_indexes, rollups, typed, workers, writes
 from .counted import are, counted, have
 from .models import AuditEvent, GpuTimeChange, SentDigest
 from .naming import Names
@@ -178,11 +176,8 @@ def in_the_way(command: str) -> str:
     """Why no command could do its work now, in a sentence; empty where the fault is elsewhere."""
     if why := unreachable():
         return f"Heliox cannot reach its database: {why}"
-    missing = len(not_applied())
-    if not missing or command == "migrate":
-        return ""
-    found = f"{counted(missing, 'migration')} {are(missing)} not applied"
-    return f"The database is not up to date: {found}. Run manage.py migrate."
+    lacking = "" if command == "migrate" else applied.lacking_in_words()
+    return f"The database is not up to date: {lacking}. Run manage.py migrate." if lacking else ""
 
 
 def database() -> Findings:
@@ -246,18 +241,11 @@ def replica() -> Findings:
         yield told("replica", trouble or "answers and is near enough", "See docs/scaling.md.", odd=trouble)
 
 
-def on_disk() -> set[tuple[str, str]]:
-    return set(MigrationLoader(None).disk_migrations)
-
-
-def not_applied() -> set[tuple[str, str]]:
-    return on_disk() - set(MigrationRecorder(connection).applied_migrations())
-
-
 def migrations() -> Findings:
-    missing = len(not_applied())
-    found = f"{missing} {are(missing)} not applied" if missing else f"all {len(on_disk())} are applied"
-    yield told("migrations", found, "Run manage.py migrate.", bad=missing)
+    lacking = len(applied.lacking())
+    all_are = f"all {len(applied.on_disk())} are applied"
+    found = f"{lacking} {are(lacking)} not applied" if lacking else all_are
+    yield told("migrations", found, "Run manage.py migrate.", bad=lacking)
 
 
 def indexes() -> Findings:

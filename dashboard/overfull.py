@@ -21,8 +21,11 @@ CHOSEN = {"team": "teams", "model": "models", "provider": "providers", "gpu_type
 def fits(query: QueryDict) -> bool:
     if sum(len(values) for _, values in query.lists()) > MOST_VALUES:
         return False
-    texts = [text for name, values in query.lists() for text in (name, *values)]
-    return all("\0" not in text and len(text) <= LONGEST_VALUE for text in texts)
+    return all(is_readable(text) for name, values in query.lists() for text in (name, *values))
+
+
+def is_readable(text: str) -> bool:
+    return "\0" not in text and len(text) <= LONGEST_VALUE
 
 
 def chosen_too_often(request: HttpRequest) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def chosen_too_often(request: HttpRequest) -> dict[str, Any]:
     if len(values) < 2 or not fits(rest) or len(query) > LONGEST_QUERY:
         return {}
     most = room(name, values, rest)
-    if len(values) <= most or any("\0" in value or len(value) > LONGEST_VALUE for value in values):
+    if len(values) <= most or not all(map(is_readable, values)):
         return {}  # it is for something else that the address is refused
     path = escape_leading_slashes(escape_uri_path(request.path))
     return {

@@ -22,7 +22,7 @@ from ..statements import execute
 from .attempts import NamedJob, split
 from .records import JobRow, NotOurs
 from .rows import db_value, pieces, remember_ids
-from .staging import TABLE, StagedJob
+from .staging import StagedJob, leave_out
 from .summary import Tally
 
 OVER = ("completed", "failed", "cancelled")
@@ -102,10 +102,7 @@ class NoneOfOurs:
             for file, line, submitted in self.staged.get(job, ())
             if gone.holds_for(submitted)
         }
-        for piece in pieces(sorted(rows)):
-            marks = ", ".join(["(%s, %s)"] * len(piece))
-            places = [number for place in piece for number in place]
-            execute(connection, f"DELETE FROM {TABLE} WHERE (file, line) IN (VALUES {marks})", places)
+        leave_out(sorted(rows))
         if rows:
             tally.ignore("a job that a later row tells without a GPU", len(rows))
 

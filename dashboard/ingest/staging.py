@@ -12,7 +12,9 @@ from typing import Any
 from django.db import connection, models
 
 from ..models import Job
+from ..statements import execute
 from .copying import NAME, NULL, UTC_OFFSET, escaped, instant
+from .rows import pieces
 
 TABLE = "staged_jobs"
 SETTLED = "settled_jobs"  # takes the place of the first
@@ -149,6 +151,14 @@ def fill(rows: Iterable[StagedRow]) -> None:
         marks = ", ".join("?" * len(COLUMNS))
         insert = f"INSERT INTO temp.{TABLE} ({names}) VALUES ({marks})"
         cursor.cursor.connection.executemany(insert, map(as_sqlite, rows))
+
+
+def leave_out(places: Iterable[tuple[int, int]]) -> None:
+    """The rows at these numbers of a file and lines."""
+    for piece in pieces(places):
+        marks = ", ".join(["(%s, %s)"] * len(piece))
+        numbers = [number for place in piece for number in place]
+        execute(connection, f"DELETE FROM {TABLE} WHERE (file, line) IN (VALUES {marks})", numbers)
 
 
 def as_line(row: StagedRow) -> str:

@@ -19,12 +19,13 @@ from .attempts import Renamed, index_ids, joined, rename, split
 from .job_ids import job_id
 from .records import Refused
 from .rows import pieces, quoted
-from .staging import TABLE, StagedJob, drop
+from .staging import TABLE, StagedJob, drop, leave_out
 from .summary import Tally
 from .values import listed
 
-BESIDE_STORED = "JOIN jobs j ON j.id = s.other_id"
-BESIDE_OTHER_FILES = f"JOIN {TABLE} j ON j.id = s.other_id AND j.file <> s.file"
+# A table with the other name of rows, and whether it is of the very run that the row tells and is stored.
+BESIDE_STORED = "s.start_time = j.start_time", "JOIN jobs j ON j.id = s.other_id"
+BESIDE_OTHER_FILES = "1 = 0", f"JOIN {TABLE} j ON j.id = s.other_id AND j.file <> s.file"
 # One log has one column of names, and what it tells of a job is what is stored of one with the other name.
 SAME_FACTS = (
     *("start_time", "submit_time", "raw_gpu_count"),
@@ -50,7 +51,7 @@ class Named(NamedTuple):
     cluster: str
     external_id: str
     other_name: str
-    same_start: int
+    other_has_this_run: int
 
     @property
     def own_id(self) -> str:
@@ -64,11 +65,11 @@ class Named(NamedTuple):
 def use_those_that_are_stored(files: int, tally: Tally) -> None:
     """A row with both names is known by its second where a job has that, and none has the first."""
     twice: dict[str, None] = {}
-    for beside in (BESIDE_STORED, BESIDE_OTHER_FILES)[: min(files, 2)]:
+    for has_this_run, beside in (BESIDE_STORED, BESIDE_OTHER_FILES)[: min(files, 2)]:
         found = rows(
             connection,
             "SELECT s.file, s.line, s.cluster, s.external_id, s.other_name, "
-            f"CASE WHEN s.start_time = j.start_time THEN 1 ELSE 0 END FROM {TABLE} s {beside}",
+            f"CASE WHEN {has_this_run} THEN 1 ELSE 0 END FROM {TABLE} s {beside}",
         )
         if found:
             index_ids()
@@ -77,14 +78,14 @@ def use_those_that_are_stored(files: int, tally: Tally) -> None:
 
 
 def not_stored(found: Iterable[Named], twice: dict[str, None]) -> Iterator[Named]:
-    """twice: in words, those of which both names are stored, where the second has this very run."""
+    """twice: gets those whose other name is stored with this very run as well, in words."""
     for piece in pieces(found):
         ids = {job_id(named.cluster, named.own_id): named for named in piece}
         stored = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
         for named in piece:
             if job_id(named.cluster, named.own_id) not in stored:
                 yield named
-            elif named.same_start:
+            elif named.other_has_this_run:
                 twice[f"{named.own_id} and {named.other_name}"] = None
 
 
@@ -198,10 +199,7 @@ def refuse_what_files_name_otherwise(
     for one in gone.values():
         expected = f"the name by which {files[one.earlier]} tells the job, which is {one.other!r}: {BOTH}"
         tally.refuse(files[one.file], Refused(one.line, column_of(one.name), one.name, expected))
-    for piece in pieces(gone):
-        marks = ", ".join(["(%s, %s)"] * len(piece))
-        places = [number for place in piece for number in place]
-        execute(connection, f"DELETE FROM {TABLE} WHERE (file, line) IN (VALUES {marks})", places)
+    leave_out(gone)
     warn_of_what_cannot_be_told(lone, files, tally)
 
 

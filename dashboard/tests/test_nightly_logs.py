@@ -380,6 +380,8 @@ def test_a_task_that_stands_under_both_names_is_told() -> None:
         "brought one of the two, or delete it."
     )
     Job.objects.get(external_id="7_1").delete()
+    twice = together(log(row("7_1", "8")), by_id(row("7_1")), dry_run=True)
+    assert (twice.refused, twice.warnings) == (1, []), "told in this call is not stored"
     assert not [words for words in night(row("7_1", "8")).warnings if "both names" in words]
 
 

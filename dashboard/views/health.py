@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from threading import Lock
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection, connections
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import workers
-from ..counted import are, counted
+from .. import applied, workers
 from ..rollups import triggers
 
 SAFE = frozenset({"GET", "HEAD"})
@@ -60,16 +56,11 @@ def troubles() -> list[str]:
 
 
 def found() -> Iterator[str]:
-    if missing := migrations_on_disk() - set(MigrationRecorder(connection).applied_migrations()):
-        yield f"{counted(len(missing), 'migration')} {are(len(missing))} not applied"
+    if lacking := applied.lacking_in_words():
+        yield lacking
         return
     if not (triggers.are_there(connection) or workers.hold_jobs(connection)):
         yield "the triggers that keep the roll-ups are missing"
-
-
-@cache
-def migrations_on_disk() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 class Aside:
