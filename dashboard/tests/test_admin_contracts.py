@@ -13,7 +13,7 @@ from dashboard.models import Commitment, ImportRun, PeriodEntry, Rate
 from .administration import errors_of
 from .conftest import at, make_cost
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
-from .test_pages import rows_of
+from .downloads import rows_of
 
 pytestmark = pytest.mark.django_db
 ENTRIES, RATES, COMMITMENTS = (f"/admin/dashboard/{name}/" for name in ("periodentry", "rate", "commitment"))

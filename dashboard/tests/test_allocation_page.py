@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import io
 from decimal import Decimal
 from urllib.parse import unquote
 
@@ -11,6 +9,7 @@ from dashboard.models import CostSnapshot, Team
 from dashboard.reports.sharing import IDLE_VIEWS
 
 from .conftest import make_cost, make_job, make_usage
+from .downloads import rows_of
 
 HOW = [
     {"idle": idle, "by": by, "then_by": then}
@@ -23,11 +22,6 @@ HOW = [
         ("team", "model"),
     )
 ]
-
-
-def rows_of(response) -> list[dict[str, str]]:
-    text = b"".join(response.streaming_content).decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def summed(rows, column: str = "cost_usd") -> Decimal:

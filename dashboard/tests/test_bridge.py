@@ -12,8 +12,9 @@ from dashboard.models import CostSnapshot
 from dashboard.reports.bridge import Parts, Side, bridged, reasons
 
 from .conftest import make_cost, make_usage
+from .downloads import rows_of
 from .loading import bill, load_rows
-from .test_pages import chart, rows_of
+from .test_pages import chart
 
 H100, L4 = ("AWS", "H100-80GB", "on_demand"), ("GCP", "L4", "on_demand")
 

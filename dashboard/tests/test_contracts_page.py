@@ -20,7 +20,7 @@ from dashboard.scope import Scope
 
 from .conftest import examples, make_cost, make_job
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
-from .test_pages import rows_of
+from .downloads import rows_of
 from .test_posted import entries, rates, span, store
 from .test_round_trip import file_of
 

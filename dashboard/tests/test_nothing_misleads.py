@@ -15,8 +15,9 @@ from dashboard.reports.charges import charges
 from dashboard.scope import Scope
 
 from .conftest import make_cost, make_job, make_team, make_usage
+from .downloads import rows_of
 from .test_allocation import DAY, make_lines
-from .test_allocation_page import WHERE, month, rows_of  # noqa: F401 (a fixture)
+from .test_allocation_page import WHERE, month  # noqa: F401 (a fixture)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from dashboard.scope import Scope, Span
 
 from .conftest import examples, make_cost, make_job, make_team, make_usage
 from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
-from .test_pages import rows_of
+from .downloads import rows_of
 
 pytestmark = pytest.mark.django_db
 ANY = [HealthCheck.function_scoped_fixture]

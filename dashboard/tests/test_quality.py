@@ -32,8 +32,8 @@ from dashboard.reports.quality import CHECKS, results
 from dashboard.scope import Scope, Span
 
 from .conftest import at, examples, make_cost, make_job, make_usage
+from .downloads import rows_of
 from .loading import bill, load_rows
-from .test_pages import rows_of
 
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
 

@@ -18,9 +18,9 @@ from dashboard.reports.invoices import PARTS
 from dashboard.views import typed_in
 
 from .conftest import make_cost
+from .downloads import rows_of
 from .loading import bill, load_rows
 from .test_invoices import make_invoice, other, whole_month
-from .test_pages import rows_of
 
 URL = "/reconcile/"
 MARCH = {"start": "2025-03-01", "end": "2025-03-31"}

@@ -11,9 +11,9 @@ from django.test import Client
 from openpyxl import load_workbook
 
 from .conftest import make_cost, make_job, make_usage
+from .downloads import rows_of
 from .loading import bill, load_rows
 from .test_invoices import make_invoice
-from .test_pages import rows_of
 from .test_reconcile import MARCH, URL, text
 
 

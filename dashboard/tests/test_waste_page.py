@@ -10,7 +10,7 @@ from django.test import Client
 from dashboard.models import Team, UsageSnapshot
 
 from .conftest import make_cost, make_job, make_usage
-from .test_pages import rows_of
+from .downloads import rows_of
 from .test_waste import hours
 
 pytestmark = pytest.mark.django_db
