@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from html import escape
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,11 +103,17 @@ def refusal(port: int, cookie: str, path: Path) -> str:
     headers = BEHIND_PROXY | {"Cookie": f"{cookie}; __Host-csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
     headers |= {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(length)}
     connection = HTTPConnection(HOST, port, timeout=60)
-    with path.open("rb") as file:
-        connection.request(
-            "POST", "/imports/", chain([head], iter(lambda: file.read(65_536), b""), [tail]), headers
-        )
-        answer = connection.getresponse()
-        answer.read()
-    connection.close()
-    return ask(port, answer.headers["Location"], cookie).body.decode() if answer.status == 302 else ""
+    with path.open("rb") as file, closing(connection):
+        body = chain([head], iter(lambda: file.read(65_536), b""), [tail])
+        with suppress(ConnectionError):  # who is turned away before all is sent finds the answer waiting
+            connection.request("POST", "/imports/", body, headers)
+        try:
+            answer = connection.getresponse()
+        except (OSError, HTTPException) as why:
+            print(f"{path.name}: no answer after {file.tell():,} of {length:,} bytes: {why!r}")
+            return ""
+        told = answer.read()
+        if answer.status != 302:
+            print(f"{path.name}: {answer.status} after {file.tell():,} of {length:,} bytes: {told[:2000]!r}")
+            return ""
+    return ask(port, answer.headers["Location"], cookie).body.decode()

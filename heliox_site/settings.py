@@ -37,6 +37,7 @@ from heliox_site.environment import (
 REACHING = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
 POOL = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 1, "max_idle": 300}
 SQLITE, POSTGRESQL = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+OPTIONS_OF_SQLITE = {"timeout", "transaction_mode", "init_command"}
 WITHOUT_POOL = "dashboard.trouble.watched"
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -163,16 +164,33 @@ def database(url: str, called: str = "DATABASE_URL") -> dict:
     config: dict[str, Any] = {}
     with suppress(ValueError):
         config = dict(dj_database_url.parse(url))
+    options = config.setdefault("OPTIONS", {})
     if config.get("ENGINE") == SQLITE and config["NAME"] not in ("", ":memory:"):  # which nobody shares
+        refuse_unknown(options, OPTIONS_OF_SQLITE, called)
         return sqlite(config)
-    named = config.get("NAME") or "service" in (config.get("OPTIONS") or {})
-    if config.get("ENGINE") == POSTGRESQL and named:
+    if config.get("ENGINE") == POSTGRESQL and (config.get("NAME") or "service" in options):
+        refuse_unknown(options, options_of_postgresql(), called)
         return postgresql(config, url)
     # The value is not repeated here: it may hold a password.
     raise ImproperlyConfigured(
         f"{called} is not understood, expected postgres://user:password@host:5432/name "
         "or sqlite:///path/to/file (special characters in a password or a socket path are percent-encoded)."
     )
+
+
+def options_of_postgresql() -> set[str]:
+    """Those that libpq knows, and Django's; how connections are pooled is not the address's to say."""
+    from psycopg.pq import Conninfo
+
+    of_libpq = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    return of_libpq | {"assume_role"}
+
+
+def refuse_unknown(options: dict[str, Any], known: set[str], called: str) -> None:
+    if unknown := sorted(options.keys() - known):
+        raise ImproperlyConfigured(
+            f"{called} has an option that is not known, {unknown[0]!r}: take it out, or correct it."
+        )
 
 
 def sqlite(config: dict) -> dict:

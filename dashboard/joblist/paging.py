@@ -180,10 +180,10 @@ def first_keys(
 ) -> list[UUID]:
     """Keys of the rows next to the edge, or from the end that the direction starts at."""
     keys: list[UUID] = []
-    for segment in segments(rows, order, edge, backwards):
+    for segment, without_value in segments(rows, order, edge, backwards):
         descending = order.descending != backwards
         if order.indexed:
-            keys += stretches.first(segment, descending, most - len(keys))
+            keys += stretches.first(segment, descending, most - len(keys), alike=without_value)
         else:
             keys += stretches.first_sorted(segment, descending, most - len(keys))
         if len(keys) == most:
@@ -193,14 +193,14 @@ def first_keys(
 
 def segments(
     rows: QuerySet[Any], order: Order, edge: Cursor | None = None, backwards: bool = False
-) -> list[QuerySet[Any]]:
-    """The rows beyond the edge with a value and those without, in the order of reading.
+) -> list[tuple[QuerySet[Any], bool]]:
+    """The rows beyond the edge with a value and those without, in the order of reading, and which they are.
 
     Apart, because no database reads both from one index, nulls last in both directions.
     """
-    apart = [rows]
+    apart = [(rows, False)]
     if order.nullable:
-        apart = [rows.filter(sort_value__isnull=False), rows.filter(sort_value__isnull=True)]
+        apart = [(rows.filter(sort_value__isnull=is_null), is_null) for is_null in (False, True)]
     if backwards:
         apart.reverse()
     if edge is None:
@@ -209,8 +209,9 @@ def segments(
         raise BadCursor
     descending = order.descending != backwards
     if order.nullable and (edge.value is None) != backwards:
-        return [beyond(apart[-1], edge, descending)]
-    return [beyond(apart[0], edge, descending), *apart[1:]]
+        apart = apart[-1:]
+    rows, is_null = apart[0]
+    return [(beyond(rows, edge, descending), is_null), *apart[1:]]
 
 
 def beyond(rows: QuerySet[Any], edge: Cursor, descending: bool) -> QuerySet[Any]:

@@ -31,6 +31,7 @@ ALONE = ("model_name", "submitted_by")
 MOST = 400  # stretches; SQLite takes no more than 500 in one statement
 FEW = 10_000  # rows that are sorted at once
 NO_LIMIT = 10**12
+IN_ORDER = "SET LOCAL enable_incremental_sort = off; "  # sent with a statement, which is a transaction then
 
 SQL = tuple[str, tuple[Any, ...]]
 Stretches = tuple[tuple[Any, ...], ...]
@@ -46,11 +47,18 @@ class Part:
     rare: bool = False
 
 
-def first(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
-    """Keys of the first rows by `sort_value` and key, where both stand in an index."""
+def first(rows: QuerySet[Any], descending: bool, most: int, alike: bool = False) -> list[UUID]:
+    """Keys of the first rows by `sort_value` and key, where both stand in an index.
+
+    alike: many may have the same value. PostgreSQL takes each to be of few, would find those in an index of
+    the value alone, and sort them all by the key.
+    """
     sql, params = union([in_order(part, descending, most) for part in parts(rows)])
+    if not sql:
+        return []
     way = "DESC" if descending else "ASC"
-    return keys(rows, f"{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params) if sql else []
+    planned = IN_ORDER if alike and connections[rows.db].vendor == "postgresql" else ""
+    return keys(rows, f"{planned}{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params)
 
 
 def first_sorted(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
@@ -83,6 +91,8 @@ def keys(rows: QuerySet[Any], sql: str, params: Sequence[Any]) -> list[UUID]:
 def asked(rows: QuerySet[Any], sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connections[rows.db].cursor() as cursor:
         cursor.execute(sql, params)
+        if sql.startswith(IN_ORDER):
+            cursor.nextset()
         return cursor.fetchall()
 
 

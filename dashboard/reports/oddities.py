@@ -27,7 +27,7 @@ from ..models.entities import (
     NO_JOB,
     JobQuerySet,
 )
-from ..models.overlap import Rare
+from ..models.overlap import Rare, looked_at
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
@@ -93,7 +93,7 @@ ODDITIES = (
         "Finished jobs without an end",
         "completed, failed or cancelled, with a start and no end",
         "How long they ran is unknown: their hours count as 0, and what they used shows as idle.",
-        lambda: Q(status__in=FINISHED, start_time__isnull=False, end_time=None),
+        lambda: Q(looked_at(Q(end_time=None)), status__in=FINISHED, start_time__isnull=False),
     ),
     Oddity(
         "no-start",

@@ -68,7 +68,7 @@ def file_of(asked: Asked, sort: str, order: Order, jobs: Any) -> HttpResponseBas
     names, span, at = asked.names, asked.scope.span, now()
     rows = joblist.sorted_by(sort, jobs, names, span, at)
     way = "-" if order.descending else ""
-    parts = [part.order_by(f"{way}sort_value", f"{way}pk") for part in paging.segments(rows, order)]
+    parts = [part.order_by(f"{way}sort_value", f"{way}pk") for part, _ in paging.segments(rows, order)]
     file = job_file.JobFile(parts, names, span, at)
 
     def total() -> str:
