@@ -42,17 +42,20 @@ class OfCells:
 
 @dataclass(frozen=True)
 class Changes(OfCells):
-    """Of cost, hours, utilisation and price."""
+    """Of cost, hours, utilisation and price. now, before: sums of each hardware."""
 
     @classmethod
     def of(cls, scope: Scope, cells: Sequence[usage.Hours], sides: Sides, names: Names) -> Changes:
         """cells: those of the scope; only the earlier side's are asked of the database."""
-        before = [] if sides.reason else usage.cells(scope.over(sides.before), names)
-        return cls(Known(scope, sides, names), sides.those_now(cells), before)
+        now, before = [], []
+        if not sides.reason:
+            now = usage.parts(sides.those_now(cells))
+            before = usage.parts(usage.cells(scope.over(sides.before), names))
+        return cls(Known(scope, sides, names), now, before)
 
     @cached_property
     def sums(self) -> tuple[usage.Sum, usage.Sum]:
-        return usage.total(self.now), usage.total(self.before)
+        return usage.Sum.of(self.now), usage.Sum.of(self.before)
 
     @property
     def spend(self) -> Change:
@@ -71,8 +74,8 @@ class Changes(OfCells):
 
     @property
     def idle(self) -> Change:
-        now, before = usage.idle_hours(self.now), usage.idle_hours(self.before)
-        return hours_change(now, before, self.why_not("metered", "jobs"))
+        now, before = self.sums
+        return hours_change(now.idle_hours, before.idle_hours, self.why_not("metered", "jobs"))
 
     @property
     def utilisation(self) -> Change:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 from .. import gpu_time, posted
 from ..models import UsageSnapshot
@@ -33,6 +35,18 @@ class Hours(NamedTuple):
     @property
     def job_hours(self) -> Decimal:
         return gpu_time.hours(self.job_microseconds)
+
+    @property
+    def sums(self) -> Sum:
+        return total([self])
+
+    @property
+    def utilisation(self) -> Decimal | None:
+        return self.sums.utilisation
+
+    @property
+    def unit_price(self) -> Decimal | None:
+        return self.sums.unit_price
 
 
 def metered(scope: Scope, names: Names, found: posted.Posted | None = None) -> list[Hours]:
@@ -96,24 +110,89 @@ def read_cells(scope: Scope, names: Names) -> list[Hours]:
     return [Hours(*cell, hours.get(cell), jobs.get(cell, 0), usd.get(cell)) for cell in every]
 
 
+class Part(NamedTuple):
+    """Cells of one hardware that are summed. day: the first of the days that are.
+
+    unmetered_microseconds: the part of the job time that lies in cells without metered hours.
+    idle_microseconds: max(metered − job, 0) of each cell; the overuse of one never fills another's idleness.
+    """
+
+    day: date
+    provider: str
+    gpu_type: str
+    metered: Decimal | None
+    job_microseconds: int
+    usd: Decimal | None
+    unmetered_microseconds: int
+    idle_microseconds: Decimal
+
+
+def parts(cells: Iterable[Hours], start_of: Callable[[date], date] = lambda _: date.min) -> list[Part]:
+    """Those of each hardware and bucket of days. start_of: the first day of a day's bucket."""
+    sums: dict[posted.Cell, list[Any]] = {}
+    for day, of_day in groupby(cells, key=itemgetter(0)):
+        start = start_of(day)
+        for _, provider, gpu_type, hours, of_jobs, cost in of_day:
+            part = sums.get((start, provider, gpu_type))
+            if part is None:
+                part = sums[start, provider, gpu_type] = [None, 0, None, 0, ZERO]
+            part[1] += of_jobs
+            if hours is None:
+                part[3] += of_jobs
+            else:
+                part[0] = hours if part[0] is None else part[0] + hours
+                unheld = hours * gpu_time.HOUR - of_jobs
+                if unheld > 0:
+                    part[4] += unheld
+            if cost is not None:
+                part[2] = cost if part[2] is None else part[2] + cost
+    return [Part(*key, *part) for key, part in sums.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """Sums over cells. None: no row at all, which is not the same as nought.
 
-    unmetered_microseconds is the part of the job time that lies in cells without metered hours; priced_usd
-    and priced_hours are those of hardware with both cost and metered hours.
+    priced_usd and priced_hours are those of hardware with both cost and metered hours.
     """
 
     metered: Decimal | None
     job_microseconds: int
     usd: Decimal | None
     unmetered_microseconds: int = 0
+    idle_microseconds: Decimal = ZERO
     priced_usd: Decimal = ZERO
     priced_hours: Decimal = ZERO
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> Self:
+        metered: Decimal | None = None
+        usd: Decimal | None = None
+        of_jobs, unmetered, idle = 0, 0, ZERO
+        hours_of: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        usd_of: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for part in parts:
+            hardware = part.provider, part.gpu_type
+            of_jobs += part.job_microseconds
+            unmetered += part.unmetered_microseconds
+            idle += part.idle_microseconds
+            if part.metered is not None:
+                metered = (metered or ZERO) + part.metered
+                hours_of[hardware] += part.metered
+            if part.usd is not None:
+                usd = (usd or ZERO) + part.usd
+                usd_of[hardware] += part.usd
+        both = hours_of.keys() & usd_of.keys()
+        priced = (sum((sums[one] for one in both), ZERO) for sums in (usd_of, hours_of))
+        return cls(metered, of_jobs, usd, unmetered, idle, *priced)
 
     @property
     def job_hours(self) -> Decimal:
         return gpu_time.hours(self.job_microseconds)
+
+    @property
+    def idle_hours(self) -> Decimal:
+        return self.idle_microseconds / gpu_time.HOUR
 
     @property
     def utilisation(self) -> Decimal | None:
@@ -139,31 +218,4 @@ class Sum:
 
 
 def total(cells: Iterable[Hours]) -> Sum:
-    metered: Decimal | None = None
-    usd: Decimal | None = None
-    microseconds = unmetered = 0
-    hours_of: dict[tuple[str, str], Decimal] = {}
-    usd_of: dict[tuple[str, str], Decimal] = {}
-    for _, provider, gpu_type, hours, of_jobs, cost in cells:
-        hardware = provider, gpu_type
-        microseconds += of_jobs
-        if hours is None:
-            unmetered += of_jobs
-        else:
-            metered = hours if metered is None else metered + hours
-            hours_of[hardware] = hours_of.get(hardware, ZERO) + hours
-        if cost is not None:
-            usd = cost if usd is None else usd + cost
-            usd_of[hardware] = usd_of.get(hardware, ZERO) + cost
-    both = hours_of.keys() & usd_of.keys()
-    priced = (sum((sums[one] for one in both), ZERO) for sums in (usd_of, hours_of))
-    return Sum(metered, microseconds, usd, unmetered, *priced)
-
-
-def idle_hours(cells: Iterable[Hours]) -> Decimal:
-    """max(metered − job, 0) of each cell: one cell's overuse never fills another's idleness."""
-    idle = ZERO
-    for _, _, _, hours, of_jobs, _ in cells:
-        if hours is not None and (unheld := hours * gpu_time.HOUR - of_jobs) > 0:
-            idle += unheld
-    return idle / gpu_time.HOUR
+    return Sum.of(parts(cells))

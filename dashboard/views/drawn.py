@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +23,7 @@ from ..reports import notes
 from ..reports.allocation import NOBODY
 from ..reports.spend import Cost
 from ..reports.teams import TeamDay, hours_by_bucket, hours_by_day
-from ..reports.usage import Hours, Sum, total
+from ..reports.usage import Hours, Part, Sum, parts
 from ..scope import BUCKETS, ONE_DAY, Span, bucket_end, bucket_start, buckets
 from .asked import Asked, bucket_label
 from .how import How
@@ -150,7 +149,7 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
             grid.add(start, grouped(cell, group_by), cell.usd)
     series = grid.stacked("usd", lambda start, names: axis.link("costs", start, **{group_by: names}))
     caption = "Negative amounts are credits and refunds. A day without a row is a gap, not a nought."
-    if metered := by_bucket(axis, hours):
+    if metered := by_bucket(parts(hours, axis.of)):
         values = [metered[start].metered if start in metered else None for start in axis.starts]
         links = [axis.link("usage", start) for start in axis.starts]
         series.append(
@@ -162,17 +161,14 @@ def spend(asked: Asked, cells: Sequence[Cost], hours: Sequence[Hours] = ()) -> C
     return time_chart(axis, "spend", f"Spend by {by}", series, caption, "costs", how)
 
 
-def by_bucket(axis: Axis, hours: Iterable[Hours]) -> dict[date, Sum]:
-    gathered: defaultdict[date, list[Hours]] = defaultdict(list)
-    for day, of_day in groupby(hours, key=attrgetter("day")):
-        gathered[axis.of(day)] += of_day
-    return {start: total(cells) for start, cells in gathered.items()}
+def by_bucket(parts: Iterable[Part]) -> dict[date, Sum]:
+    """parts: those of a chart's buckets."""
+    return {start: Sum.of(of_bucket) for start, of_bucket in groupby(parts, key=attrgetter("day"))}
 
 
-def usage(asked: Asked, cells: Sequence[Hours]) -> list[Chart]:
-    """Metered beside job hours, utilisation, and the price of an hour."""
-    axis = Axis.over(asked, (cell.day for cell in cells))
-    sums = by_bucket(axis, cells)
+def usage(asked: Asked, axis: Axis, found: Sequence[Part], cells: int) -> list[Chart]:
+    """Metered beside job hours, utilisation, and the price of an hour. found: by the buckets of the axis."""
+    sums = by_bucket(found)
 
     def values(pick: Callable[[Sum], Decimal | None]) -> list[Decimal | None]:
         return [pick(sums[start]) if start in sums else None for start in axis.starts]
@@ -187,7 +183,7 @@ def usage(asked: Asked, cells: Sequence[Hours]) -> list[Chart]:
     price = Series(
         "USD per metered GPU-hour", values(lambda s: s.unit_price), "usd_per_hour", "line", colour=3
     )
-    rows: dict[str, Any] = {"rows": counted(len(cells), "row"), "rows_url": asked.link("usage")}
+    rows: dict[str, Any] = {"rows": counted(cells, "row"), "rows_url": asked.link("usage")}
     how_hours, how_share = (asked.how(term, money=False, **rows) for term in ("job-hours", "utilisation"))
     how_price = asked.how("unit-price", **rows)
     return [

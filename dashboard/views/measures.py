@@ -27,15 +27,12 @@ from .how import How, how
 
 @dataclass(frozen=True)
 class Measures:
-    """cells: those of the page's scope."""
+    """cells: those of the page's scope. total: what they come to."""
 
     asked: Asked
     cells: Sequence[usage.Hours]
+    total: usage.Sum
     changes: Changes
-
-    @cached_property
-    def total(self) -> usage.Sum:
-        return usage.total(self.cells)
 
     @cached_property
     def cost_rows(self) -> dict[str, Any]:
@@ -85,7 +82,7 @@ class Measures:
         )
 
     def idle(self) -> dict[str, Any]:
-        hours = ui.hours(usage.idle_hours(self.cells))
+        hours = ui.hours(self.total.idle_hours)
         formula = f"Σ of max(metered − job, 0) per day, provider and GPU type = {hours}"
         return figure(
             "Idle GPU-hours",

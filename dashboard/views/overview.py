@@ -40,8 +40,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
         return redirect("teams")  # what is here is of all together
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "group_by", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)
-    total = ui.usd(usage.total(cells).usd)
-    if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(cells), total):
+    total = usage.total(cells)
+    if answer := asked.export("overview", CELL_COLUMNS, lambda: cell_rows(cells), ui.usd(total.usd)):
         return answer
     shown = overview(cells, asked.scope, sides(asked), asked.names)
     costs = [Cost(c.day, c.provider, c.gpu_type, c.usd) for c in cells if c.usd is not None]
@@ -52,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "empty_text": "No job is running.",
     }
     context = asked.context(
-        figures=figures(asked, shown),
+        figures=figures(asked, shown, total),
         charts=[drawn.spend(asked, costs, cells), top_teams(asked, shown)],
         stood_out=anomalies.lately_panel(asked),
         newest=JobTable(shown.newest, **running),
@@ -70,8 +70,8 @@ def cell_rows(cells: list[usage.Hours]) -> list[tuple]:
     return [(c.day, c.provider, c.gpu_type, c.usd, c.metered, six_decimals(c.job_hours)) for c in cells]
 
 
-def figures(asked: Asked, shown: Overview) -> list[dict]:
-    measures = Measures(asked, shown.cells, shown.changes)
+def figures(asked: Asked, shown: Overview, total: usage.Sum) -> list[dict]:
+    measures = Measures(asked, shown.cells, total, shown.changes)
     return [
         measures.spend(),
         measures.metered(),

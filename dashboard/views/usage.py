@@ -38,18 +38,20 @@ PEAK_DAYS = 10
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
     cells = usage.cells(asked.scope, asked.names)
-    total = usage.total(cells)
+    axis = drawn.Axis.over(asked, (cell.day for cell in cells))
+    parts = usage.parts(cells, axis.of)
+    total = usage.Sum.of(parts)
     rows, link = bucketed(asked, cells), partial(address, asked)
     table = asked.sorted(UsageTable(rows, **asked.by_bucket, link=link))
     if answer := asked.export("usage", COLUMNS, lambda: file_rows(table), control(total)):
         return answer
     changes = Changes.of(asked.scope, cells, sides(asked), asked.names)
-    measures = Measures(asked, cells, changes)
+    measures = Measures(asked, cells, total, changes)
     context = asked.context(
         figures=figures(measures) if cells else [],
-        charts=drawn.usage(asked, cells),
+        charts=drawn.usage(asked, axis, parts, len(cells)),
         peaks=peaks(asked, cells),
-        by_provider=by_provider(asked, cells, changes),
+        by_provider=by_provider(asked, parts, changes),
         changed=changed(changes),
         compared=note(changes.sides),
         how_utilisation=measures.utilisation()["how"],
@@ -63,7 +65,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; most are never shown, so they are summed when they are."""
+    """A bucket of the table; most are never shown, so they are summed when they are."""
 
     day: date
     provider: str
@@ -95,9 +97,9 @@ class Row:
         return self.sums.unit_price
 
 
-def bucketed(asked: Asked, cells: Iterable[usage.Hours]) -> list[Row]:
+def bucketed(asked: Asked, cells: Sequence[usage.Hours]) -> Sequence[usage.Hours | Row]:
     if asked.scope.bucket == "day":
-        return [Row(*cell[:3], (cell,)) for cell in cells]
+        return cells
     groups: defaultdict[tuple[date, str, str], list[usage.Hours]] = defaultdict(list)
     for day, of_day in groupby(cells, key=attrgetter("day")):
         start = asked.bucket_of(day)
@@ -147,12 +149,12 @@ def peaks(asked: Asked, cells: Iterable[usage.Hours]) -> list[dict[str, Any]]:
     ]
 
 
-def by_provider(asked: Asked, cells: Iterable[usage.Hours], changes: Changes) -> list[dict[str, Any]]:
-    groups: defaultdict[str, list[usage.Hours]] = defaultdict(list)
-    for cell in cells:
-        groups[cell.provider].append(cell)
+def by_provider(asked: Asked, parts: Iterable[usage.Part], changes: Changes) -> list[dict[str, Any]]:
+    groups: defaultdict[str, list[usage.Part]] = defaultdict(list)
+    for part in parts:
+        groups[part.provider].append(part)
     return [
-        {"provider": name, "url": asked.here(provider=name), "sums": usage.total(groups[name])}
+        {"provider": name, "url": asked.here(provider=name), "sums": usage.Sum.of(groups[name])}
         | {"changed": changed(changes.of_provider(name))}
         for name in sorted(groups, key=str.casefold)
     ]
