@@ -68,7 +68,7 @@ def on_sqlite(copy: Path) -> Manifest:
 
 def opened(file: Path) -> Any:
     """An SQLite file as the connection moving.SOURCE."""
-    from heliox_site.settings import SQLITE, sqlite
+    from heliox_site.databases import SQLITE, sqlite
 
     return moving.source_at(sqlite({"ENGINE": SQLITE, "NAME": str(file)}))
 

@@ -18,12 +18,13 @@ from django.db import connections
 from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In, IsNull
+from django.db.models.sql.where import WhereNode
 
 from .. import workers
 from ..models import Team
 from ..models.among import Among, among
 from ..models.distinct import distinct
-from ..models.overlap import AnyOf, RanLonger, Rare, looked_at
+from ..models.overlap import AnyOf, RanLonger, Rare, looked_at, nearly_all_meet
 
 # An index begins with each of these, and one with all four of CELL; start and id follow.
 CELL = ("team_id", "provider", "gpu_type", "status")
@@ -39,7 +40,10 @@ Stretches = tuple[tuple[Any, ...], ...]
 
 @dataclass(frozen=True)
 class Part:
-    """Rows, and what they are narrowed to beside: one value of each column for each stretch."""
+    """Rows, and what they are narrowed to beside: one value of each column for each stretch.
+
+    rare: so few that all of them are read.
+    """
 
     rows: QuerySet[Any]
     columns: tuple[str, ...] = ()
@@ -53,7 +57,8 @@ def first(rows: QuerySet[Any], descending: bool, most: int, alike: bool = False)
     alike: many may have the same value. PostgreSQL takes each to be of few, would find those in an index of
     the value alone, and sort them all by the key.
     """
-    sql, params = union([in_order(part, descending, most) for part in parts(rows)])
+    by_end = is_end(rows.query.annotations["sort_value"])
+    sql, params = union([in_order(part, descending, most) for part in parts(rows, by_end)])
     if not sql:
         return []
     way = "DESC" if descending else "ASC"
@@ -63,14 +68,9 @@ def first(rows: QuerySet[Any], descending: bool, most: int, alike: bool = False)
 
 def first_sorted(rows: QuerySet[Any], descending: bool, most: int) -> list[UUID]:
     """The same for a value that no index knows: all rows are sorted."""
-    try:
-        sql, params = selected(rows)
-    except EmptyResultSet:
-        return []
+    sql, params = union([all_of(part) for part in parts(rows)])
     way = "DESC" if descending else "ASC"
-    # The inner limit keeps the database from walking an index of the value in search of the rows.
-    sql = f"SELECT * FROM ({sql} LIMIT {NO_LIMIT}) AS found ORDER BY 1 {way}, 2 {way} LIMIT {most}"
-    return keys(rows, sql, params)
+    return keys(rows, f"{sql} ORDER BY 1 {way}, 2 {way} LIMIT {most}", params) if sql else []
 
 
 def count(rows: QuerySet[Any], most: int) -> int:
@@ -103,9 +103,19 @@ def union(selects: Iterable[SQL]) -> SQL:
 
 
 def in_order(part: Part, descending: bool, most: int) -> SQL:
-    """The part's first rows; each of its stretches is read by itself."""
-    way, rows = "DESC" if descending else "ASC", part.rows
-    order = f" LIMIT {NO_LIMIT}" if part.rare else f" ORDER BY 1 {way}, 2 {way} LIMIT {most}"
+    """The part's first rows."""
+    way = "DESC" if descending else "ASC"
+    return all_of(part) if part.rare else read(part, f"ORDER BY 1 {way}, 2 {way} LIMIT {most}")
+
+
+def all_of(part: Part) -> SQL:
+    """The limit keeps the database from walking an index of the value in search of the rows."""
+    return read(part, f"LIMIT {NO_LIMIT}")
+
+
+def read(part: Part, order: str) -> SQL:
+    """Each of its stretches by itself, in that order."""
+    rows = part.rows
     if part.stretches is not None:
         on = " AND ".join(f'"jobs"."{column}" = stretch.{column}' for column in part.columns)
         rows = rows.filter(RawSQL(on, [], output_field=BooleanField()))
@@ -113,12 +123,13 @@ def in_order(part: Part, descending: bool, most: int) -> SQL:
         sql, params = selected(rows)
     except EmptyResultSet:
         return "", ()
+    sql = f"{sql} {order}"
     if part.stretches is None:
-        return sql + order, params
+        return sql, params
     if not part.stretches:
         return "", ()
     joined = side_by_side if connections[rows.db].vendor == "postgresql" else one_by_one
-    return joined(sql + order, params, part.columns, part.stretches)
+    return joined(sql, params, part.columns, part.stretches)
 
 
 def selected(rows: QuerySet[Any]) -> SQL:
@@ -140,8 +151,11 @@ def one_by_one(sql: str, params: Sequence[Any], columns: Sequence[str], stretche
     return union((sql, (*params, *values)) for values in stretches)
 
 
-def parts(rows: QuerySet[Any]) -> Iterator[Part]:
-    """The rows as parts without a row in common, each with the stretches of the index that fits it best."""
+def parts(rows: QuerySet[Any], by_end: bool = False) -> Iterator[Part]:
+    """The rows as parts without a row in common, each with the stretches of the index that fits it best.
+
+    by_end: they are read in the order of an index on ends alone.
+    """
     plain, choices = [], []
     for condition in rows.query.where.children:
         found = alternatives(condition)
@@ -151,7 +165,14 @@ def parts(rows: QuerySet[Any]) -> Iterator[Part]:
             plain.append(condition)
     for picked in product(*choices):
         conditions = [*plain, *(one for some in picked for one in some)]
-        yield part_of(rows, conditions)
+        if not contradict(rows, conditions):
+            yield part_of(rows, conditions, by_end)
+
+
+def contradict(rows: QuerySet[Any], conditions: Sequence[Any]) -> bool:
+    """A column shall have none but values that others exclude, as where one provider is asked for."""
+    given, denied = values_given(rows, conditions), excluded(rows, conditions)
+    return any(set(values) <= set(denied.get(column, ())) for column, values in given.items())
 
 
 def is_rare(condition: Any) -> bool:
@@ -170,20 +191,34 @@ def pieces(condition: Any) -> list[Any]:
     return list(condition.children) if together else [condition]
 
 
-def part_of(rows: QuerySet[Any], conditions: Sequence[Any]) -> Part:
+def part_of(rows: QuerySet[Any], conditions: Sequence[Any], by_end: bool) -> Part:
     if any(is_rare(one) for one in conditions):
         # Jobs without a start are many, too.
         said = [looked_at(one) if isinstance(one, IsNull) else one for one in conditions]
         return Part(narrowed(rows, said), rare=True)
     if column := column_of_many(rows, conditions):
-        return of_many(rows, conditions, column)
+        return of_many(rows, conditions, column, by_end)
+    if by_end:  # long jobs have an index of their own, of starts
+        return Part(narrowed(rows, conditions), rare=any(is_about_length(one) for one in conditions))
     columns, stretches = stretches_of(rows, conditions)
     if stretches is not None:
         conditions = [one for one in conditions if column_of(one) not in columns]
-    return Part(narrowed(rows, conditions), columns, stretches)
+    return Part(narrowed(rows, ends_looked_at(conditions)), columns, stretches)
 
 
-def of_many(rows: QuerySet[Any], conditions: Sequence[Any], column: str) -> Part:
+def is_end(expression: Any) -> bool:
+    return isinstance(expression, Col) and expression.target.column == "end_time"
+
+
+def ends_looked_at(conditions: Sequence[Any]) -> list[Any]:
+    """Jobs that began within some days nearly all end within them; an index of ends holds as many others."""
+    of_ends = [one for one in conditions if is_end(getattr(one, "lhs", None)) and not isinstance(one, IsNull)]
+    if not of_ends:
+        return list(conditions)
+    return [*(one for one in conditions if one not in of_ends), nearly_all_meet(WhereNode(of_ends))]
+
+
+def of_many(rows: QuerySet[Any], conditions: Sequence[Any], column: str, by_end: bool) -> Part:
     """Of more values than stretches can be read. Where few rows have one of them, these are sorted; else
     the list is walked, and soon comes upon enough of them.
     """
@@ -193,7 +228,7 @@ def of_many(rows: QuerySet[Any], conditions: Sequence[Any], column: str) -> Part
     one_of_many = Among(named[0].lhs, values)
     if has_few(rows, column, values):
         return Part(narrowed(rows, [*others, one_of_many]), rare=True)
-    return part_of(rows, [*others, looked_at(one_of_many)])
+    return part_of(rows, [*others, looked_at(one_of_many)], by_end)
 
 
 def has_few(rows: QuerySet[Any], column: str, values: Sequence[Any]) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import BooleanField, Case, Func, IntegerField, Q, Value, When
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, LessThan
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -66,6 +66,12 @@ def looked_at(condition: Any) -> Exact:
     """The same condition, said so that no index answers it: one that does may hold millions of rows."""
     met = Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
     return Exact(met, 1)
+
+
+def nearly_all_meet(condition: Any) -> LessThan:
+    """The same; PostgreSQL then reads on in order until enough rows meet it, and does not gather all."""
+    missed = Case(When(condition, then=Value(0)), default=Value(1), output_field=IntegerField())
+    return LessThan(missed, 1)
 
 
 def overlap(starts_at: datetime, ends_at: datetime) -> list[Q]:

@@ -31,6 +31,7 @@ from ..models.overlap import Rare, looked_at
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
+NO_END = Q(end_time=None)  # many jobs have none, most of which never began
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ ODDITIES = (
         "Finished jobs without an end",
         "completed, failed or cancelled, with a start and no end",
         "How long they ran is unknown: their hours count as 0, and what they used shows as idle.",
-        lambda: Q(looked_at(Q(end_time=None)), status__in=FINISHED, start_time__isnull=False),
+        lambda: Q(looked_at(NO_END), status__in=FINISHED, start_time__isnull=False),
     ),
     Oddity(
         "no-start",
@@ -131,7 +132,7 @@ ODDITIES = (
         f"Jobs running for more than {RUNS_TOO_LONG.days} days",
         f"running without an end, start < now − {RUNS_TOO_LONG.days} days",
         "They count hours every day. A job whose end was never written takes a share of cost for ever.",
-        lambda: Q(status="running", end_time=None, start_time__lt=now() - RUNS_TOO_LONG),
+        lambda: Q(looked_at(NO_END), status="running", start_time__lt=now() - RUNS_TOO_LONG),
     ),
     Oddity(
         "zero-length",

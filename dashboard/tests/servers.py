@@ -21,7 +21,7 @@ from asgiref.local import Local
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
-from heliox_site import settings as site
+from heliox_site.databases import database
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def connected_to(routers: Any = (), **urls: str) -> Iterator[None]:
     before = connections._connections, connections.settings, router.routers
     connections._connections = Local(connections.thread_critical)
     connections.settings = connections.configure_settings(
-        {alias: site.database(url) for alias, url in urls.items()}
+        {alias: database(url) for alias, url in urls.items()}
     )
     router.routers = list(routers)
     try:

@@ -22,11 +22,13 @@ from django.db import connection, connections, models, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliox_site.databases import database
+
 from .. import moving, rollups, row_lines
 from ..models import BillDay, ImportRun, Job, Provider, ProviderClock, Team, Upload, UploadPart
 from ..moving import SOURCE, source_at
 from .conftest import make_job, make_team, make_user
-from .servers import connected_to, new_database, site
+from .servers import connected_to, new_database
 
 AWKWARD = "tab\t line\n return\r back\\slash \\N \\t 'quote' \"double\" é 訓練 \u2028 \x01 🚀"
 
@@ -106,7 +108,7 @@ def rows(alias: str, model: Any) -> list[dict[str, Any]]:
 def test_everything_arrives_and_both_sides_agree(moved, full):
     assert "Everything is moved, and both sides agree." in moved
     assert [line.split()[1:] for line in moved.splitlines() if line.startswith("jobs ")] == [["42", "42"]]
-    with source_at(site.database(f"sqlite:///{full}")):
+    with source_at(database(f"sqlite:///{full}")):
         for model in moving.tables(sessions=False):
             assert rows("default", model) == rows(SOURCE, model), model
 

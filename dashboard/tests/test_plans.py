@@ -71,6 +71,19 @@ class TestTwoYears:
                 assert node["Actual Rows"] * node["Actual Loops"] <= FEW, f"{url}: {sql}"
         assert looked >= {url for url in MORE_PAGES if url.startswith("/jobs/")}
 
+    @pytest.mark.parametrize("days", ["start=2025-10-01&end=2025-12-29", "start=2024-04-01&end=2024-06-29"])
+    @pytest.mark.parametrize("more", ["", "&status=completed", "&provider=GCP"])
+    def test_what_ended_within_days_is_read_from_there(self, engineer, monkeypatch, days, more):
+        """And not from the first or the last end of all."""
+        monkeypatch.setattr(joblist, "SORTED", 10)
+        for sort in ("end", "-end"):
+            url = f"/jobs/?preset=free&{days}&sort={sort}{more}"
+            ordered = [one for one in looks_at_jobs(engineer, url) if '"end_time" AS "sort_value"' in one[0]]
+            assert ordered, url
+            for sql, node in ordered:
+                looked_at = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+                assert looked_at * node["Actual Loops"] <= JOBS // 6, f"{url}: {sql}"  # those of the days
+
     def test_a_search_that_many_names_match_looks_at_few_jobs(self, engineer, monkeypatch):
         monkeypatch.setattr(among, "MANY", 2)
         monkeypatch.setattr(stretches, "MOST", 2)

@@ -22,6 +22,7 @@ JOBS = 16_000
 PAGES = ["/", "/usage/", "/jobs/", "/jobs/running/", "/teams/", "/waste/", *MORE_PAGES]
 FIGURES = ["/", "/usage/", "/teams/", "/allocation/", "/waste/", "/jobs/running/", "/data-quality/"]
 AT_ONCE = 1_000
+UNUSUAL = '"jobs"."status" IN'
 MOST_STEPS = 8 * JOBS  # to look at a job takes more
 
 
@@ -85,6 +86,20 @@ def test_no_page_looks_at_all_jobs(log, client):
             assert number <= MOST_STEPS, f"{url}: {sql}"
         for sql, params in of_days.items():
             assert "BLOOM" not in plan(sql, params), f"{url}: all days for a few of them: {sql}"
+
+
+def test_those_that_were_cancelled_before_they_began_cost_nothing(log, client):
+    """They have no end, either: an index of ends would lead to them."""
+    facts = {"team": Job.objects.all()[0].team, "provider": "AWS", "gpu_type": "L4", "model_name": "resnet"}
+    Job.objects.bulk_create(Job(**facts, status="cancelled") for _ in range(JOBS // 2))
+    for url in ["/", "/jobs/running/", "/jobs/?quality=no-end", "/jobs/?quality=runs-too-long"]:
+        found: dict[str, int] = {}
+        with steps(found, {}):
+            assert client.get(url).status_code == 200
+        # Sums count all that is unusual and reaches into their days.
+        listed = {sql: number for sql, number in found.items() if UNUSUAL in sql and "gpu_days" not in sql}
+        assert listed
+        assert max(listed.values()) <= JOBS // 2, listed
 
 
 def test_pages_of_figures_wait_for_the_first_indexes_that_an_import_makes_anew(log, client):

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connections
 from django.test import Client
 
-from heliox_site.settings import WITHOUT_POOL
+from heliox_site.databases import WITHOUT_POOL
 
 from .. import databases, replica
 from ..databases import PRIMARY, REPLICA, ReadsFollowTheRequest, reading, reading_from

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.moving import CannotMove, Total, move, source_at, unknown_columns
-from heliox_site.settings import database
+from heliox_site.databases import database
 
 
 class Command(BaseCommand):
