@@ -82,7 +82,7 @@ class TeamAdmin(HelioxAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return self.given if obj else []
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["name", *self.get_readonly_fields(request, obj)]
 
     @admin.display(description="jobs")
