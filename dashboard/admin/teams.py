@@ -75,10 +75,15 @@ def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
 class TeamAdmin(HelioxAdmin):
     list_display = ["name", "its_jobs", "created_at", "updated_at"]
     search_fields = ["name"]
-    fields = ["name", "id", "created_at", "updated_at"]
-    readonly_fields = ["id", "created_at", "updated_at"]
+    given = ["id", "created_at", "updated_at"]
     actions = ["delete_selected"]
     page_name = "teams"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.given if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return ["name", *self.get_readonly_fields(request, obj)]
 
     @admin.display(description="jobs")
     def its_jobs(self, team: Team) -> str:

@@ -222,6 +222,16 @@ def test_only_admins_close(client, request, who):
     assert not MonthClose.objects.exists()
 
 
+def test_who_may_not_close_is_told_so_and_of_nothing_to_change(client, adas, finance):
+    may = adas.get(MARCH).content.decode()
+    assert "can be changed below" in may
+    assert "admins close months" not in may
+    client.force_login(finance)
+    may_not = client.get(MARCH).content.decode()
+    assert "Your role may look: admins close months." in may_not
+    assert "can be changed below" not in may_not
+
+
 def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):
     close(adas, MARCH, "0")
     vision = Team.objects.get(name="vision")

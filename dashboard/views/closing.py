@@ -163,13 +163,19 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
     expected = proposed(asked, first, found)
     user: User = asked.request.user
     typed = asked.request.POST
+    refused = why_not(first)
+    may_type = may_close(user) and not refused
     context = asked.context(
         month=first,
         months=beside(first, address, last=today()),
-        refused=why_not(first),
+        refused=refused,
         figures=[
             figure("GPU bill", ui.usd(usd(found.current)), f"idle {IDLE_VIEWS[asked.scope.idle]}"),
-            figure("Expected of bills to come", ui.usd(usd(sum(one.cents for one in expected))), "editable"),
+            figure(
+                "Expected of bills to come",
+                ui.usd(usd(sum(one.cents for one in expected))),
+                "can be changed below" if may_type and expected else "",
+            ),
             figure("Of months closed before", ui.usd(usd(found.prior)), "what they came to since"),
         ],
         **by_owner(
