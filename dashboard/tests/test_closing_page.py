@@ -114,6 +114,27 @@ def test_a_reason_of_control_characters_withdraws_nothing(adas, text):
     assert MonthClose.objects.filter(withdrawn_at=None).exists()
 
 
+def test_a_note_longer_than_is_kept_closes_nothing_and_stays_typed(adas):
+    long = "looked at " * 30 + "the end"
+    answer = close(adas, note=long)
+    assert "The note has 307 characters, and 255 are kept." in answer.content.decode()
+    assert answer.status_code == 400 and not MonthClose.objects.exists()
+    assert answer.context["note"] == long and long in answer.content.decode()
+    close(adas, note="x" * 255)
+    assert MonthClose.objects.get().note == "x" * 255
+
+
+def test_a_reason_longer_than_is_kept_withdraws_nothing_and_stays_typed(adas):
+    close(adas)
+    long = "wrong basis " * 30 + "the end"
+    answer = adas.post(MARCH, {"what": "withdraw", "reason": long})
+    assert "The reason has 367 characters, and 255 are kept." in answer.content.decode()
+    assert answer.status_code == 400 and f'value="{long}"' in answer.content.decode()
+    assert MonthClose.objects.filter(withdrawn_at=None).exists()
+    adas.post(MARCH, {"what": "withdraw", "reason": "x" * 255})
+    assert MonthClose.objects.get().withdrawn_reason == AuditEvent.objects.latest("pk").details == "x" * 255
+
+
 def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
     """4 job hours without a cost at $10 an hour are proposed; 30 are typed in: 22.50 and 7.50."""
     make_cost("2025-03-02", "0.00")  # so that the 1st is closed and has a price

@@ -266,14 +266,17 @@ class Asked:
         if self.filter.form.errors:
             return refusal(errors_in_words(self.filter.form))
         file = self.file_name(page)
-        told = audit.exporting(self.request.path, f"{kind}: {self.filters_in_words()}")
+        told = audit.exporting(self.request.path, f"{kind} {page}: {self.filters_in_words()}")
         if kind == "csv":
             return Export(file, columns, rows(), lines=lines() if lines else None, told=told).response(kind)
         about = [*self.about(), ("Total", control() if callable(control) else control)]
         return Export(file, columns, rows(), about, told=told).response(kind)
 
     def filters_in_words(self) -> str:
-        return "; ".join([in_words(self.scope.span), *(chip["text"] for chip in self.filter.in_words)])
+        """The file's days, how it is made, and what it is narrowed to."""
+        days = f"{in_words(self.scope.span)}{', as it was closed' if self.closed else ''}"
+        chips = (chip["text"] for chip in self.filter.in_words)
+        return "; ".join([days, *self.filter.shown_in_words(self.scope), *chips])
 
     def how(
         self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True
