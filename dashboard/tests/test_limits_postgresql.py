@@ -147,8 +147,8 @@ def test_a_file_may_take_longer_than_its_page(client, finance, slow, kind):
 
 def test_rows_that_are_asked_for_as_the_file_leaves_may_take_longer(client, finance, page, monkeypatch):
     make_cost("2025-03-01", "10.00")
-    rows = costs.file_rows
-    monkeypatch.setattr(costs, "file_rows", lambda table: (row for row in rows(table) if taking_long()))
+    rows = costs.rows_by_days
+    monkeypatch.setattr(costs, "rows_by_days", lambda *of: (row for row in rows(*of) if taking_long()))
     client.force_login(finance)
     answer = client.get("/costs/?preset=all&_export=csv")
     assert b"2025-03-01,AWS,A100-80GB,10.00" in b"".join(answer.streaming_content)
@@ -167,7 +167,7 @@ def test_a_page_may_not_take_so_long_and_what_is_no_file_is_a_page(client, finan
 def test_who_may_take_no_file_away_has_no_more_time_by_asking_for_one(client, viewer, slow):
     client.force_login(viewer)
     client.raise_request_exception = False
-    assert client.get("/costs/?preset=all&_export=csv").status_code == 503
+    assert client.get("/costs/?preset=all&_export=xlsx").status_code == 503
 
 
 @pytest.mark.django_db(transaction=True)
@@ -175,5 +175,5 @@ def test_limits_are_back_after_a_file_that_failed(client, finance, page, monkeyp
     monkeypatch.setattr(costs.spend, "totals", lambda cells: 1 / 0)
     client.force_login(finance)
     client.raise_request_exception = False
-    assert client.get("/costs/?preset=all&_export=csv").status_code == 500
+    assert client.get("/costs/?preset=all&_export=xlsx").status_code == 500
     assert limits() == ("100ms", "300ms")
