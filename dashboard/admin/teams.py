@@ -28,6 +28,7 @@ from ..templatetags.ui import hours
 from . import history
 from .base import HelioxAdmin
 from .filters import names_of
+from .forms import OneLineForm
 
 MOST_AT_ONCE = 20
 
@@ -87,6 +88,7 @@ def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
 
 @admin.register(Team)
 class TeamAdmin(HelioxAdmin):
+    form = OneLineForm
     list_display = ["name", "its_jobs", "created_at", "updated_at"]
     search_fields = ["name"]
     given = ["id", "created_at", "updated_at"]

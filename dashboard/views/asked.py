@@ -159,6 +159,11 @@ class Asked:
         table.order_by = [name for column, name in asked.items() if column in table.base_columns]
         return table
 
+    def is_unsorted_csv(self, table: type[Table]) -> bool:
+        """A CSV in the order that the table has by itself."""
+        is_csv = self.request.GET.get("_export") == "csv"
+        return is_csv and not self.sorted(table([], **self.by_bucket, link=str)).order_by
+
     def is_asked_for(self, table: Table) -> bool:
         """Whether the address sorts or turns the pages of a table that is folded otherwise."""
         return bool(self.request.GET.keys() & {table.prefixed_order_by_field, table.prefixed_page_field})
