@@ -358,12 +358,12 @@ def restated_rows(found: Restated) -> Iterable[tuple[Any, ...]]:
 
 
 def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Each kind of row that was in force, a line for each."""
+    """Each kind of row that was in force, a line for each; a database keeps no order of what is in JSON."""
     teams = {str(pk): name for pk, name in Team.objects.values_list("pk", "name")}
     tables = [
-        (counted(len(rows), *words_for(name)), [row_in_words(row, teams) for row in rows])
-        for name, rows in setup.items()
-        if isinstance(rows, list) and rows
+        (counted(len(rows), *words_for(name)), [row_in_words(in_order(name, row), teams) for row in rows])
+        for name in IN_SETUP
+        if (rows := setup.get(name))
     ]
     spread = "spread over their bill" if setup.get("spread_credits") else "a line of their own"
     first = f"{setup.get('fiscal_month', 1)}"
@@ -374,6 +374,14 @@ def words_for(name: str) -> tuple[str, str]:
     """For one row of that kind, and for several."""
     kind = IN_SETUP[name]._meta
     return str(kind.verbose_name), str(kind.verbose_name_plural)
+
+
+def in_order(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """As the table has its columns."""
+    columns = [field.attname for field in IN_SETUP[name]._meta.concrete_fields]
+    return dict(
+        sorted(row.items(), key=lambda one: columns.index(one[0]) if one[0] in columns else len(columns))
+    )
 
 
 def row_in_words(row: dict[str, Any], teams: dict[str, str]) -> str:
