@@ -23,6 +23,7 @@ from .measuring import (
     table,
     worst,
 )
+from .profiled import where_it_goes
 
 NO_SUCH_WORD = "zzyzx"
 NEWEST_FIRST = "start_time DESC NULLS LAST, id DESC"
@@ -36,7 +37,8 @@ def first_page(bench: Bench) -> Result:
     goals = [worst(found, "slowest growth: {}", 1.3), Goal(f"most CPU: {most}", milliseconds, 15, "ms")]
     database = max(runs[bench.large.label].db for runs in found.values()) * 1000
     notes = [f"Of the CPU of one page the database takes at most {number(database)} ms."]
-    return Result(goals, [table(found, "filter"), given_again(bench, bench.large, filters)], notes)
+    profile = where_it_goes(bench.worker(bench.large), address({}), f"`/jobs/`, {bench.large.label}")
+    return Result(goals, [table(found, "filter"), profile, given_again(bench, bench.large, filters)], notes)
 
 
 def given_again(bench: Bench, database: Database, filters: dict[str, dict[str, Any]]) -> Table:

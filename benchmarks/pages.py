@@ -11,10 +11,15 @@ from .databases import THREE_YEARS, Database
 from .measuring import Result, Table, columns, figures, interleaved, table, worst
 from .peers.lists import lists_of_jobs
 from .peers.superset import chart_of_three_years
+from .profiled import where_it_goes
+
+# They grow with what runs.
+OF_WHAT_RUNS = (("/jobs/running/", "Running jobs"), ("/waste/", "Waste"))
 
 
 def every_page(bench: Bench) -> Result:
     result = compared_pages(bench.small, bench.large, bench.worker, 1.2)
+    result.tables += [where_it_goes(bench.worker(bench.large), url, label) for url, label in OF_WHAT_RUNS]
     return result.and_of(lists_of_jobs(bench))
 
 

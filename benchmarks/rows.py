@@ -134,8 +134,7 @@ ROWS = (
         on_sqlite.on_sqlite,
         elsewhere="datasette 0.09",
         limit="As on PostgreSQL, Waste and Running jobs price what runs; what the list of jobs takes is "
-        "Django's forms and templates. The more jobs there are, the more days and models of each team "
-        "Teams adds up.",
+        "Django's forms and templates.",
     ),
     Row(
         15,

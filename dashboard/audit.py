@@ -23,6 +23,7 @@ from .log_lines import printable
 from .models.audit import LONGEST_DETAILS, LONGEST_NAME, LONGEST_SUBJECT, AuditEvent
 from .people import usernames
 from .people.signals import (
+    old_password_wrong,
     recovery_code_used,
     second_factor_failed,
     second_factor_removed,
@@ -43,8 +44,10 @@ ACTIONS = {
     "imported": "imported",
     "import refused": "was refused an import",
     "undone": "undid an import",
+    "merged": "merged rows of the same day",
     "exported": "downloaded",
     "password": "set a password",
+    "password refused": "gave a wrong old password",
     "throttled": "tried to sign in too often",
     "second factor": "used or changed a second factor",
     "token": "used a token",
@@ -66,17 +69,7 @@ def record(
     action: str, subject: str = "", details: str = "", *, rows: int | None = None, by: Asker | None = None
 ) -> None:
     """Within a transaction, the event stays exactly where what it tells of stays."""
-    one = by or current.asker()
-    event = AuditEvent(
-        action=action,
-        who=fitting(one.who, LONGEST_NAME),
-        user_id=one.user_id,
-        address=fitting(one.address, 45),
-        request_id=one.request_id,
-        subject=fitting(subject, LONGEST_SUBJECT),
-        details=fitting(details, LONGEST_DETAILS),
-        rows=rows,
-    )
+    event = event_of(action, subject, details, rows, by)
     try:
         event.save()
     except DatabaseError:
@@ -87,6 +80,31 @@ def record(
     if (heard := _heard.get()) is not None:
         heard.append(event)
     transaction.on_commit(lambda: tell(event))
+
+
+def record_early(action: str, subject: str, details: str, rows: int) -> None:
+    """The same while migrations may be waiting: without the table it is a line of the log alone."""
+    if AuditEvent._meta.db_table in connection.introspection.table_names():
+        record(action, subject, details, rows=rows)
+    else:
+        event = event_of(action, subject, details, rows)
+        transaction.on_commit(lambda: tell(event))
+
+
+def event_of(
+    action: str, subject: str, details: str, rows: int | None, by: Asker | None = None
+) -> AuditEvent:
+    one = by or current.asker()
+    return AuditEvent(
+        action=action,
+        who=fitting(one.who, LONGEST_NAME),
+        user_id=one.user_id,
+        address=fitting(one.address, 45),
+        request_id=one.request_id,
+        subject=fitting(subject, LONGEST_SUBJECT),
+        details=fitting(details, LONGEST_DETAILS),
+        rows=rows,
+    )
 
 
 @contextmanager
@@ -108,8 +126,8 @@ def asker(user: Any = None) -> Asker:
 
 def fitting(text: str, most: int) -> str:
     """On one line, with what cannot be printed spelled out: no name can pretend to be another line."""
-    text = printable(text[:most])
-    return text if len(text) <= most else text[: most - 1] + "…"
+    told = printable(text[: most + 1])
+    return told if len(told) <= most else told[: most - 1] + "…"
 
 
 def tell(event: AuditEvent) -> None:
@@ -151,6 +169,11 @@ def password_was_set(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Django forgets the new password only after this; that it hashes an old one anew is no change."""
     if getattr(instance, "_password", None) is not None:
         record("password", str(instance))
+
+
+@receiver(old_password_wrong)
+def gave_wrong_old_password(sender: Any, user: Any, **kwargs: Any) -> None:
+    record("password refused", str(user), "a wrong old password", by=asker(user))
 
 
 @receiver(second_factor_set_up)
@@ -221,22 +244,34 @@ def edited_one(sender: Any, instance: LogEntry, created: bool, **kwargs: Any) ->
         edited([instance])
 
 
-def edited_several(entries: Sequence[LogEntry]) -> None:
-    """Of those that were written at once, Django sends no signals."""
+def edited_several(entries: Sequence[LogEntry], together: str = "") -> None:
+    """Of those that were written at once, Django sends no signals. together: what is told of all of them."""
     if len(entries) > 1:
-        edited(entries)
+        edited(entries, together)
 
 
-def edited(entries: Sequence[LogEntry]) -> None:
+def edited(entries: Sequence[LogEntry], together: str = "") -> None:
     """In the words of the admin's history, one event for all rows of one change."""
     first = entries[0]
     record(
         EDITS[first.action_flag],
         subject_of(entries),
-        first.get_change_message(),
+        messages_of(entries, together),
         rows=len(entries),
         by=asker(first.user),
     )
+
+
+def messages_of(entries: Sequence[LogEntry], together: str) -> str:
+    """What differs from row to row is told as far as it fits; the history of each row has all of it."""
+    told = [f"together: {together}"] if together else []
+    room = LONGEST_DETAILS
+    for message in dict.fromkeys(entry.get_change_message() for entry in entries):
+        if room < 0:
+            break
+        told.append(message)
+        room -= len(message)
+    return " | ".join(told)
 
 
 def subject_of(entries: Sequence[LogEntry]) -> str:

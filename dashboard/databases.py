@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.core.signing import BadSignature
-from django.db import DatabaseError, OperationalError, connection, connections
+from django.db import DatabaseError, Error, OperationalError, connection, connections
 from django.db.models import Model
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from psycopg.errors import QueryCanceled
@@ -60,16 +60,16 @@ def at_leisure() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    before = replaced(LIMITS, ("0", "0"))
+    before = replaced(connection, LIMITS, ("0", "0"))
     try:
         with frozen.serving(False):
             yield
     finally:
         with suppress(DatabaseError):  # a rollback has set them back, or the connection is gone
-            replaced(LIMITS, before)
+            replaced(connection, LIMITS, before)
 
 
-def replaced(names: Sequence[str], values: Sequence[str]) -> Sequence[str]:
+def replaced(connection: Any, names: Sequence[str], values: Sequence[str]) -> Sequence[str]:
     """What these settings of the connection were."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
@@ -77,6 +77,27 @@ def replaced(names: Sequence[str], values: Sequence[str]) -> Sequence[str]:
         for name, value in zip(names, values, strict=True):
             cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
     return before
+
+
+class Unhurried:
+    """Connections whose queries may take as long as they take; for a lock they wait no longer than a page."""
+
+    limit = ("statement_timeout",)
+
+    def __init__(self) -> None:
+        self.before: dict[str, Sequence[str]] = {}
+
+    def add(self, connection: Any) -> None:
+        """One that is out of reach is left to who asks it something."""
+        if connection.vendor == "postgresql" and connection.alias not in self.before:
+            with suppress(Error):
+                self.before[connection.alias] = replaced(connection, self.limit, ("0",))
+
+    def end(self) -> None:
+        for alias, before in self.before.items():
+            if connections[alias].connection is not None:
+                with suppress(Error):
+                    replaced(connections[alias], self.limit, before)
 
 
 class ReadsFollowTheRequest:
@@ -141,6 +162,8 @@ class ReadFromReplica:
         self.replica.failed()
         _alias.set(PRIMARY)
         request.replica_note = "The read replica broke off."  # type: ignore[attr-defined]
+        if unhurried := getattr(request, "unhurried", None):
+            unhurried.add(reading())
         view, args, kwargs = request.resolver_match  # type: ignore[misc]
         return view(request, *args, **kwargs)
 

@@ -202,6 +202,15 @@ def on_postgresql(took: str) -> Findings:
     todo = "Raise max_connections, or run fewer workers."
     yield told("connections", f"{used} of {most}", todo, bad=used > 0.95 * most, odd=used > 0.8 * most)
     yield limits(os.environ.get("PGOPTIONS", ""))
+    yield sorting()
+
+
+def sorting() -> Finding:
+    """Only names that sort by their characters come in the same order on every database."""
+    plain = ask("SELECT 'B' < 'a' AND 'Z' < '_'")
+    said = "names come in the order of their characters" if plain else "names come in the order of a language"
+    todo = "SQLite lists them otherwise; one made with LOCALE 'C.UTF-8' TEMPLATE template0 agrees."
+    return told("sorting", said, todo, odd=not plain)
 
 
 def limits(given: str) -> Finding:

@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from . import overfull
-from .access import may_import
+from .access import may_export, may_import
+from .databases import SAFE, Unhurried, reading
+from .exports import FORMATS
 from .trouble import frozen, outages
 from .views.errors import unavailable
 
@@ -107,3 +109,25 @@ class LimitFiles:
         # Servers close an answer when it has left, and when the reader goes away.
         response._resource_closers.append(self.places.release)  # type: ignore[attr-defined]
         return response
+
+
+class FilesAtLeisure:
+    """What a file is made of may take longer than a page: its queries have no limit of time on PostgreSQL.
+
+    Behind ReadFromReplica, which chooses what they are asked of. LimitFiles keeps the number of threads small
+    that are held so.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if unhurried := getattr(request, "unhurried", None):
+            response._resource_closers.append(unhurried.end)  # type: ignore[attr-defined]
+        return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        if request.method in SAFE and request.GET.get("_export") in FORMATS and may_export(request.user):
+            request.unhurried = Unhurried()  # type: ignore[attr-defined]
+            request.unhurried.add(reading())  # type: ignore[attr-defined]

@@ -40,7 +40,8 @@ NO_TEAM = {
 }
 GROUPS = {"provider": "provider", "gpu_type": "GPU type"}
 BASES = {"effective": "effective", "billed": "billed"}
-HOW_SHOWN = ("preset", "start", "end", "bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
+VIEWED = ("bucket", "group_by", "basis", "by", "then_by", "idle", "compare")
+HOW_SHOWN = ("preset", "start", "end", *VIEWED)
 SHARED_BY = {"team": "team", "model": "model", "provider": "provider", "gpu_type": "GPU type"}
 
 
@@ -314,6 +315,12 @@ class ScopeFilter(django_filters.FilterSet):
                 text = f"{field.label}: {titles.get(value, value)}"
                 found.append({"text": text, "remove_url": "?" + self.without(name, raw)})
         return found
+
+    def shown_in_words(self, scope: Scope) -> list[str]:
+        """How a scope is shown, as far as the page lets one choose: `Rows by: model`, `Idle cost: apart`."""
+        fields: dict[str, Any] = self.form.fields
+        chosen = [(fields[name], getattr(scope, name)) for name in VIEWED if name in fields]
+        return [f"{field.label}: {dict(field.choices)[value]}" for field, value in chosen if value]
 
     def without(self, name: str, value: str) -> str:
         data = self.data.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import migrations
+from django.db import migrations, models, transaction
 
 
 class AddIndexBeside(migrations.AddIndex):
@@ -23,6 +23,36 @@ class AddIndexBeside(migrations.AddIndex):
             name = schema_editor.quote_name(self.index.name)
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.add_index(model, self.index, concurrently=True)
+
+
+class AddUniqueBeside(migrations.AddConstraint):
+    """The same of a unique constraint: its index is made first, and then taken over."""
+
+    constraint: models.UniqueConstraint
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        connection = schema_editor.connection
+        if connection.vendor != "postgresql" or connection.in_atomic_block:
+            with transaction.atomic(connection.alias):  # SQLite makes the table anew
+                super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(connection.alias, model) and not self.is_there(connection, model):
+            table, name = map(schema_editor.quote_name, (model._meta.db_table, self.constraint.name))
+            columns = (model._meta.get_field(field).column for field in self.constraint.fields)
+            cells = ", ".join(map(schema_editor.quote_name, columns))
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({cells})")
+            schema_editor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
+
+    def is_there(self, connection: Any, model: Any) -> bool:
+        """The constraint, not an index of its name alone."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_constraint WHERE conname = %s AND conrelid = %s::regclass",
+                [self.constraint.name, model._meta.db_table],
+            )
+            return cursor.fetchone() is not None
 
 
 class Together(migrations.SeparateDatabaseAndState):

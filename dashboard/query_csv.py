@@ -12,6 +12,7 @@ from psycopg.errors import error_from_result
 
 from . import workers
 from .databases import reading
+from .statements import execute
 
 ROWS_AT_ONCE = 500
 # A file may take longer to download than a page may take to compute; its first row may not wait for jit.
@@ -66,9 +67,17 @@ def fetched(queries: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[list[tuple
 
 @contextmanager
 def at_one_moment(connection: Any) -> Iterator[None]:
-    """Nobody waits for it, unlike for Django's transactions here, which begin as if they were to write."""
+    """Nothing that others commit meanwhile is seen, unless a transaction has begun already.
+
+    On SQLite nobody waits for it, unlike for Django's transactions, which begin as if they were to write.
+    """
     if connection.in_atomic_block:
         yield
+        return
+    if connection.vendor == "postgresql":
+        with transaction.atomic(using=connection.alias):
+            execute(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
         return
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from dashboard import rollups
+from dashboard.late_indexes import indexes_made_afterwards
 from dashboard.tests.conftest import make_cost, make_team, make_usage
 from dashboard.tests.servers import connected_to
 
@@ -36,7 +37,7 @@ def fill(url: str, jobs: int) -> None:
         for day in (f"2025-03-{number:02}" for number in range(1, 32)):
             make_cost(day, "1234.56")
             make_usage(day, "5000.00")
-        with connection.cursor() as cursor:
+        with transaction.atomic(), indexes_made_afterwards("jobs"), connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 cursor.execute(POSTGRESQL.format(teams=TEAMS), [teams, jobs])
             else:

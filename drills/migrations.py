@@ -32,15 +32,16 @@ from . import Outcome
 MANY = 1_000_000 if connection.vendor == "postgresql" else 100_000  # SQLite makes whole tables anew
 JOBS = int(os.environ.get("MIGRATED_JOBS", MANY))
 LONGEST = 2  # seconds
+FOUR = ("teams", "jobs", "cost_snapshots", "usage_snapshots")
+CELLS_A_DAY = 1_000
 TIMES = "SELECT count(end_time), min(start_time), max(end_time), count(DISTINCT team_id) FROM jobs"
-READS = (
-    "SELECT id FROM jobs LIMIT 1",
-    "SELECT id FROM cost_snapshots LIMIT 1",
-    "SELECT id FROM teams LIMIT 1",
-)
+READS = tuple(f"SELECT id FROM {table} LIMIT 1" for table in FOUR)
 WRITES = (
+    "INSERT INTO teams (name) VALUES ('another')",
     "INSERT INTO jobs (team_id, model_name, gpu_type, provider) "
     "SELECT id, 'm', 'L4', 'AWS' FROM teams LIMIT 1",
+    "INSERT INTO cost_snapshots (date, provider, gpu_type, cost_usd) VALUES ('2000-01-01', 'AWS', 'L4', 1)",
+    "INSERT INTO usage_snapshots (date, provider, gpu_type, gpu_hours) VALUES ('2000-01-01', 'AWS', 'L4', 1)",
 )
 
 
@@ -60,7 +61,7 @@ def drill() -> Outcome:
     waited = f"others waited {max(waits):.1f} s at most, " if connection.vendor == "postgresql" else ""
     figure = (
         f"{len(path)} steps, {len(wrong)} other sums of {len(amounts)}, roll-ups and rights; "
-        f"{waited}{JOBS:,} jobs"
+        f"{waited}{JOBS:,} jobs, costs and metered hours each"
     )
     return Outcome(not wrong and max(waits) <= LONGEST, figure)
 
@@ -86,29 +87,37 @@ def longest_wait_beside(name: str) -> float:
 
 
 def fill() -> None:
-    """A company with a row in nearly every table, and jobs a minute apart until there are enough."""
+    """A company with a row in nearly every table, jobs a minute apart until there are enough, and as many
+    costs and metered hours.
+    """
     call_command("seed_demo", days=365, jobs=min(10_000, JOBS), verbosity=0)
     name_everything(["one", "other"])
     team = Team.objects.order_by("pk")[0].pk
-    series = (
-        "generate_series(1, %s) AS n"
-        if connection.vendor == "postgresql"
-        else (
-            "(WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < %s) SELECT n FROM t)"
-        )
-    )
-    start = (
-        "timestamptz '2025-01-01' + n % 500000 * interval '1 minute'"
-        if connection.vendor == "postgresql"
-        else "datetime('2025-01-01', (n %% 500000) || ' minutes')"
-    ).replace("n % ", "n %% ")
+    minutes, days = "n % 500000", f"n / {CELLS_A_DAY}"
+    if connection.vendor == "postgresql":
+        series = "generate_series(1, %s) AS n"
+        start = f"timestamptz '2025-01-01' + ({minutes}) * interval '1 minute'"
+        date = f"date '2001-01-01' + {days}"
+    else:
+        numbers = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < %s)"
+        series = f"({numbers} SELECT n FROM t)"
+        start = f"datetime('2025-01-01', ({minutes}) || ' minutes')"
+        date = f"date('2001-01-01', ({days}) || ' days')"
+        team = team.hex
+    jobs = "INSERT INTO jobs (team_id, model_name, gpu_type, provider, status, start_time, end_time) "
+    jobs += f"SELECT %s, 'm' || (n % 50), 'L4', 'AWS', 'completed', {start}, {start} FROM {series}"
+    cells = f"SELECT {date}, 'AWS', 'L' || (n % {CELLS_A_DAY}), n % 100000 / 100.0 FROM {series}"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO jobs (team_id, model_name, gpu_type, provider, status, start_time, end_time) "
-            f"SELECT %s, 'm' || n %% 50, 'L4', 'AWS', 'completed', {start}, {start} FROM {series}",
-            [team if connection.vendor == "postgresql" else team.hex, max(JOBS - 10_000, 1)],
-        )
+        cursor.execute(spelled(jobs), [team, max(JOBS - 10_000, 1)])
+        for table, amount in (("cost_snapshots", "cost_usd"), ("usage_snapshots", "gpu_hours")):
+            into = f"INSERT INTO {table} (date, provider, gpu_type, {amount}) "
+            cursor.execute(spelled(into + cells), [JOBS])
     call_command("roll_up", verbosity=0)
+
+
+def spelled(sql: str) -> str:
+    """With signs of percent that are no places of parameters."""
+    return sql.replace(" % ", " %% ")
 
 
 def sums() -> dict[str, Any]:

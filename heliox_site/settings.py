@@ -223,6 +223,7 @@ MIDDLEWARE = [
     "dashboard.people.teams.KeepTeamsApart",
     "django.contrib.messages.middleware.MessageMiddleware",
     "dashboard.databases.ReadFromReplica",
+    "dashboard.edge.FilesAtLeisure",  # of the connection that the one above chose
 ]
 TEMPLATES = [
     {

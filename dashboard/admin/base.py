@@ -15,10 +15,10 @@ from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetW
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError
 from django.db.models import DateTimeField, Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst, smart_split
 
-from .. import audit
 from ..access import may_export, may_import
 from ..restating import restating
 from . import history
@@ -82,6 +82,7 @@ class CarefulAdmin(admin.ModelAdmin):
     formfield_overrides = {DateTimeField: {"widget": DateAndTime}}
     list_per_page = 50
     most_words = MOST_WORDS  # of a search
+    adding_up: tuple[str, ...] = ()  # amounts whose sum is told of rows that are deleted together
     show_facets = admin.ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -124,9 +125,7 @@ class CarefulAdmin(admin.ModelAdmin):
         return None if isinstance(value, datetime) and value.year not in YEARS else value
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet) -> Any:
-        entries = super().log_deletions(request, queryset)
-        audit.edited_several(entries)
-        return entries
+        return history.log_deletions(request, queryset, self.adding_up)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet, *args: Any) -> HttpResponse | None:
         try:
@@ -178,7 +177,9 @@ class HelioxAdmin(BesideOthers, CarefulAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        if add or not form.changed_data:
+        if add:
+            return history.added(form.instance)
+        if not form.changed_data or not isinstance(form, ModelForm):  # that of a password is none of a row
             return super().construct_change_message(request, form, formsets, add)
         return history.changes(form)
 

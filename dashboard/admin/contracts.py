@@ -116,6 +116,7 @@ class PeriodEntryAdmin(ContractAdmin):
     ordering = ["-first_day", "provider", "gpu_type"]
     readonly_fields = ["id", "written_by", "created_at", "updated_at"]
     file_name = "entries"
+    adding_up = ("cost_usd", "gpu_hours")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         words = (

@@ -22,13 +22,17 @@ TIMES = ("submit_time", "start_time", "end_time")
 
 
 class OneLineForm(forms.ModelForm):
-    """Provider and GPU type, as one line each."""
+    """Names and notes, as one line each: what files bring in has no line breaks either."""
 
-    def clean_provider(self) -> str:
-        return one_line(self.cleaned_data["provider"])
-
-    def clean_gpu_type(self) -> str:
-        return one_line(self.cleaned_data["gpu_type"])
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        texts = [name for name, field in self.fields.items() if type(field) is forms.CharField]
+        for name in cleaned.keys() & texts:
+            try:
+                cleaned[name] = one_line(cleaned[name] or "")
+            except ValidationError as error:
+                self.add_error(name, error)
+        return cleaned
 
 
 class JobForm(OneLineForm):
@@ -53,21 +57,20 @@ class JobForm(OneLineForm):
         if self.instance.gpu_count:
             self.initial["gpu_count"] = short(self.instance.gpu_count)
 
-    def clean_model_name(self) -> str:
-        return one_line(self.cleaned_data["model_name"])
-
-    def clean_status(self) -> str:
-        """Known statuses in small letters; another one as it was typed."""
-        status = one_line(self.cleaned_data["status"])
-        return status.casefold() if status.casefold() in KNOWN_STATUSES else status
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        self.spell_status(cleaned)
         for name in TIMES:
             self.check_time(cleaned, name)
         if {"status", "start_time", "end_time"} & set(self.changed_data):
             self.check_end(cleaned)
         return cleaned
+
+    def spell_status(self, cleaned: dict[str, Any]) -> None:
+        """Known statuses in small letters; another one as it was typed."""
+        status = cleaned.get("status", "").casefold()
+        if status in KNOWN_STATUSES:
+            cleaned["status"] = status
 
     def check_time(self, cleaned: dict[str, Any], name: str) -> None:
         if name not in cleaned:

@@ -75,6 +75,7 @@ class InvoiceAdmin(KnownNames, HelioxAdmin):
     readonly_fields = ["id", "created_at", "updated_at"]
     page_name = "reconcile"
     page_filters = ("provider",)
+    adding_up = ("total_usd",)
 
     @admin.display(description="total", ordering="total_usd")
     def total(self, invoice: Invoice) -> str:

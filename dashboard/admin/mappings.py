@@ -14,10 +14,13 @@ from ..ingest.reapply import reapply
 from ..models import AccountMapping, ClusterMapping, NameAlias, Provider, SpendMapping
 from .base import HelioxAdmin
 from .fields import KnownNames, suggest
+from .forms import OneLineForm
 
 
 class MappingAdmin(KnownNames, HelioxAdmin):
     """Every change is applied to the jobs that are stored already."""
+
+    form = OneLineForm
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -79,6 +82,7 @@ class SpendMappingAdmin(MappingAdmin):
 
 @admin.register(Provider)
 class ProviderAdmin(HelioxAdmin):
+    form = OneLineForm
     list_display = ["name", "bill_clock", "lag_days"]
     search_fields = ["name"]
 
@@ -91,6 +95,7 @@ class ProviderAdmin(HelioxAdmin):
 
 @admin.register(NameAlias)
 class NameAliasAdmin(HelioxAdmin):
+    form = OneLineForm
     list_display = ["alias", "name", "kind"]
     list_filter = ["kind"]
     search_fields = ["alias", "name"]

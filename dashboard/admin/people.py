@@ -98,12 +98,17 @@ class HelioxUserAdmin(HelioxAdmin, UserAdmin):
         user = form.instance
         after = set(user.groups.values_list("name", flat=True))
         if ADMIN in after and not user.is_staff:
-            self.set_staff(request, user, True, f"{user} is in group {ADMIN} and so may use these pages.")
+            self.set_staff(request, form, True, f"{user} is in group {ADMIN} and so may use these pages.")
         elif ADMIN in before - after and user.is_staff and not user.is_superuser:
-            self.set_staff(request, user, False, f"{user} left group {ADMIN} and so these pages too.")
+            self.set_staff(request, form, False, f"{user} left group {ADMIN} and so these pages too.")
 
-    def set_staff(self, request: HttpRequest, user: User, is_staff: bool, words: str) -> None:
-        user.is_staff = is_staff
+    def set_staff(self, request: HttpRequest, form: ModelForm, is_staff: bool, words: str) -> None:
+        """The history is written after this, and by the form: there it stands as if it had been ticked."""
+        user = form.instance
+        user.is_staff = form.cleaned_data["is_staff"] = is_staff
+        others = [name for name in form.changed_data if name != "is_staff"]
+        is_new = form.initial.get("is_staff", is_staff) != is_staff
+        form.changed_data = [*others, "is_staff"] if is_new else others
         user.save(update_fields=["is_staff"])
         self.message_user(request, words, messages.INFO)
 

@@ -91,6 +91,7 @@ class CostSnapshotAdmin(SnapshotAdmin):
     form = CostForm
     list_display = ["date", "provider", "gpu_type", "cost", "written_by"]
     amount = "cost_usd"
+    adding_up = ("cost_usd",)
     page_name = "costs"
 
     @admin.display(description="cost", ordering="cost_usd")
@@ -103,6 +104,7 @@ class UsageSnapshotAdmin(SnapshotAdmin):
     form = UsageForm
     list_display = ["date", "provider", "gpu_type", "metered", "written_by"]
     amount = "gpu_hours"
+    adding_up = ("gpu_hours",)
     page_name = "usage"
 
     @admin.display(description="metered GPU-hours", ordering="gpu_hours")

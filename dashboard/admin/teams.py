@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,12 +22,13 @@ from django.utils.html import format_html
 
 from .. import gpu_time, rollups
 from ..counted import counted
-from ..models import AccountMapping, SpendMapping, Team
+from ..models import AccountMapping, Budget, CostCentre, SpendMapping, Team
 from ..naming import Names
 from ..templatetags.ui import hours
 from . import history
 from .base import HelioxAdmin
 from .filters import names_of
+from .forms import OneLineForm
 
 MOST_AT_ONCE = 20
 
@@ -38,11 +41,20 @@ class Loss:
     jobs: int
     gpu_hours: Decimal
     mappings: int
+    budgets: int
+    cost_centres: int
     typed: str = ""
 
     @property
     def confirmed(self) -> bool:
         return self.typed.strip() == self.team.name
+
+    @property
+    def in_history(self) -> str:
+        jobs = f"{counted(self.jobs, 'job')} of {hours(self.gpu_hours)}"
+        others = (self.mappings, "mapping"), (self.budgets, "budget"), (self.cost_centres, "cost centre")
+        along = [jobs, *(counted(number, thing) for number, thing in others if number)]
+        return f"{history.removed(self.team)}; with it: {', '.join(along)}"
 
     def __str__(self) -> str:
         jobs, mappings = counted(self.jobs, "job"), counted(self.mappings, "mapping")
@@ -54,17 +66,20 @@ def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
     picked = rollups.Picked(teams=[team.pk for team in teams])
     counts: dict[Any, int] = dict(rollups.count_by(["team"], picked, names))
     time = {team: gpu_time.hours(spent) for team, spent in rollups.spent_by(["team"], picked, names)}
-    mapped = [
-        team
-        for model in (AccountMapping, SpendMapping)
-        for team in model.objects.filter(team__in=teams).values_list("team_id", flat=True)
-    ]
+    mapped, budgets, centres = (
+        Counter(
+            chain(*(model.objects.filter(team__in=teams).values_list("team", flat=True) for model in models))
+        )
+        for models in ((AccountMapping, SpendMapping), (Budget,), (CostCentre,))
+    )
     return [
         Loss(
             team,
             counts.get(team.pk, 0),
             time.get(team.pk, Decimal(0)),
-            mapped.count(team.pk),
+            mapped[team.pk],
+            budgets[team.pk],
+            centres[team.pk],
             typed.get(f"name-{team.pk}", ""),
         )
         for team in teams
@@ -73,12 +88,18 @@ def losses(teams: Iterable[Team], names: Names, typed: Any) -> list[Loss]:
 
 @admin.register(Team)
 class TeamAdmin(HelioxAdmin):
+    form = OneLineForm
     list_display = ["name", "its_jobs", "created_at", "updated_at"]
     search_fields = ["name"]
-    fields = ["name", "id", "created_at", "updated_at"]
-    readonly_fields = ["id", "created_at", "updated_at"]
+    given = ["id", "created_at", "updated_at"]
     actions = ["delete_selected"]
     page_name = "teams"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.given if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return ["name", *self.get_readonly_fields(request, obj)]
 
     @admin.display(description="jobs")
     def its_jobs(self, team: Team) -> str:
@@ -119,7 +140,7 @@ class TeamAdmin(HelioxAdmin):
 
     @transaction.atomic
     def delete_with_jobs(self, request: HttpRequest, lost: list[Loss]) -> None:
-        history.log(request, {f"Deleted {loss}: {loss.team}.": [loss.team] for loss in lost}, DELETION)
+        history.log(request, {loss.in_history: [loss.team] for loss in lost}, DELETION)
         Team.objects.filter(pk__in=[loss.team.pk for loss in lost]).delete()
         for loss in lost:
             self.message_user(request, f"The team “{loss.team}” was deleted {loss}.", messages.SUCCESS)

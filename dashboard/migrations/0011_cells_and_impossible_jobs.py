@@ -3,6 +3,8 @@
 from django.db import migrations, models
 from django.db.models import F, Q
 
+from dashboard.migrating import AddIndexBeside
+
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 IMPOSSIBLE = (
     Q(end_time__lt=F("start_time"))
@@ -13,16 +15,17 @@ IMPOSSIBLE = (
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("dashboard", "0010_roll_ups")]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBeside(
             "costsnapshot", models.Index(fields=["provider", "gpu_type", "date"], name="cost_cells_idx")
         ),
-        migrations.AddIndex(
+        AddIndexBeside(
             "usagesnapshot", models.Index(fields=["provider", "gpu_type", "date"], name="usage_cells_idx")
         ),
-        migrations.AddIndex(
+        AddIndexBeside(
             "job", models.Index(fields=["start_time"], condition=IMPOSSIBLE, name="jobs_impossible_idx")
         ),
     ]

@@ -79,7 +79,7 @@ class Team(Stamped):
     def clean(self) -> None:
         self.name = " ".join(self.name.split())
         if not self.name:
-            raise ValidationError({"name": "Give the team a name."})
+            return  # which the field says itself
         if other := self.namesake():
             words = f"The team {other} has this name: files tell no capitals from small letters."
             raise ValidationError({"name": words})

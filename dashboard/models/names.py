@@ -85,7 +85,7 @@ class NameAlias(models.Model):
     def clean(self) -> None:
         self.alias, self.name = " ".join(self.alias.split()), " ".join(self.name.split())
         same_kind = NameAlias.objects.filter(kind=self.kind).exclude(pk=self.pk)
-        if name_key(self.alias) == name_key(self.name):
+        if self.alias and name_key(self.alias) == name_key(self.name):
             raise ValidationError({"alias": "The alias is the same as the name."})
         if same_kind.filter(alias_key=name_key(self.alias)).exists():
             raise ValidationError({"alias": "This spelling is an alias already."})

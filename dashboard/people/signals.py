@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
+old_password_wrong = Signal()  # at the change of one's own password
 sign_in_throttled = Signal()  # username as tried, retry_after in seconds
 second_factor_failed = Signal()
 second_factor_set_up = Signal()

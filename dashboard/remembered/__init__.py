@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ Known = TypeVar("Known")
 MOST_KEPT = 200_000  # rows, of some hundred bytes each
 SHORT = 7  # days
 PATIENCE = 10  # seconds for another thread that works out the same months
+_keeps: ContextVar[bool] = ContextVar("keeps", default=True)
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Kept:
 
     def keep(self, key: bytes, month: Any, rows: int) -> None:
         with self.lock:
-            if rows > self.most // 4:
+            if rows > self.most // 4 or not _keeps.get():
                 return
             self.rows += 1 + rows - self.sizes.get(key, 0)
             self.months[key], self.sizes[key] = month, 1 + rows
@@ -96,6 +98,16 @@ def until_written(
     found = work_out()
     TOLD.keep(key, (stored, found), weight * len(found))
     return found
+
+
+@contextmanager
+def keeping_nothing() -> Iterator[None]:
+    """Of what is asked once and in passing: it would only take the place of what pages ask for again."""
+    token = _keeps.set(False)
+    try:
+        yield
+    finally:
+        _keeps.reset(token)
 
 
 def forget() -> None:

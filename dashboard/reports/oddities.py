@@ -31,7 +31,7 @@ from ..models.overlap import Rare, looked_at
 
 FINISHED = ("completed", "failed", "cancelled")
 RUNS_TOO_LONG = timedelta(days=90)
-NO_END = Q(end_time=None)  # many jobs have none, most of which never began
+NO_END = Q(end_time=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Oddity:
 
     undated: such jobs belong to no day that a range of closed days reaches, so they count in any.
     indexed: an index begins with what the condition names, in the order of the list of jobs.
+    endless: beside the condition, they have no end.
     """
 
     key: str
@@ -49,6 +50,13 @@ class Oddity:
     condition: Callable[[], Q]
     undated: bool = False
     indexed: bool = False
+    endless: bool = False
+
+    def where(self, by_ends: bool = False) -> Q:
+        """by_ends: an index of ends may lead to them; but many that never began have no end, either."""
+        if not self.endless:
+            return self.condition()
+        return self.condition() & (NO_END if by_ends else Q(looked_at(NO_END)))
 
 
 def same_job_twice() -> Q:
@@ -94,7 +102,8 @@ ODDITIES = (
         "Finished jobs without an end",
         "completed, failed or cancelled, with a start and no end",
         "How long they ran is unknown: their hours count as 0, and what they used shows as idle.",
-        lambda: Q(looked_at(NO_END), status__in=FINISHED, start_time__isnull=False),
+        lambda: Q(status__in=FINISHED, start_time__isnull=False),
+        endless=True,
     ),
     Oddity(
         "no-start",
@@ -132,7 +141,8 @@ ODDITIES = (
         f"Jobs running for more than {RUNS_TOO_LONG.days} days",
         f"running without an end, start < now − {RUNS_TOO_LONG.days} days",
         "They count hours every day. A job whose end was never written takes a share of cost for ever.",
-        lambda: Q(looked_at(NO_END), status="running", start_time__lt=now() - RUNS_TOO_LONG),
+        lambda: Q(status="running", start_time__lt=now() - RUNS_TOO_LONG),
+        endless=True,
     ),
     Oddity(
         "zero-length",
@@ -177,10 +187,12 @@ def odd(jobs: Any, keys: Iterable[str]) -> Any:
     """The jobs with any of these oddities; none where no such oddity is known."""
     known = [key for key in dict.fromkeys(keys) if key in BY_KEY]
     if len(known) == 1 and BY_KEY[known[0]].indexed:
-        return jobs.filter(BY_KEY[known[0]].condition())
+        return jobs.filter(BY_KEY[known[0]].where())
+    # PostgreSQL puts several ways together only where each looks short to it.
+    by_ends = len(known) > 1 and reading().vendor == "postgresql"
     found: defaultdict[str, Q] = defaultdict(Q)
     for key in known:
-        found[place_of(key)] |= BY_KEY[key].condition()
+        found[place_of(key)] |= BY_KEY[key].where(by_ends)
     ways = [among(place) & conditions for place, conditions in found.items()]
     picked = reduce(or_, ways) if ways else Q(pk=NO_JOB)
     return jobs.filter(picked if FOUND_BY_COMPARING in known else Rare(picked))
@@ -224,9 +236,9 @@ class Group:
 def counted(jobs: JobQuerySet, oddities: Sequence[Oddity]) -> list[Group]:
     """In one pass over the jobs; groups without any are left out."""
     if len(oddities) == 1:  # Citus compares no rows within an aggregate
-        jobs, numbers = jobs.filter(oddities[0].condition()), {slug(oddities[0].key): Count("pk")}
+        jobs, numbers = jobs.filter(oddities[0].where()), {slug(oddities[0].key): Count("pk")}
     else:
-        numbers = {slug(one.key): Count("pk", filter=one.condition()) for one in oddities}
+        numbers = {slug(one.key): Count("pk", filter=one.where()) for one in oddities}
     keys = ("team_id", "team__name", "provider", "gpu_type")
     if reading().vendor == "sqlite":  # which else reads all jobs in the order of the groups
         jobs = Job.objects.filter(pk__in=jobs.order_by().values("pk"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from django.contrib import admin as admin_site
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -20,6 +23,8 @@ from dashboard.models import (
     ClusterMapping,
     CostCentre,
     CostSnapshot,
+    DayNote,
+    DismissedAnomaly,
     ImportRun,
     Invoice,
     Job,
@@ -58,7 +63,8 @@ PAGES = (
     *("reconcile/?view=match", "reconcile/?view=gaps", "data-quality/", "mappings/", "help/"),
     *("waste/?file=runs", "waste/?file=idle", "waste/?file=stuck"),
 )
-SOME = 4  # rows with a page of their own
+HAS_NO_FILE = re.compile(r"/(help|imports|closing/\?|closing/2025/3|jobs/[0-9a-f-]{36})")
+SOME = 4  # rows with a page of their own; names whose cost stands out
 DAYS = "start=2025-03-01&end=2025-03-31"
 
 
@@ -67,7 +73,7 @@ def name_everything(names: Iterable[str]) -> None:
     names = list(names)
     for number, name in enumerate(names, 1):
         short = name[:100]
-        team = Team.objects.create(name=name)
+        team = Team.objects.create(pk=UUID(int=Team.objects.count() + 1), name=name)
         facts = {"model_name": name, "provider": short, "gpu_type": short, "status": name[:50], "team": team}
         facts |= {
             "cluster": name,
@@ -80,7 +86,7 @@ def name_everything(names: Iterable[str]) -> None:
         make_job(end=None, **facts | {"status": "running"})
         make_cost("2025-03-01", f"{number}.50", provider=short, gpu_type=short)
         make_cost("2025-03-02", f"-{number}.25", provider=short, gpu_type=short)
-        make_usage("2025-03-01", f"{number}.75", provider=short, gpu_type=short)
+        make_usage("2025-03-01", f"{50 - number}.75", provider=short, gpu_type=short)
         make_entry("2025-03-03", "2025-03-04", "10.00", provider=short, gpu_type=short, note=name)
         make_rate("gpu_hour", "1.50", "2025-03-05", "2025-03-06", provider=short, gpu_type=short, note=name)
         make_commitment("8", "2025-03-01", "2025-03-31", provider=short, gpu_type=short, note=name)
@@ -93,7 +99,7 @@ def name_everything(names: Iterable[str]) -> None:
         AccountMapping.objects.create(cluster=name, account=name + ".", team=team)
         SpendMapping.objects.create(provider=short, sub_account=name, tag=name, team=team)
         NameAlias.objects.create(kind="provider", alias=f"{number}{short}"[:100], name=short)
-        user = User.objects.create(username=f"{number}{name}"[:150], first_name=short, last_name=short)
+        user = User.objects.create(username=name[:150], first_name=short, last_name=short)
         ImportRun.objects.create(
             format="costs",
             files=[{"name": name, "sha256": ""}],
@@ -116,7 +122,26 @@ def name_everything(names: Iterable[str]) -> None:
         make_job("2025-02-01 00:00", "2025-02-01 10:00", **facts)
         make_cost("2025-02-01", f"{number}.50", **in_february)
         make_usage("2025-02-01", "20.00", **in_february)
+        go_wrong(facts)
+        DayNote.objects.create(day=date(2025, 3, 1), provider=short, text=name, author=user)
+        if number <= SOME:
+            stand_out(user, name)
     close_february(names, user)
+
+
+def go_wrong(facts: dict[str, Any]) -> None:
+    """A job that failed, one that is said to be over and has no end, and one that completed."""
+    make_job("2025-03-01 01:00", "2025-03-01 02:00", **facts | {"status": "failed"})
+    make_job("2025-03-01 02:00", None, **facts | {"status": "completed"})
+    make_job("2025-03-01 03:00", "2025-03-01 04:00", **facts | {"status": "completed"})
+
+
+def stand_out(user: User, name: str) -> None:
+    """March begins with a credit, after a February of a hundred dollars a day; somebody knows why."""
+    hardware = {"provider": name[:100], "gpu_type": name[:100]}
+    days = [date(2025, 2, 2) + timedelta(days=place) for place in range(27)]
+    CostSnapshot.objects.bulk_create(CostSnapshot(date=day, cost_usd=100, **hardware) for day in days)
+    DismissedAnomaly.objects.create(day=date(2025, 3, 1), **hardware, reason=name, author=user)
 
 
 def close_february(names: list[str], user: User) -> None:
@@ -129,7 +154,7 @@ def close_february(names: list[str], user: User) -> None:
             close=close,
             at=at("2025-03-02 00:00"),
             who=name[:150],
-            what=f"Edit of {name}"[:500],
+            what=name[:500],
             team=Team.objects.get(name=name).pk,
             team_name=name,
             cents=-100,
@@ -166,5 +191,5 @@ def admin_pages() -> Iterator[str]:
 
 def files(kind: str) -> Iterator[str]:
     for page in pages():
-        if not page.startswith(("/imports", "/help", "/jobs/?")) or page.startswith("/jobs/?"):
-            yield f"{page}&_export={kind}" if "?" in page else f"{page}?_export={kind}"
+        if not HAS_NO_FILE.match(page):
+            yield f"{page}&_export={kind}"

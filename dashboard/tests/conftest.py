@@ -25,6 +25,7 @@ OWN_DATABASE = connection.settings_dict["NAME"]  # until the tests have made the
 numbers = count(1)
 # What only PostgreSQL has is no test that SQLite skips.
 ONLY_POSTGRESQL = [
+    "test_doctor_postgresql.py",
     "test_frozen_postgresql.py",
     "test_import_plans.py",
     "test_late_indexes_postgresql.py",

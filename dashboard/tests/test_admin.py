@@ -38,6 +38,21 @@ def test_an_admin_adds_a_team_and_a_job(admin_client):
     assert (job.team, job.gpu_count, job.imported_by) == (team, Decimal("0.125"), None)
 
 
+def test_a_new_team_is_asked_for_its_name_alone(admin_client):
+    asked = admin_client.get(f"{TEAMS}add/")
+    assert not asked.context["adminform"].readonly_fields
+    assert b"DatabaseDefault" not in asked.content
+    known = admin_client.get(f"{TEAMS}{make_team('Speech').pk}/change/")
+    assert "created_at" in known.context["adminform"].readonly_fields
+
+
+def test_a_field_left_empty_is_told_once(admin_client):
+    required = ["This field is required."]
+    assert errors_of(admin_client.post(f"{TEAMS}add/", {"name": " "}), "name") == required
+    alias = admin_client.post("/admin/dashboard/namealias/add/", {"kind": "provider"})
+    assert errors_of(alias, "alias") == required
+
+
 @pytest.mark.parametrize("name", ["speech", " SPEECH ", "Speech"])
 def test_a_team_does_not_take_the_name_that_files_mean_another_by(admin_client, name):
     make_team("Speech")

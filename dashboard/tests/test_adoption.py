@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -355,7 +356,7 @@ def test_two_teams_of_one_name_are_named(scratch):
         migrate()
 
 
-def test_duplicates_stop_the_migration_until_they_are_merged(scratch):
+def test_duplicates_stop_the_migration_until_they_are_merged(scratch, caplog):
     build("alembic")
     for n, usd in [(5, "0.10"), (6, "0.20")]:
         again = ROWS["cost_snapshots"][0] | {"id": COST.format(n), "cost_usd": usd}
@@ -373,7 +374,11 @@ def test_duplicates_stop_the_migration_until_they_are_merged(scratch):
     call_command("merge_duplicates", "--dry-run", stdout=said)
     assert "Would merge 2 cells and remove 3 rows" in said.getvalue()
     assert counts()["cost_snapshots"] == 5
-    call_command("merge_duplicates", stdout=said)
+    with caplog.at_level(logging.INFO, "heliox.audit"):
+        call_command("merge_duplicates", stdout=said)
+    [line] = [one for one in caplog.records if one.name == "heliox.audit"]  # the audit has no table yet
+    assert "merged rows of the same day" in line.message and line.facts["rows"] == 3
+    assert "A100-80GB: 3 rows, 100.40 USD in all; usage_snapshots" in line.facts["details"]
     migrate()
     assert CostSnapshot.objects.total() == Decimal("75.40")
     assert UsageSnapshot.objects.total() == Decimal("14.00")

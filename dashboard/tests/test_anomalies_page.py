@@ -146,6 +146,20 @@ def test_a_note_is_changed_and_deleted_by_its_author_or_an_admin(
     assert not DayNote.objects.exists()
 
 
+def test_a_note_is_kept_once_however_often_the_button_is_pressed(
+    client: Client, weeks: None, finance: Any, manager: Any
+) -> None:
+    client.force_login(finance)
+    for _ in range(2):
+        assert leave(client).status_code == 302
+    assert DayNote.objects.count() == 1
+    assert AuditEvent.objects.filter(subject__contains="note on a day").count() == 1
+    leave(client, "Another load test")
+    client.force_login(manager)
+    leave(client)
+    assert DayNote.objects.count() == 3, "others may say the same"
+
+
 @pytest.mark.parametrize("wrong", [{"day": "yesterday"}, {"day": "0001-01-01"}, {"text": " "}])
 def test_a_note_that_is_wrong_comes_back_as_it_was_sent(
     client: Client, weeks: None, finance: Any, wrong: dict[str, str]

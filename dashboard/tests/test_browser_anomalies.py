@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.models import CostSnapshot
+from dashboard.models import CostSnapshot, DayNote
 
 SPIKE = date(2025, 3, 12)
 
@@ -38,3 +38,26 @@ def test_a_note_is_left_and_an_anomaly_dismissed(weeks: None, finance: Any, brow
     page.goto("/costs/?start=2025-03-01&end=2025-03-31")
     page.locator("details.numbers > summary").first.click()
     expect(page.get_by_role("rowheader", name="2025-03-12 A load test")).to_be_visible()
+
+
+DRAWN = """() => {
+    window.drawn = [];
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+        window.drawn.push(text);
+        return draw.call(this, text, ...place);
+    };
+}"""
+
+
+def test_several_notes_on_one_day_have_their_numbers_in_one_box(
+    weeks: None, finance: Any, browser_page: Any
+) -> None:
+    for day, text in ((3, "A release"), (12, "A load test"), (12, "And another"), (12, "And a third")):
+        DayNote.objects.create(day=f"2025-03-{day:02}", text=text)
+    page = browser_page(finance, "/costs/?start=2025-03-01&end=2025-03-31")
+    expect(page.locator(".chart-marks li")).to_have_count(4)
+    page.evaluate(DRAWN)
+    page.locator(".chart-legend button").first.click()
+    numbers = [text for text in page.evaluate("window.drawn") if text[0].isdigit() and " " not in text]
+    assert numbers == ["1", "2\u20134"]

@@ -127,6 +127,40 @@ def test_paper_has_the_numbers_and_no_controls(browser_page, company, manager, p
     expect(page.locator("canvas").first).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/waste/", "This table as a file"),
+        ("/allocation/", "Statement"),
+        ("/", "All running jobs"),
+        ("/reconcile/?view=match", "Show"),
+        ("/closing/2025/2/", "All months"),
+    ],
+)
+def test_paper_has_no_words_that_only_lead_elsewhere(browser_page, company, manager, path, words):
+    there = browser_page(manager, path).locator("main").get_by_text(words).filter(visible=True)
+    assert there.count()
+    there.page.emulate_media(media="print")
+    expect(there).to_have_count(0)
+
+
+def test_a_chart_on_wide_paper_is_as_wide_as_its_box_and_has_its_size_again_afterwards(
+    browser_page, company, manager
+):
+    page = browser_page(manager, "/costs/")
+    chart = page.locator(".chart-box canvas").first
+    sizes = "(one) => [one.clientWidth, one.clientHeight, one.parentElement.clientWidth]"
+    before = chart.evaluate(sizes)
+    page.emulate_media(media="print")
+    width, height, room = chart.evaluate(sizes)
+    assert width == room
+    assert height < width
+    page.emulate_media(media="screen")
+    of_before = "([one, height]) => one.clientHeight === height"
+    page.wait_for_function(of_before, arg=[chart.element_handle(), before[1]])
+    assert chart.evaluate(sizes) == before
+
+
 @pytest.mark.parametrize("path", ["/costs/", "/usage/?bucket=month", "/allocation/", "/"])
 def test_a_long_note_does_not_run_the_numbers_off_the_paper(browser_page, company, manager, path):
     for day in (12, 13, 14):

@@ -114,6 +114,27 @@ def test_a_reason_of_control_characters_withdraws_nothing(adas, text):
     assert MonthClose.objects.filter(withdrawn_at=None).exists()
 
 
+def test_a_note_longer_than_is_kept_closes_nothing_and_stays_typed(adas):
+    long = "looked at " * 30 + "the end"
+    answer = close(adas, note=long)
+    assert "The note has 307 characters, and 255 are kept." in answer.content.decode()
+    assert answer.status_code == 400 and not MonthClose.objects.exists()
+    assert answer.context["note"] == long and long in answer.content.decode()
+    close(adas, note="x" * 255)
+    assert MonthClose.objects.get().note == "x" * 255
+
+
+def test_a_reason_longer_than_is_kept_withdraws_nothing_and_stays_typed(adas):
+    close(adas)
+    long = "wrong basis " * 30 + "the end"
+    answer = adas.post(MARCH, {"what": "withdraw", "reason": long})
+    assert "The reason has 367 characters, and 255 are kept." in answer.content.decode()
+    assert answer.status_code == 400 and f'value="{long}"' in answer.content.decode()
+    assert MonthClose.objects.filter(withdrawn_at=None).exists()
+    adas.post(MARCH, {"what": "withdraw", "reason": "x" * 255})
+    assert MonthClose.objects.get().withdrawn_reason == AuditEvent.objects.latest("pk").details == "x" * 255
+
+
 def test_what_is_expected_of_a_late_bill_can_be_typed_in(adas):
     """4 job hours without a cost at $10 an hour are proposed; 30 are typed in: 22.50 and 7.50."""
     make_cost("2025-03-02", "0.00")  # so that the 1st is closed and has a price
@@ -220,6 +241,16 @@ def test_only_admins_close(client, request, who):
     assert client.get(MARCH).status_code == 200
     assert client.post(MARCH).status_code == 403
     assert not MonthClose.objects.exists()
+
+
+def test_who_may_not_close_is_told_so_and_of_nothing_to_change(client, adas, finance):
+    may = adas.get(MARCH).content.decode()
+    assert "can be changed below" in may
+    assert "admins close months" not in may
+    client.force_login(finance)
+    may_not = client.get(MARCH).content.decode()
+    assert "Your role may look: admins close months." in may_not
+    assert "can be changed below" not in may_not
 
 
 def test_a_late_refund_is_listed_and_the_closed_statement_stays(adas):

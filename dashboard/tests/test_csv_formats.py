@@ -122,7 +122,7 @@ def test_jobs_are_read():
     assert (records[2].status, records[2].end_time) == ("running", None)
     assert (records[3].status, records[3].start_time) == ("pending", None)
     assert records[4].model_name == "=large-v3"  # the guard is taken off
-    assert (records[4].status, records[4].gpu_count) == ("evicted", 1)
+    assert (records[4].status, records[4].gpu_count) == ("Evicted", 1)
     assert notes == []
 
 

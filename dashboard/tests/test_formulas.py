@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from dashboard.formulas import guarded, unguarded
 
-quick = settings(deadline=None, max_examples=100)
+from .conftest import examples
+
+quick = settings(deadline=None, max_examples=examples(100))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from dashboard.models import Job, NameAlias, Provider, Team
 from dashboard.naming import Names
 from dashboard.scope import Span
 
-from .conftest import at
+from .conftest import at, examples
 
 NOW = at("2029-06-01 12:00")
 
@@ -122,7 +122,9 @@ spans = st.none() | st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     teams=st.lists(names, min_size=1, max_size=20, unique=True), made=st.lists(jobs(), max_size=8), span=spans
 )

@@ -15,11 +15,13 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection
 
-from ..databases import at_leisure
+from ..databases import at_leisure, reading
 from ..ingest.reapply import reapply
 from ..ingest.rows import IMPORT_LOCK
 from ..ingest.undo import undo
-from .conftest import PROJECT
+from ..reports import spend
+from ..views import costs
+from .conftest import PROJECT, make_cost
 from .loading import cost, load_rows
 from .test_ingest_kills import address
 
@@ -114,3 +116,64 @@ def test_imports_wait_for_each_other_longer_than_pages_may(page):
 def test_a_page_does_not_wait_so_long(page):
     with import_of_somebody_else(0.5), pytest.raises(DatabaseError), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+
+
+LONG = "SELECT pg_sleep(0.5)"
+
+
+@pytest.fixture
+def slow(page, monkeypatch) -> None:
+    """What the page of costs is made of takes longer than a page may."""
+    make_cost("2025-03-01", "10.00")
+    ask = spend.costs
+    monkeypatch.setattr(costs.spend, "costs", lambda *asked: taking_long() and ask(*asked))
+
+
+def taking_long() -> bool:
+    with reading().cursor() as cursor:
+        cursor.execute(LONG)
+    return True
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_file_may_take_longer_than_its_page(client, finance, slow, kind):
+    client.force_login(finance)
+    answer = client.get(f"/costs/?preset=all&_export={kind}")
+    assert answer.status_code == 200
+    assert limits() == ("100ms", "0"), "until it has left"
+    assert b"".join(answer.streaming_content)
+    assert limits() == ("100ms", "300ms")
+
+
+def test_rows_that_are_asked_for_as_the_file_leaves_may_take_longer(client, finance, page, monkeypatch):
+    make_cost("2025-03-01", "10.00")
+    rows = costs.rows_by_days
+    monkeypatch.setattr(costs, "rows_by_days", lambda *of: (row for row in rows(*of) if taking_long()))
+    client.force_login(finance)
+    answer = client.get("/costs/?preset=all&_export=csv")
+    assert b"2025-03-01,AWS,A100-80GB,10.00" in b"".join(answer.streaming_content)
+    assert limits() == ("100ms", "300ms")
+
+
+@pytest.mark.parametrize("asked", ["", "&_export=", "&_export=pdf"])
+@pytest.mark.django_db(transaction=True)
+def test_a_page_may_not_take_so_long_and_what_is_no_file_is_a_page(client, finance, slow, asked):
+    client.force_login(finance)
+    client.raise_request_exception = False
+    assert client.get(f"/costs/?preset=all{asked}").status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_may_take_no_file_away_has_no_more_time_by_asking_for_one(client, viewer, slow):
+    client.force_login(viewer)
+    client.raise_request_exception = False
+    assert client.get("/costs/?preset=all&_export=xlsx").status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_limits_are_back_after_a_file_that_failed(client, finance, page, monkeypatch):
+    monkeypatch.setattr(costs.spend, "totals", lambda cells: 1 / 0)
+    client.force_login(finance)
+    client.raise_request_exception = False
+    assert client.get("/costs/?preset=all&_export=xlsx").status_code == 500
+    assert limits() == ("100ms", "300ms")

@@ -296,7 +296,7 @@ def test_one_click_moves_the_stored_jobs(admin_client):
     assert (job.provider, job.gpu_type, job.gpu_count) == ("AWS", "A100-80GB", 2)
     assert "1 stored job follows it." in response.content.decode()
     assert found().hardware == []
-    assert LogEntry.objects.get().change_message == "Mapped from the list of unmatched."
+    assert LogEntry.objects.get().change_message.endswith("; from the list of unmatched")
 
 
 def test_one_click_confirms_an_account(admin_client):

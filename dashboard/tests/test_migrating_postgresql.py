@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
 from .. import rollups
-from ..migrating import AddIndexBeside, Together
-from ..models import GpuDay, GpuTimeChange, Job
+from ..migrating import AddIndexBeside, AddUniqueBeside, Together
+from ..models import CostSnapshot, GpuDay, GpuTimeChange, Job
 from ..rollups import settling
 from .conftest import make_job
 from .servers import connected_to, new_database
@@ -32,6 +32,12 @@ def column(sql: str) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return [row[0] for row in cursor.fetchall()]
+
+
+def run(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for sql in statements:
+            cursor.execute(sql)
 
 
 def written_by_another(sql: str) -> None:
@@ -84,6 +90,34 @@ def test_an_index_is_made_beside_writers_and_anew_where_it_was_broken_off():
     with connection.schema_editor(atomic=False) as editor:
         AddIndexBeside("job", index).database_forwards("dashboard", editor, state, state)
     assert column(valid) == [True]
+
+
+def test_a_unique_constraint_is_made_beside_writers_and_anew_where_it_was_broken_off(tmp_path):
+    """The first try finds that somebody wrote a cell twice meanwhile, and leaves an invalid index."""
+    [unique] = CostSnapshot._meta.constraints
+    valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{unique.name}'::regclass"
+    wrote = (
+        "INSERT INTO cost_snapshots (date, provider, gpu_type, cost_usd) VALUES ('2025-03-01', 'A', 'B', 1)"
+    )
+    with new_database(tmp_path) as url, connected_to(default=url):
+        call_command("migrate", "dashboard", "0003_imports_ledger_and_names", verbosity=0)
+        state = MigrationLoader(connection).project_state()
+        make = AddUniqueBeside("costsnapshot", unique)
+
+        def made() -> None:
+            with connection.schema_editor(atomic=False) as editor:
+                make.database_forwards("dashboard", editor, state, state)
+
+        run(wrote, wrote)
+        with pytest.raises(IntegrityError):
+            made()
+        assert column(valid) == [False]
+        run("DELETE FROM cost_snapshots", wrote)
+        for _ in range(2):  # a second time finds it made
+            made()
+            assert column(valid) == [True]
+        with pytest.raises(IntegrityError):
+            run(wrote)
 
 
 @pytest.mark.parametrize(("made", "times"), [("gpu_days", 0), ("no_such_table", 1)])

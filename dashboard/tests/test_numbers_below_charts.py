@@ -30,9 +30,9 @@ MANY_DAYS = {"start": "2024-11-01", "end": "2025-03-11", "bucket": "day"}
 def test_numbers_that_are_not_listed_are_in_the_file(client, manager, many_days, path):
     client.force_login(manager)
     html = client.get(path, MANY_DAYS).content.decode()
-    [link] = set(
-        re.findall(r'The 1 before them are drawn, and they are <a href="([^"]*)">in the file</a>', html)
-    )
+    assert "The last 130 of 131 are listed" in html
+    the_other = r'The one before them is drawn, and it is <a href="([^"]*)">in the file</a>'
+    [link] = set(re.findall(the_other, html))
     rows = rows_of(client.get(path + unescape(link)))
     first = {"/teams/": "2025-03-01"}.get(path, "2024-11-01")
     assert min(row.get("date") or row["day"] for row in rows) == first
@@ -42,5 +42,22 @@ def test_numbers_that_are_not_listed_are_in_the_file(client, manager, many_days,
 def test_numbers_that_are_in_no_file_are_all_listed(client, request, many_days, path, user):
     client.force_login(request.getfixturevalue(user))
     html = client.get(path, MANY_DAYS).content.decode()
-    assert "before them are drawn" not in html
+    assert "before them" not in html
     assert re.search(r'<th scope="row">(<a [^>]*>)?2024-11-01', html)
+
+
+def test_the_total_below_numbers_that_are_not_all_listed_says_that_it_is_of_all(client, manager, many_days):
+    client.force_login(manager)
+    html = client.get("/costs/", MANY_DAYS | {"end": "2025-03-12"}).content.decode()
+    assert "The last 130 of 132 are listed; the total is of all. The 2 before them are drawn" in html
+    assert "$262.00" in html
+
+
+@pytest.mark.parametrize("path", ["/costs/", "/usage/"])
+def test_a_chart_of_more_days_than_can_be_drawn_says_why_it_is_per_week(client, manager, many_days, path):
+    client.force_login(manager)
+    years = {"start": "2022-12-01", "end": "2025-03-11", "bucket": "day"}
+    words = "More than 800 days are chosen: they are drawn per week."
+    assert words in client.get(path, years).content.decode()
+    for fits in (MANY_DAYS, years | {"bucket": "week"}, years | {"bucket": ""}):
+        assert "are drawn per" not in client.get(path, fits).content.decode()

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 from openpyxl import load_workbook
 
+from dashboard.glossary import SECTIONS
 from dashboard.models import CostSnapshot, Job, NameAlias, Team, UsageSnapshot
 from dashboard.reports import job_time
 
@@ -491,3 +492,13 @@ def test_the_number_of_jobs_reads_as_a_sentence(client, finance, week, monkeypat
     monkeypatch.setattr(job_time, "count", lambda scope, names: number)
     client.force_login(finance)
     assert f"<p>{words} " in client.get("/jobs/").content.decode()
+
+
+def test_help_begins_with_its_sections(client, viewer):
+    client.force_login(viewer)
+    html = client.get("/help/").content.decode()
+    ids = re.findall(r'\bid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    sections = re.findall(r'<a href="#(section-[^"]*)">', html)
+    assert len(sections) == len(SECTIONS)
+    assert set(sections) <= set(ids)

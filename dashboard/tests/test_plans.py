@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import joblist
+from dashboard import joblist, remembered
+from dashboard.admin import jobs
 from dashboard.demo_data.plan import Plan
 from dashboard.demo_data.write import write
 from dashboard.joblist import stretches
@@ -38,8 +39,26 @@ MORE_PAGES = [
     "/teams/{team}/",
     "/allocation/?by=model",
     "/data-quality/",
+    "/contracts/",
+    "/closing/",
+    "/closing/2025/12/",
+    "/mappings/",
+    "/jobs/running/",
+    "/jobs/{job}/",
+    "/teams/{team}/statement/?month=2025-12",
+    "/reconcile/?view=match",
+    "/reconcile/?view=gaps",
     "/admin/dashboard/job/",
+    "/admin/dashboard/job/{job}/change/",
     "/admin/dashboard/job/?status=failed",
+    "/admin/dashboard/job/?gpu_type=L4",
+    "/admin/dashboard/job/?quality=no-end",
+    "/admin/dashboard/job/?q={model}",
+    "/admin/dashboard/job/?q=no-such-thing",
+    "/admin/dashboard/job/?o=1",
+    "/admin/dashboard/job/?o=-8.3",
+    "/admin/dashboard/job/?team={team}&o=3",
+    "/admin/dashboard/job/?p=3",
 ]
 
 
@@ -61,15 +80,16 @@ def engineer(db, as_of, client):
 class TestTwoYears:
     def test_no_page_looks_at_all_jobs(self, engineer, monkeypatch):
         monkeypatch.setattr(joblist, "SORTED", FEW)
+        monkeypatch.setattr(jobs, "SORTED", FEW // 2)
         job = Job.objects.order_by("start_time")[JOBS // 2]
-        known = {"team": job.team_id, "model": job.model_name}
+        known = {"team": job.team_id, "model": job.model_name, "job": job.pk}
         looked = set()
         for url in [*PAGES, *MORE_PAGES]:
             for sql, node in looks_at_jobs(engineer, url.format(**known)):
                 looked.add(url)
                 assert node["Node Type"] != "Seq Scan", f"{url}: {sql}"
                 assert node["Actual Rows"] * node["Actual Loops"] <= FEW, f"{url}: {sql}"
-        assert looked >= {url for url in MORE_PAGES if url.startswith("/jobs/")}
+        assert looked >= {url for url in MORE_PAGES if url.startswith(("/jobs/", "/admin/dashboard/job/"))}
 
     @pytest.mark.parametrize("days", ["start=2025-10-01&end=2025-12-29", "start=2024-04-01&end=2024-06-29"])
     @pytest.mark.parametrize("more", ["", "&status=completed", "&provider=GCP"])
@@ -122,6 +142,7 @@ def test_a_check_of_an_old_log_does_not_look_at_all_that_never_began(engineer, c
 
 
 def looks_at_jobs(client: Any, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    remembered.forget()
     with CaptureQueriesContext(connection) as asked:
         response = client.get(url)
     assert response.status_code == 200, url

@@ -166,7 +166,10 @@ def test_an_emptied_total_takes_the_invoice_away_and_says_what_it_was(fiona):
         "To have it back, type it in again."
     ]
     assert not Invoice.objects.exists()
-    assert history() == ["total in USD: 300 → none"]
+    assert history() == [
+        "provider: AWS → none; account: main → none; billing period: 2025-03-01 → none; "
+        "total in USD: 300 → none; number: INV-7 → none; note: draft → none"
+    ]
 
 
 def test_nobody_overwrites_what_another_typed_in_meanwhile(fiona):

@@ -22,6 +22,7 @@ from ..databases import PRIMARY, REPLICA, ReadsFollowTheRequest, reading, readin
 from ..models import ImportRun, Job, Team
 from ..trouble import frozen, outages
 from ..urls import urlpatterns
+from ..views import costs
 from .conftest import make_team, make_user
 from .servers import ask, connected_to, private_postgresql, standing_still, wait_for
 
@@ -228,6 +229,44 @@ def test_a_replica_that_breaks_off_costs_nobody_a_page(reader, stopped, monkeypa
     stopped()
     assert b"The read replica broke off. " + NOTE in page(reader).content
     assert b"The read replica does not answer. " + NOTE in page(reader).content
+
+
+LIMIT = "SELECT current_setting('statement_timeout')"
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """Where the costs of a page are read, and how long its queries may take there; 7 s are usual here."""
+    found = []
+    totals = costs.spend.totals
+
+    def looked(cells: Any) -> Any:
+        found.append((reading().alias, ask(reading().alias, LIMIT)))
+        return totals(cells)
+
+    monkeypatch.setattr(costs.spend, "totals", looked)
+    for alias in (PRIMARY, REPLICA):
+        ask(alias, "SET statement_timeout = '7s'")
+    yield found
+    for alias in (PRIMARY, REPLICA):
+        connections[alias].close()
+
+
+def test_a_file_is_made_at_leisure_on_the_replica(reader, limits):
+    b"".join(page(reader, "/costs/?sort=usd&_export=csv").streaming_content)
+    assert limits == [(REPLICA, "0")]
+    assert (ask(REPLICA, LIMIT), ask(PRIMARY, LIMIT)) == ("7s", "7s")
+    page(reader, "/costs/?sort=usd")
+    assert limits[1:] and set(limits[1:]) == {(REPLICA, "7s")}
+
+
+def test_a_file_is_made_at_leisure_where_the_replica_breaks_off(reader, limits, stopped, monkeypatch):
+    monkeypatch.setattr(replica, "REMEMBERED", 60)
+    page(reader, "/jobs/")
+    stopped()
+    b"".join(page(reader, "/costs/?sort=usd&_export=csv").streaming_content)
+    assert limits == [(PRIMARY, "0")]
+    assert ask(PRIMARY, LIMIT) == "7s"
 
 
 def test_a_replica_that_is_back_is_read_again(reader, stopped, follower):

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from dashboard.ingest import values
 from dashboard.ingest.values import BadValue
 
+from .conftest import examples
+
 OSLO = ZoneInfo("Europe/Oslo")
-quick = settings(deadline=None, max_examples=100)
+quick = settings(deadline=None, max_examples=examples(100))
 
 
 @pytest.mark.parametrize(

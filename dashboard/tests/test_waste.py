@@ -17,7 +17,7 @@ from dashboard.reports.outcomes import shared_by_outcome
 from dashboard.reports.waste import Waste
 from dashboard.scope import Scope, Span
 
-from .conftest import make_cost, make_job, make_team, make_usage
+from .conftest import examples, make_cost, make_job, make_team, make_usage
 from .contracts import FOX, per_month
 from .loading import bill, load_rows
 from .test_allocation import a_log_speaks_of
@@ -180,7 +180,7 @@ JOBS = st.lists(
 DAILY = st.dictionaries(st.integers(1, 3), st.integers(0, 99_999), max_size=3)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=ANY)
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=ANY)
 @given(costs=DAILY, metered=DAILY, jobs=JOBS)
 def test_statuses_add_up_to_shares_and_waste_is_never_more_than_the_bill(as_of, costs, metered, jobs):
     for model in (Job, Team, CostSnapshot, UsageSnapshot):

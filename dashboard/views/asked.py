@@ -159,6 +159,11 @@ class Asked:
         table.order_by = [name for column, name in asked.items() if column in table.base_columns]
         return table
 
+    def is_unsorted_csv(self, table: type[Table]) -> bool:
+        """A CSV in the order that the table has by itself."""
+        is_csv = self.request.GET.get("_export") == "csv"
+        return is_csv and not self.sorted(table([], **self.by_bucket, link=str)).order_by
+
     def is_asked_for(self, table: Table) -> bool:
         """Whether the address sorts or turns the pages of a table that is folded otherwise."""
         return bool(self.request.GET.keys() & {table.prefixed_order_by_field, table.prefixed_page_field})
@@ -266,14 +271,17 @@ class Asked:
         if self.filter.form.errors:
             return refusal(errors_in_words(self.filter.form))
         file = self.file_name(page)
-        told = audit.exporting(self.request.path, f"{kind}: {self.filters_in_words()}")
+        told = audit.exporting(self.request.path, f"{kind} {page}: {self.filters_in_words()}")
         if kind == "csv":
             return Export(file, columns, rows(), lines=lines() if lines else None, told=told).response(kind)
         about = [*self.about(), ("Total", control() if callable(control) else control)]
         return Export(file, columns, rows(), about, told=told).response(kind)
 
     def filters_in_words(self) -> str:
-        return "; ".join([in_words(self.scope.span), *(chip["text"] for chip in self.filter.in_words)])
+        """The file's days, how it is made, and what it is narrowed to."""
+        days = f"{in_words(self.scope.span)}{', as it was closed' if self.closed else ''}"
+        chips = (chip["text"] for chip in self.filter.in_words)
+        return "; ".join([days, *self.filter.shown_in_words(self.scope), *chips])
 
     def how(
         self, anchor: str, *, formula: str = "", rows: str = "", rows_url: str = "", money: bool = True

@@ -44,6 +44,7 @@ RESTATED = "restated"
 RESTATED_COLUMNS = ("at", "who", "what", "team", "provider", "gpu_type", "usd")
 ELSEWHERE = "Written by another program, or moved by a setting"
 MOST_NAMED = 6
+LONGEST_REMARK = 255
 
 
 def may_close(user: User) -> bool:
@@ -118,9 +119,17 @@ def answer(request: HttpRequest, asked: Asked, first: date) -> HttpResponseBase:
             close_it(request, asked, first)
     except Refused as refused:
         messages.error(request, str(refused))
-        if not is_withdrawal and not why_not(first):
-            return review(asked, first, status=400)
+        if answer := typed_again(asked, first, is_withdrawal):
+            return answer
     return HttpResponseRedirect(address(first))
+
+
+def typed_again(asked: Asked, first: date, is_withdrawal: bool) -> HttpResponseBase | None:
+    """The page with what was typed, where the form still stands on it."""
+    if not is_withdrawal:
+        return None if why_not(first) else review(asked, first, status=400)
+    close = close_in_force(first)
+    return closed_page(asked, close, status=400) if close else None
 
 
 def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
@@ -137,9 +146,13 @@ def close_it(request: HttpRequest, asked: Asked, first: date) -> None:
 def remark(request: HttpRequest, name: str) -> str:
     """Raises Refused."""
     try:
-        return one_line(request.POST.get(name, ""))[:255]
+        text = one_line(request.POST.get(name, ""))
     except ValidationError as error:
         raise Refused(f"The {name} cannot be kept. {error.message}") from error
+    if len(text) > LONGEST_REMARK:
+        words = f"The {name} has {len(text):,} characters, and {LONGEST_REMARK} are kept."
+        raise Refused(f"{words} Shorten it: nothing is changed yet.")
+    return text
 
 
 def take_back(request: HttpRequest, first: date) -> None:
@@ -163,13 +176,19 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
     expected = proposed(asked, first, found)
     user: User = asked.request.user
     typed = asked.request.POST
+    refused = why_not(first)
+    may_type = may_close(user) and not refused
     context = asked.context(
         month=first,
         months=beside(first, address, last=today()),
-        refused=why_not(first),
+        refused=refused,
         figures=[
             figure("GPU bill", ui.usd(usd(found.current)), f"idle {IDLE_VIEWS[asked.scope.idle]}"),
-            figure("Expected of bills to come", ui.usd(usd(sum(one.cents for one in expected))), "editable"),
+            figure(
+                "Expected of bills to come",
+                ui.usd(usd(sum(one.cents for one in expected))),
+                "can be changed below" if may_type and expected else "",
+            ),
             figure("Of months closed before", ui.usd(usd(found.prior)), "what they came to since"),
         ],
         **by_owner(
@@ -182,6 +201,7 @@ def review(asked: Asked, first: date, status: int = 200) -> HttpResponseBase:
         ),
         seen=found.seen,
         note=typed.get("note", ""),
+        longest=LONGEST_REMARK,
         difference=found.whole.difference,
         expected=fields(typed, expected),
         proposed=seen_of(expected),
@@ -246,7 +266,7 @@ def centres_url(user: User) -> str:
 # What was frozen
 
 
-def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
+def closed_page(asked: Asked, close: MonthClose, status: int = 200) -> HttpResponseBase:
     asked = asked.as_closed(close.basis, close.idle)
     told, since = journal(close), restated(close, asked.names)
     if answer := file_of(asked, close, told, since):
@@ -271,12 +291,14 @@ def closed_page(asked: Asked, close: MonthClose) -> HttpResponseBase:
         setup=setup_in_words(MonthClose.objects.values_list("setup", flat=True).get(pk=close.pk)),
         idle_view=IDLE_VIEWS.get(close.idle, close.idle),
         may_close=may_close(user),
+        reason=asked.request.POST.get("reason", ""),
+        longest=LONGEST_REMARK,
         centres_url=centres_url(user),
         how=asked.how("month-close"),
         how_since=asked.how("restated"),
         how_journal=asked.how("journal"),
     )
-    return render(asked.request, "dashboard/closing_closed.html", context)
+    return render(asked.request, "dashboard/closing_closed.html", context, status=status)
 
 
 def file_of(asked: Asked, close: MonthClose, told: Journal, since: Restated) -> HttpResponseBase | None:
@@ -336,12 +358,12 @@ def restated_rows(found: Restated) -> Iterable[tuple[Any, ...]]:
 
 
 def setup_in_words(setup: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Each kind of row that was in force, a line for each."""
+    """Each kind of row that was in force, a line for each; a database keeps no order of what is in JSON."""
     teams = {str(pk): name for pk, name in Team.objects.values_list("pk", "name")}
     tables = [
-        (counted(len(rows), *words_for(name)), [row_in_words(row, teams) for row in rows])
-        for name, rows in setup.items()
-        if isinstance(rows, list) and rows
+        (counted(len(rows), *words_for(name)), [row_in_words(in_order(name, row), teams) for row in rows])
+        for name in IN_SETUP
+        if (rows := setup.get(name))
     ]
     spread = "spread over their bill" if setup.get("spread_credits") else "a line of their own"
     first = f"{setup.get('fiscal_month', 1)}"
@@ -352,6 +374,14 @@ def words_for(name: str) -> tuple[str, str]:
     """For one row of that kind, and for several."""
     kind = IN_SETUP[name]._meta
     return str(kind.verbose_name), str(kind.verbose_name_plural)
+
+
+def in_order(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """As the table has its columns."""
+    columns = [field.attname for field in IN_SETUP[name]._meta.concrete_fields]
+    return dict(
+        sorted(row.items(), key=lambda one: columns.index(one[0]) if one[0] in columns else len(columns))
+    )
 
 
 def row_in_words(row: dict[str, Any], teams: dict[str, str]) -> str:

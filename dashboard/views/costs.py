@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -18,6 +20,7 @@ from ..reports import notes, spend
 from ..reports.bill import lines_behind
 from ..reports.changes import CostChanges
 from ..reports.compare import Change
+from ..reports.in_passing import days_of_costs, month_by_month
 from ..tables import CostTable
 from ..templatetags import ui
 from . import drawn, remarks
@@ -38,6 +41,8 @@ def page(request: HttpRequest) -> HttpResponseBase:
     sent = remarks.answer(request, asked.names, remarks.NOTES) if request.method == "POST" else None
     if sent and sent.saved:
         return HttpResponseRedirect(remarks.back(request, sent))
+    if file := file_by_days(asked):
+        return file
     cells = spend.costs(asked.scope, asked.names)
     sums = spend.totals(cells)
     rows, link = bucketed(asked, cells), partial(address, asked)
@@ -78,6 +83,30 @@ def bucketed(asked: Asked, cells: list[spend.Cost]) -> list[spend.Cost]:
         )
         for key in sorted(groups)
     ]
+
+
+def file_by_days(asked: Asked) -> HttpResponseBase | None:
+    """The file in the order of its days, however many, leaves as they are read."""
+    days = days_of_costs(asked.scope, asked.names) if asked.is_unsorted_csv(CostTable) else None
+    if days is None:
+        return None
+    cells = month_by_month(spend.costs, asked.scope, asked.names, days)
+    return asked.export("costs", COLUMNS, lambda: rows_by_days(asked, cells), "")
+
+
+def rows_by_days(asked: Asked, cells: Iterable[spend.Cost]) -> Iterable[tuple[Any, ...]]:
+    if asked.scope.bucket == "day":
+        return ((cell.day, cell.provider, cell.gpu_type, cell.usd) for cell in cells)
+    return rows_by_bucket(asked, cells)
+
+
+def rows_by_bucket(asked: Asked, cells: Iterable[spend.Cost]) -> Iterator[tuple[Any, ...]]:
+    for start, of_bucket in groupby(cells, lambda cell: asked.bucket_of(cell.day)):
+        sums: defaultdict[tuple[str, str], Decimal] = defaultdict(lambda: spend.ZERO)
+        for cell in of_bucket:
+            sums[cell.provider, cell.gpu_type] += cell.usd
+        for hardware in sorted(sums):
+            yield start, *hardware, sums[hardware]
 
 
 def file_rows(table: CostTable) -> Iterable[tuple[Any, ...]]:

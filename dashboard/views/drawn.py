@@ -46,6 +46,14 @@ class Axis:
         span = asked.scope.span or hull(days)
         return cls(asked, span, drawn_bucket(span, asked.filter.cleaned.get("bucket", "")))
 
+    @property
+    def coarser(self) -> str:
+        """Why the buckets are not those that were chosen; empty where they are."""
+        chosen = self.asked.filter.cleaned.get("bucket", "")
+        if chosen in ("", self.bucket):
+            return ""
+        return f"More than {MOST_DRAWN} {chosen}s are chosen: they are drawn {PER[self.bucket]}."
+
     @cached_property
     def fiscal_month(self) -> int:
         return settings.HELIOX_FISCAL_MONTH
@@ -110,7 +118,7 @@ def time_chart(
         title=f"{title} {PER[axis.bucket]}",
         labels=[bucket_label(start, axis.bucket) for start in axis.starts],
         series=series,
-        caption=caption,
+        caption=f"{caption} {axis.coarser}".strip(),
         first_header=axis.bucket.capitalize(),
         open=axis.open(),
         links=[axis.link(page, start) for start in axis.starts],

@@ -83,7 +83,7 @@ def map_one(request: HttpRequest) -> HttpResponseBase:
 
 def save(request: HttpRequest, form: Any) -> None:
     mapping = form.save()
-    history.log(request, {"Mapped from the list of unmatched.": [mapping]}, ADDITION)
+    history.log(request, {f"{history.added(mapping)}; from the list of unmatched": [mapping]}, ADDITION)
     words = f"{mapping}."
     if not isinstance(mapping, NameAlias):
         words += f" {moved_in_words(reapply())}"
@@ -133,7 +133,7 @@ def file_of(request: HttpRequest, kind: str, tables: list[Table]) -> HttpRespons
         for row in table.rows
     ]
     about = [("Cost basis", settings.HELIOX_COST_BASIS)]
-    told = audit.exporting(request.path, f"{kind}: everything")
+    told = audit.exporting(request.path, f"{kind} unmatched: everything")
     return Export("heliox_unmatched", FILE_COLUMNS, rows, about, told=told).response(kind)
 
 

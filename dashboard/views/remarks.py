@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from ..access import User, may_add, may_change
 from ..admin import history
 from ..admin.fields import one_line
+from ..admin.meanwhile import take_turn
 from ..filters import check_day
 from ..models import DayNote, DismissedAnomaly
 from ..naming import Names
@@ -139,11 +140,19 @@ def leave_note(request: HttpRequest, names: Names) -> Answer:
     form = NoteForm(request.POST, instance=note, auto_id=f"{pk or 'new'}-%s")
     if not form.is_valid():
         return Answer(form, note=pk)
-    kept = form.save()
-    words = history.changes(form) if pk else kept.text
-    history.log(request, {words: [kept]}, CHANGE if pk else ADDITION)
-    messages.success(request, f"Your note on {day_in_words(kept.day)} is kept.")
+    if pk or not sent_before(form.instance):
+        kept = form.save()
+        words = history.changes(form) if pk else kept.text
+        history.log(request, {words: [kept]}, CHANGE if pk else ADDITION)
+    messages.success(request, f"Your note on {day_in_words(form.instance.day)} is kept.")
     return Answer(saved=True)
+
+
+def sent_before(note: DayNote) -> bool:
+    """Whether its author has said the same of the same day: a button that is pressed twice sends twice."""
+    take_turn(DayNote._meta.db_table)
+    says = ("day", "provider", "gpu_type", "text", "author_id")
+    return DayNote.objects.filter(**{name: getattr(note, name) for name in says}).exists()
 
 
 def new_note(request: HttpRequest) -> DayNote:

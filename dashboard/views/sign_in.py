@@ -67,6 +67,11 @@ class ChangePassword(views.PasswordChangeView):
         throttle.forget(self.trier)
         return super().form_valid(form)
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if form.has_error("old_password", "password_incorrect"):
+            signals.old_password_wrong.send(ChangePassword, request=self.request, user=self.request.user)
+        return super().form_invalid(form)
+
 
 def signed_in(request: HttpRequest, user: Any, backend: str, next_page: str) -> HttpResponse:
     """In a new session: Django's login would keep the old one where the same user was signed in."""

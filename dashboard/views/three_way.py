@@ -31,6 +31,7 @@ COLUMNS = (
     "over_reported_gpu_hours",
 )
 WHOLE = {"td": {"class": "nowrap"}}
+ON_SCREEN = {"th": {"class": "no-print"}, "td": {"class": "no-print"}}
 MOST_OVER = 10
 GO_TO = {"costs": "Costs", "usage": "Usage", "jobs": "Jobs"}
 
@@ -42,7 +43,7 @@ class MatchTable(UsageTable):
     gpu_type = tables.Column(verbose_name="GPU type", attrs=WHOLE)
     state = tables.Column(verbose_name="State")
     over = tables.Column(verbose_name="Over-reported", attrs=NUMBER)
-    go = tables.Column(verbose_name="Show", orderable=False)
+    go = tables.Column(verbose_name="Show", orderable=False, attrs=ON_SCREEN)
 
     class Meta(UsageTable.Meta):
         sequence = ("day", "provider", "gpu_type", "state", "usd", "metered", "job_hours", "over", "go")

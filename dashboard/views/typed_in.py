@@ -166,7 +166,7 @@ def remove(request: HttpRequest, typed: TypedIn) -> None:
     details += [f"number {invoice.number}"] if invoice.number else []
     details += [f"note “{invoice.note}”"] if invoice.note else []
     removed = ", ".join(details)
-    history.log(request, {f"total in USD: {history.in_words(invoice.total_usd)} → none": [invoice]}, DELETION)
+    history.log(request, {history.removed(invoice): [invoice]}, DELETION)
     invoice.delete()
     messages.warning(request, f"{called(invoice)}: {removed} was removed. To have it back, type it in again.")
 

@@ -20,6 +20,7 @@ from ..access import viewing
 from ..gpu_time import six_decimals
 from ..reports import usage
 from ..reports.changes import Changes
+from ..reports.in_passing import days_of_hours, month_by_month
 from ..tables import UsageTable
 from . import drawn
 from .asked import Asked, amount
@@ -37,6 +38,8 @@ PEAK_DAYS = 10
 @kept
 def page(request: HttpRequest) -> HttpResponseBase:
     asked = Asked.of(request, ["provider", "gpu_type", "bucket", "basis", "compare"])
+    if file := file_by_days(asked):
+        return file
     cells = usage.cells(asked.scope, asked.names)
     axis = drawn.Axis.over(asked, (cell.day for cell in cells))
     parts = usage.parts(cells, axis.of)
@@ -108,9 +111,24 @@ def bucketed(asked: Asked, cells: Sequence[usage.Hours]) -> Sequence[usage.Hours
     return [Row(*key, groups[key]) for key in sorted(groups)]
 
 
+def file_by_days(asked: Asked) -> HttpResponseBase | None:
+    """The file in the order of its days, however many, leaves as they are read."""
+    days = days_of_hours(asked.scope, asked.names) if asked.is_unsorted_csv(UsageTable) else None
+    if days is None:
+        return None
+    cells = month_by_month(usage.cells, asked.scope, asked.names, days)
+    by_bucket = groupby(cells, lambda cell: asked.bucket_of(cell.day))
+    rows = (row for _, of_bucket in by_bucket for row in bucketed(asked, list(of_bucket)))
+    return asked.export("usage", COLUMNS, lambda: written(rows), "")
+
+
 def file_rows(table: UsageTable) -> Iterable[tuple[Any, ...]]:
-    for row in table.rows:
-        got, sums = row.record, row.record.sums
+    return written(row.record for row in table.rows)
+
+
+def written(rows: Iterable[usage.Hours | Row]) -> Iterable[tuple[Any, ...]]:
+    for got in rows:
+        sums = got.sums
         cell = got.day, got.provider, got.gpu_type
         price = sums.unit_price
         of_price = None if price is None else six_decimals(price)

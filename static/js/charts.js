@@ -237,14 +237,23 @@
     };
   }
 
-  // A dashed line at each mark, with a number at those that the list under the chart tells.
+  // A dashed line at each label that has marks, with their numbers in the list under the chart: 2, or 2\u20134.
+  function marksAt(data) {
+    const found = new Map();
+    (data?.marks ?? []).forEach((mark, place) => {
+      const i = data.labels.indexOf(mark.label);
+      if (i < 0) return;
+      const numbers = found.get(i) ?? [];
+      found.set(i, place < data.listed ? [...numbers, place + 1] : numbers);
+    });
+    return found;
+  }
+
   const marksPlugin = {
     id: "marks",
     afterDatasetsDraw(chart, _, { data }) {
       const { ctx: pen, chartArea: area, scales } = chart;
-      (data?.marks ?? []).forEach((mark, place) => {
-        const i = data.labels.indexOf(mark.label);
-        if (i < 0) return;
+      for (const [i, numbers] of marksAt(data)) {
         const x = scales.x.getPixelForValue(i);
         pen.save();
         pen.strokeStyle = colour("ink-soft");
@@ -253,16 +262,20 @@
         pen.moveTo(x, area.top);
         pen.lineTo(x, area.bottom);
         pen.stroke();
-        if (place >= data.listed) return pen.restore();
-        pen.fillStyle = colour("ink");
-        pen.fillRect(x - 8, area.top - 16, 16, 15);
-        pen.fillStyle = colour("surface");
-        pen.font = `600 11px ${Chart.defaults.font.family}`;
-        pen.textAlign = "center";
-        pen.textBaseline = "middle";
-        pen.fillText(String(place + 1), x, area.top - 8);
+        if (numbers.length) {
+          const text = [...new Set([numbers[0], numbers.at(-1)])].join("\u2013");
+          pen.font = `600 11px ${Chart.defaults.font.family}`;
+          const width = Math.max(16, pen.measureText(text).width + 8);
+          const left = Math.max(0, Math.min(x - width / 2, chart.width - width));
+          pen.fillStyle = colour("ink");
+          pen.fillRect(left, area.top - 16, width, 15);
+          pen.fillStyle = colour("surface");
+          pen.textAlign = "center";
+          pen.textBaseline = "middle";
+          pen.fillText(text, left + width / 2, area.top - 8);
+        }
         pen.restore();
-      });
+      }
     },
   };
 

@@ -17,6 +17,7 @@ NAME = "jobs"
 LABEL = "jobs CSV (team,model_name,gpu_type,provider,start_time,end_time,status and more)"
 MANDATORY = ("team", "model_name", "gpu_type", "provider", "start_time", "end_time", "status")
 OPTIONAL = ("id", "job_id", "gpu_count", "submit_time", "duration_seconds")
+STATUSES = ("pending", "running", "completed", "failed", "cancelled")  # any other is kept as it is
 ONE = Decimal(1)
 DERIVED = ("job_gpu_hours",)  # in our own export; the times and the count say it already
 
@@ -119,7 +120,8 @@ def _label(value: str) -> str:
 
 
 def _status(value: str) -> str:
-    return values.text(unguarded(value), values.STATUS_LENGTH, what="a status").lower()
+    status = values.text(unguarded(value), values.STATUS_LENGTH, what="a status")
+    return status.lower() if status.lower() in STATUSES else status
 
 
 def gpu_count(value: str) -> Decimal:

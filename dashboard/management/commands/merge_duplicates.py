@@ -7,7 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from ... import audit
+from ...counted import counted
 from ...schema import AMOUNTS, FIRST_TOO_LARGE, RepeatedCell, repeated_cells
+
+MOST_NAMED = 50
 
 
 class Command(BaseCommand):
@@ -27,6 +31,10 @@ class Command(BaseCommand):
             if not dry_run:
                 merge(cell)
         removed = sum(cell.rows - 1 for cell in cells)
+        if cells and not dry_run:
+            audit.record_early(
+                "merged", counted(len(cells), "cell"), "; ".join(map(str, cells[:MOST_NAMED])), rows=removed
+            )
         done = "Would merge" if dry_run else "Merged"
         self.stdout.write(f"{done} {len(cells)} cells and remove {removed} rows; no total changes.")
 
