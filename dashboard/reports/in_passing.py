@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC
-from typing import TypeVar
+from datetime import UTC, date
+from itertools import groupby
+from typing import Protocol, TypeVar
 
 from django.db.models import Min
 
@@ -19,7 +20,14 @@ from ..remembered import firsts, keeping_nothing, part_of
 from ..scope import ONE_DAY, Scope, Span
 from ..writes import untold
 
-Cell = TypeVar("Cell")
+
+class OfDay(Protocol):
+    @property
+    def day(self) -> date: ...
+
+
+Cell = TypeVar("Cell", bound=OfDay)
+Row = TypeVar("Row")
 COSTS = frozenset({"cost", "entry", "rate"})
 
 
@@ -40,7 +48,8 @@ def days_of_hours(scope: Scope, names: Names) -> Span | None:
     start = None if scope.span else Job.objects.order_by().aggregate(first=Min("start_time"))["first"]
     if days is None or start is None:
         return days
-    return Span(max(FIRST_DAY, min(days.start, start.astimezone(UTC).date() - ONE_DAY)), days.end)
+    first = max(FIRST_DAY, min(days.start, start.astimezone(UTC).date() - ONE_DAY))
+    return Span(first, max(days.end, today() + 2 * ONE_DAY))  # jobs run until now, by whatever clock
 
 
 def month_by_month(
@@ -56,3 +65,11 @@ def month_by_month(
             with untold(reading()), keeping_nothing():
                 cells = ask(month, replace(names, answers={}))
             yield from cells
+
+
+def bucket_by_bucket(
+    cells: Iterable[Cell], start_of: Callable[[date], date], summed: Callable[[list[Cell]], Iterable[Row]]
+) -> Iterator[Row]:
+    """cells: oldest first. start_of: the first day of a day's bucket. summed: the rows of one bucket."""
+    for _, of_bucket in groupby(cells, lambda cell: start_of(cell.day)):
+        yield from summed(list(of_bucket))

@@ -21,6 +21,7 @@ from dashboard.ingest.records import (
     UsageRow,
 )
 from dashboard.ingest.source import open_table
+from dashboard.models.entities import KNOWN_STATUSES
 
 from .conftest import REAL, SAMPLES
 from .loading import records_of
@@ -351,3 +352,8 @@ def test_an_allocation_is_no_bill_though_it_has_all_columns_of_one():
     header = "date,team,line,provider,gpu_type,job_gpu_hours,cost_usd"
     with pytest.raises(FileRefused, match="it shares the cost out"):
         read(f"{header}\n2025-03-01,nlp,jobs,AWS,L4,1,2.00\n", form=costs)
+
+
+def test_statuses_that_are_known_to_the_reader_are_those_of_jobs():
+    """The reader knows no models."""
+    assert jobs.STATUSES == KNOWN_STATUSES

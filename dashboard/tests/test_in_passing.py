@@ -128,3 +128,15 @@ def test_costs_of_no_calendar_are_in_the_file_too(client, finance, as_of):
 def test_a_file_of_nothing_is_its_header(client, finance):
     client.force_login(finance)
     assert file_of(client, FILE) == "\ufeffdate,provider,gpu_type,cost_usd\r\n".encode()
+
+
+@pytest.mark.parametrize("bucket", ["day", "month"])
+def test_hours_of_today_are_in_the_file_where_the_last_cost_is_older(client, finance, as_of, bucket):
+    as_of("2025-03-20 12:00")
+    make_cost("2025-02-27", 100, provider="AWS", gpu_type="L4")
+    make_job("2025-03-20 06:00", None, status="running", provider="AWS", gpu_type="L4")
+    address = f"/usage/?preset=all&bucket={bucket}&_export=csv"
+    rows = list(csv.reader(io.StringIO(file_of(client, address).decode("utf-8-sig"))))
+    sorted_by_day = b"".join(client.get(f"{address}&sort=day").streaming_content).decode("utf-8-sig")
+    assert rows == list(csv.reader(io.StringIO(sorted_by_day)))
+    assert len(rows) == 3 and Decimal(rows[2][4]) > 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date
-from decimal import Decimal
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -20,7 +18,7 @@ from ..reports import notes, spend
 from ..reports.bill import lines_behind
 from ..reports.changes import CostChanges
 from ..reports.compare import Change
-from ..reports.in_passing import days_of_costs, month_by_month
+from ..reports.in_passing import bucket_by_bucket, days_of_costs, month_by_month
 from ..tables import CostTable
 from ..templatetags import ui
 from . import drawn, remarks
@@ -91,28 +89,16 @@ def file_by_days(asked: Asked) -> HttpResponseBase | None:
     if days is None:
         return None
     cells = month_by_month(spend.costs, asked.scope, asked.names, days)
-    return asked.export("costs", COLUMNS, lambda: rows_by_days(asked, cells), "")
-
-
-def rows_by_days(asked: Asked, cells: Iterable[spend.Cost]) -> Iterable[tuple[Any, ...]]:
-    if asked.scope.bucket == "day":
-        return ((cell.day, cell.provider, cell.gpu_type, cell.usd) for cell in cells)
-    return rows_by_bucket(asked, cells)
-
-
-def rows_by_bucket(asked: Asked, cells: Iterable[spend.Cost]) -> Iterator[tuple[Any, ...]]:
-    for start, of_bucket in groupby(cells, lambda cell: asked.bucket_of(cell.day)):
-        sums: defaultdict[tuple[str, str], Decimal] = defaultdict(lambda: spend.ZERO)
-        for cell in of_bucket:
-            sums[cell.provider, cell.gpu_type] += cell.usd
-        for hardware in sorted(sums):
-            yield start, *hardware, sums[hardware]
+    rows = bucket_by_bucket(cells, asked.bucket_of, partial(bucketed, asked))
+    return asked.export("costs", COLUMNS, lambda: written(rows), "")
 
 
 def file_rows(table: CostTable) -> Iterable[tuple[Any, ...]]:
-    for row in table.rows:
-        got = row.record
-        yield got.day, got.provider, got.gpu_type, got.usd
+    return written(row.record for row in table.rows)
+
+
+def written(rows: Iterable[spend.Cost]) -> Iterable[tuple[Any, ...]]:
+    return ((got.day, got.provider, got.gpu_type, got.usd) for got in rows)
 
 
 def address(asked: Asked, row: spend.Cost) -> str:

@@ -20,7 +20,7 @@ from ..access import viewing
 from ..gpu_time import six_decimals
 from ..reports import usage
 from ..reports.changes import Changes
-from ..reports.in_passing import days_of_hours, month_by_month
+from ..reports.in_passing import bucket_by_bucket, days_of_hours, month_by_month
 from ..tables import UsageTable
 from . import drawn
 from .asked import Asked, amount
@@ -117,8 +117,7 @@ def file_by_days(asked: Asked) -> HttpResponseBase | None:
     if days is None:
         return None
     cells = month_by_month(usage.cells, asked.scope, asked.names, days)
-    by_bucket = groupby(cells, lambda cell: asked.bucket_of(cell.day))
-    rows = (row for _, of_bucket in by_bucket for row in bucketed(asked, list(of_bucket)))
+    rows = bucket_by_bucket(cells, asked.bucket_of, partial(bucketed, asked))
     return asked.export("usage", COLUMNS, lambda: written(rows), "")
 
 
