@@ -133,6 +133,7 @@ def test_a_file_of_nothing_is_its_header(client, finance):
 @pytest.mark.parametrize("bucket", ["day", "month"])
 def test_hours_of_today_are_in_the_file_where_the_last_cost_is_older(client, finance, as_of, bucket):
     as_of("2025-03-20 12:00")
+    client.force_login(finance)
     make_cost("2025-02-27", 100, provider="AWS", gpu_type="L4")
     make_job("2025-03-20 06:00", None, status="running", provider="AWS", gpu_type="L4")
     address = f"/usage/?preset=all&bucket={bucket}&_export=csv"
