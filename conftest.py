@@ -1,14 +1,20 @@
 import gc
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["dashboard.tests.browser"]
 if os.environ.get("HELIOX_CITUS") == "1":
     pytest_plugins.append("dashboard.tests.on_citus")
 
-# A busy machine is no error.
-settings.register_profile("heliox", deadline=None)
+# A busy machine is no error. Examples may share a fixture: each empties the tables that it fills.
+# CI tries the same examples each time: no change is refused for a fault that another made.
+settings.register_profile(
+    "heliox",
+    derandomize=bool(os.environ.get("CI")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("heliox")
 
 

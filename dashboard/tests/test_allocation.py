@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db.models import Sum
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.figures import rebuild
@@ -271,7 +271,7 @@ JOBS = st.lists(
 )
 
 
-@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15))
 @given(
     entered=st.dictionaries(CELLS, USD, max_size=5),
     billed=st.dictionaries(CELLS, LINES, max_size=4),

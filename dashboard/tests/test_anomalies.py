@@ -164,7 +164,7 @@ def test_a_new_level_on_working_days_alone_keeps_weekends() -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=examples(3), deadline=None)
+@settings(max_examples=examples(3))
 def test_quiet_weeks_raise_at_most_one_alarm_a_month(seed: int) -> None:
     """A year with weekdays, 5 % of noise and slow growth."""
     random = Random(seed)

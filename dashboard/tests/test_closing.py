@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import remembered, rollups
@@ -238,9 +238,7 @@ EVENT = st.one_of(
 )
 
 
-@settings(
-    max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(6))
 @given(
     rounds=st.lists(st.lists(EVENT, max_size=5), min_size=3, max_size=3),
     accrued=st.lists(st.integers(0, 99_999), min_size=3, max_size=3),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from dashboard.ingest.load import Source, load
 from dashboard.models import NameAlias, PeriodEntry
@@ -26,7 +26,6 @@ from .test_round_trip import file_of
 
 pytestmark = pytest.mark.django_db
 MARCH = {"start": "2025-03-01", "end": "2025-03-31"}
-ANY = [HealthCheck.function_scoped_fixture]
 
 
 @pytest.fixture
@@ -244,7 +243,7 @@ def test_the_file_holds_whole_entries_of_the_filters(reader):
     assert [row["cost_usd"] for row in rows] == ["280.00"]
 
 
-@settings(max_examples=examples(10), suppress_health_check=ANY)
+@settings(max_examples=examples(10))
 @given(made=entries, price=rates)
 def test_any_entry_comes_back_as_it_was(client, finance, as_of, made, price):
     as_of("2025-06-01")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -108,7 +108,7 @@ def test_the_other_basis_spreads_what_is_billed_there(spreading):
 USD = st.decimals(-100, 100, places=6)
 
 
-@hypothesis_settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=examples(15))
 @given(st.lists(USD, min_size=1, max_size=6), st.lists(USD, max_size=3))
 def test_any_bill_adds_up_with_its_credits_spread(spreading, amounts, credits):
     Delivery.objects.all().delete()

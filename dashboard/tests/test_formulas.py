@@ -8,7 +8,7 @@ from dashboard.formulas import guarded, unguarded
 
 from .conftest import examples
 
-quick = settings(deadline=None, max_examples=examples(100))
+quick = settings(max_examples=examples(100))
 
 
 @pytest.mark.parametrize(

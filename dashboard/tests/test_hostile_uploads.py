@@ -12,7 +12,7 @@ import pytest
 import xlsxwriter
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.load import Source, load
@@ -86,7 +86,7 @@ def check(content: bytes) -> None:
     assert summary.committed or summary.refusals
 
 
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40))
 @given(st.binary(max_size=600))
 def test_any_bytes_give_a_sentence_and_no_row(db, content):
     summary, changed = loaded(content)
@@ -125,13 +125,13 @@ HARM = st.sampled_from(
 ) | st.binary(max_size=8)
 
 
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60))
 @given(path=st.sampled_from(FILES), place=st.integers(0, 5000), what=HARM, cut=st.booleans())
 def test_a_spoilt_file_is_taken_whole_or_refused_in_words(db, path, place, what, cut):
     check(spoilt(path.read_bytes(), place, what, cut))
 
 
-@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20))
 @given(path=st.sampled_from(FILES), place=st.integers(1, 400), encoding=st.sampled_from(["utf-16", "utf-32"]))
 def test_a_cut_off_gzip_and_other_encodings_are_refused(db, path, place, encoding):
     content = path.read_bytes()

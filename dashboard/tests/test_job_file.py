@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import joblist
@@ -122,9 +122,7 @@ spans = st.none() | st.builds(
 )
 
 
-@settings(
-    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(40))
 @given(
     teams=st.lists(names, min_size=1, max_size=20, unique=True), made=st.lists(jobs(), max_size=8), span=spans
 )

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import joblist
@@ -161,7 +161,7 @@ def test_a_search_finds_a_job_by_its_own_id(many):
 HOURS = st.integers(-20 * 24, 20 * 24)
 
 
-@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30))
 @given(
     times=st.lists(st.tuples(st.none() | HOURS, st.none() | HOURS, st.integers(0, 2)), max_size=12),
     days=st.tuples(st.integers(-9, 9), st.integers(1, 12)),
@@ -231,9 +231,7 @@ VALUES = st.one_of(
 KEYS = st.uuids().map(lambda key: key.hex) | WHATEVER
 
 
-@settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(150))
 @given(
     sort=st.sampled_from(SORTS),
     side=st.sampled_from(["after", "before"]),

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import model_names, rollups, workers
@@ -30,7 +30,7 @@ from .loading import load_rows
 from .test_rollups import HOUR, LA, check_after, check_against_the_jobs, facts, hours_by, unsettled, writes
 from .test_structure import APP
 
-FEW = settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=examples(4))
 
 
 @pytest.fixture

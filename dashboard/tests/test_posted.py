@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import (
@@ -30,7 +30,6 @@ from .contracts import FOX, make_commitment, make_entry, per_hour, per_month
 from .downloads import rows_of
 
 pytestmark = pytest.mark.django_db
-ANY = [HealthCheck.function_scoped_fixture]
 
 
 def span(first: str, last: str) -> Span:
@@ -347,14 +346,20 @@ hours = st.builds(
     days,
     st.decimals("0", "500", places=2),
 )
-rates = st.builds(
-    lambda where, when, per, usd, gpus: Rate(**where, **when, per=per, usd=usd, gpus=gpus),
-    hardware,
-    periods(),
-    st.sampled_from(Rate.Per.values),
-    st.decimals("0", "2000", places=6),
-    st.decimals("0.000001", "300", places=6),
-)
+
+
+def rates_per(per: st.SearchStrategy[str]) -> st.SearchStrategy[Rate]:
+    return st.builds(
+        lambda where, when, per, usd, gpus: Rate(**where, **when, per=per, usd=usd, gpus=gpus),
+        hardware,
+        periods(),
+        per,
+        st.decimals("0", "2000", places=6),
+        st.decimals("0.000001", "300", places=6),
+    )
+
+
+rates = rates_per(st.sampled_from(Rate.Per.values))
 costs_stored = st.builds(
     lambda where, day, usd: CostSnapshot(**where, date=day, cost_usd=usd), hardware, days, cents
 )
@@ -371,7 +376,7 @@ def store(*rows_of_tables) -> None:
             type(row).objects.bulk_create([row], ignore_conflicts=True)
 
 
-@settings(max_examples=examples(20), suppress_health_check=ANY)
+@settings(max_examples=examples(20))
 @given(
     made=st.lists(entries, min_size=1, max_size=4),
     promised=st.lists(commitments, max_size=2),
@@ -392,7 +397,7 @@ def test_the_days_of_any_entries_add_up_to_their_totals(made, promised, metered_
     assert Counter(in_parts) == Counter(rows)
 
 
-@settings(max_examples=examples(20), suppress_health_check=ANY)
+@settings(max_examples=examples(20))
 @given(
     made=st.lists(rates, min_size=1, max_size=4),
     others=st.lists(entries, max_size=1),
@@ -415,8 +420,8 @@ def test_a_day_costs_the_same_whatever_range_it_is_asked_within(made, others, st
     assert sum(cell.usd or 0 for cell in whole) == sum(row.usd for row in spend.rows(Scope(), names))
 
 
-@settings(max_examples=examples(20), suppress_health_check=ANY)
-@given(made=rates.filter(lambda rate: rate.per == Rate.Per.GPU_MONTH))
+@settings(max_examples=examples(20))
+@given(made=rates_per(st.just(Rate.Per.GPU_MONTH)))
 def test_whole_months_of_a_rate_cost_its_price(made):
     made.last_day = date(2025, 5, 31)
     store([made])

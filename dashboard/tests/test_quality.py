@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 from django.db.models import Exists
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dashboard import rollups
@@ -155,7 +155,7 @@ LOGGED = st.fixed_dictionaries(
 TOLD = {"cluster": None, "external_id": "1", "model_name": "bert", "end_time": at("2025-03-01 02:00")}
 
 
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40))
 @example([TOLD | {"cluster": "fox"}, TOLD])
 @given(st.lists(LOGGED, max_size=6))
 def test_jobs_are_compared_alike_one_by_one_and_in_groups(db, jobs):

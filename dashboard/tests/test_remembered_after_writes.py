@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import remembered, rollups
@@ -44,7 +44,7 @@ WRITES = st.lists(
 )
 
 
-@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12))
 @given(writes=WRITES, idle=st.sampled_from(["apart", "evenly"]))
 def test_after_any_writes_it_is_what_is_shared_afresh(writes, idle):
     remembered.forget()

@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import audit
@@ -217,7 +217,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8))
 @given(edits=EDITS, idle=st.sampled_from(["apart", "by_use"]))
 def test_moves_and_what_another_program_wrote_add_up_to_what_came_since(admin, tmp_path, edits, idle):
     for before in MonthClose.objects.filter(withdrawn_at=None):

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import gpu_time, rollups
@@ -378,7 +378,7 @@ def take_back_the_last_import() -> None:
 
 
 @given(st.lists(writes, min_size=1, max_size=12))
-@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(8))
 def test_after_any_writes_the_sums_are_those_of_the_jobs(as_of, written):
     as_of("2025-02-28 20:00")
     check_after(written)

@@ -199,7 +199,7 @@ def test_parquet_without_its_extra_says_what_to_install(monkeypatch):
     assert "pip install -r requirements-parquet.txt" in refusal(b"PAR1 and so on PAR1")
 
 
-@settings(deadline=None, max_examples=examples(50))
+@settings(max_examples=examples(50))
 @given(st.lists(st.lists(TEXT, min_size=2, max_size=2)))
 def test_what_the_csv_module_writes_is_read_back(written):
     file = io.StringIO(newline="")
@@ -208,7 +208,7 @@ def test_what_the_csv_module_writes_is_read_back(written):
     assert [row for _, row in rows(file.getvalue())] == written
 
 
-@settings(deadline=None, max_examples=examples(50))
+@settings(max_examples=examples(50))
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(content):
     try:

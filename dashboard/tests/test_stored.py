@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import remembered
@@ -33,7 +33,7 @@ def by_the_orm() -> list[tuple]:
     return sorted(CostSnapshot.objects.values_list("date", "provider", "gpu_type", "cost_usd", "from_lines"))
 
 
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25))
 @given(cells=st.dictionaries(CELLS, st.tuples(AMOUNTS, st.booleans()), max_size=12), last=AMOUNTS)
 def test_text_and_orm_say_the_same(cells, last):
     CostSnapshot.objects.all().delete()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.figures import rebuild
@@ -197,7 +197,7 @@ bills = st.builds(
 )
 one_each = st.lists(jobs, max_size=3, unique_by=lambda row: row.external_id)
 some_bills = st.lists(bills, max_size=4)
-quick = settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=examples(8))
 
 
 def start_empty() -> None:

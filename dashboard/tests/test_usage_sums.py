@@ -28,7 +28,7 @@ def days_of_cells(draw: st.DrawFn) -> list[Hours]:
     ]
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(days_of_cells())
 def test_sums_of_months_are_those_of_their_cells(cells):
     found = Sum.of(parts(cells, lambda day: day.replace(day=1)))

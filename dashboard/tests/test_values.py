@@ -14,7 +14,7 @@ from dashboard.ingest.values import BadValue
 from .conftest import examples
 
 OSLO = ZoneInfo("Europe/Oslo")
-quick = settings(deadline=None, max_examples=examples(100))
+quick = settings(max_examples=examples(100))
 
 
 @pytest.mark.parametrize(

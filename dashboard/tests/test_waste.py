@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import CostSnapshot, Job, Team, UsageSnapshot
@@ -24,7 +24,6 @@ from .test_allocation import a_log_speaks_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_april")]
 MARCH = Span.inclusive(date(2025, 3, 1), date(2025, 3, 31))
-ANY = [HealthCheck.function_scoped_fixture]
 
 
 def waste(**scope) -> Waste:
@@ -180,7 +179,7 @@ JOBS = st.lists(
 DAILY = st.dictionaries(st.integers(1, 3), st.integers(0, 99_999), max_size=3)
 
 
-@settings(max_examples=examples(15), deadline=None, suppress_health_check=ANY)
+@settings(max_examples=examples(15))
 @given(costs=DAILY, metered=DAILY, jobs=JOBS)
 def test_statuses_add_up_to_shares_and_waste_is_never_more_than_the_bill(as_of, costs, metered, jobs):
     for model in (Job, Team, CostSnapshot, UsageSnapshot):
