@@ -64,6 +64,18 @@ def test_the_database_cuts_jobs_as_python_does(db, gpu_count):
     assert {d: us for d, us in found.items() if us} == {d: us for d, us in expected.items() if us}
 
 
+@pytest.mark.parametrize("microsecond", range(0, 1_000_000, 76_923))
+def test_the_time_of_a_century_is_known_to_the_microsecond(db, as_of, microsecond):
+    """A double that counts seconds is half a microsecond off after 136 years."""
+    as_of("2099-12-01")
+    start = at("2000-01-02 00:00:00.000001")
+    end = at("2099-11-30 23:59:58") + timedelta(microseconds=microsecond)
+    job = make_job("2000-01-02 00:00", None, gpu_count="1")
+    Job.objects.filter(pk=job.pk).update(start_time=start, end_time=end)
+    [(spent,)] = gpu_time.spent_by([], Job.objects.all(), Names.load())
+    assert spent == (end - start) // timedelta(microseconds=1)
+
+
 def test_a_running_job_counts_until_now_and_a_pending_one_not_at_all(db, as_of):
     as_of("2025-03-02 06:00")
     make_job("2025-03-01 18:00", None, status="running", gpu_count=2)
