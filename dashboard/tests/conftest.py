@@ -196,6 +196,24 @@ def in_april(db: None, as_of: Any) -> None:
     as_of("2025-04-10 12:00")
 
 
+@pytest.fixture
+def week(db: None, as_of: Any) -> None:
+    """AWS and GCP over 1–7 March; 7 March is open, 4 March has no GCP row."""
+    as_of("2025-03-08 12:00")
+    for day in range(1, 8):
+        make_cost(f"2025-03-0{day}", "100.00")
+        make_usage(f"2025-03-0{day}", "50.00")
+        if day != 4:
+            make_cost(f"2025-03-0{day}", "10.50", provider="GCP", gpu_type="L4")
+            make_usage(f"2025-03-0{day}", "20.00", provider="GCP", gpu_type="L4")
+    make_cost("2025-03-02", "-25.00", gpu_type="H100-80GB")
+    make_job("2025-03-01 20:00", "2025-03-02 04:00", gpu_count=4)
+    make_job(
+        "2025-03-03 00:00", "2025-03-03 06:00", team="speech", provider="GCP", gpu_type="L4", status="failed"
+    )
+    make_job("2025-03-08 10:00", None, team="speech", status="running", model_name="whisper")
+
+
 DAILY_USD = {
     ("AWS", "H100-80GB"): 400,
     ("AWS", "A100-80GB"): 300,

@@ -12,9 +12,8 @@ from dashboard.models import CostSnapshot
 from dashboard.reports.bridge import Parts, Side, bridged, reasons
 
 from .conftest import examples, make_cost, make_usage
-from .downloads import rows_of
+from .downloads import chart, rows_of
 from .loading import bill, load_rows
-from .test_pages import chart
 
 quick = settings(max_examples=examples(100))
 H100, L4 = ("AWS", "H100-80GB", "on_demand"), ("GCP", "L4", "on_demand")

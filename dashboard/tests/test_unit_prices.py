@@ -17,9 +17,8 @@ from dashboard.reports.outliers import outliers
 from dashboard.reports.unit_prices import Priced, dearer, rates
 
 from .conftest import examples, make_cost, make_usage
-from .downloads import rows_of
+from .downloads import chart, rows_of
 from .loading import bill, load_rows
-from .test_pages import chart
 
 MARCH = {"start": "2025-03-01", "end": "2025-03-31"}
 D1 = date(2025, 3, 1)
