@@ -121,15 +121,22 @@ def every_file(kind: str) -> list[str]:
 
 
 def got(own: Client, urls: Iterable[str]) -> dict[str, str]:
-    """What each address gives, with the name of its file, none of it about others."""
-    others, found = ids_of_others(), {}
+    """What each address gives, none of it about others."""
+    others, found = ids_of_others(), answers(own, urls)
+    for url, text in found.items():
+        told = re.sub("|".join(re.findall("whisper|covert", url)) or "$^", "", text)
+        assert not SECRET.search(told), (url, SECRET.search(told))
+        assert not others.search(told), url
+    return found
+
+
+def answers(own: Client, urls: Iterable[str]) -> dict[str, str]:
+    """What each address gives, with the name of its file."""
+    found = {}
     for url in urls:
         answer = own.get(url)
         assert answer.status_code == 200, url
         found[url] = answer.get("Content-Disposition", "") + without_tokens(answer)
-        told = re.sub("|".join(re.findall("whisper|covert", url)) or "$^", "", found[url])
-        assert not SECRET.search(told), (url, SECRET.search(told))
-        assert not others.search(told), url
     return found
 
 
@@ -145,7 +152,7 @@ def test_nothing_tells_of_another_team_and_nothing_moves_with_it(own, closed_feb
     urls = every_page() if kind == "page" else every_file(kind)
     before = got(own, urls)
     others_do_more()
-    for url, now in got(own, urls).items():
+    for url, now in answers(own, urls).items():
         assert now.splitlines() == before[url].splitlines(), url
 
 
@@ -181,7 +188,7 @@ def test_what_others_pay_directly_and_leave_unused_moves_nothing(own, finance):
     before = got(own, urls)
     assert "33.10" in before[urls[-1]]
     billed_beside("551.70", "50", unused="400.00")
-    assert got(own, urls) == before
+    assert answers(own, urls) == before
     everybody = client_of(finance)
     told = text_of(everybody.get(pages[0]))
     assert "551.70" in told and "400.00" in told
