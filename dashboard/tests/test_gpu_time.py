@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import gpu_time
@@ -15,7 +15,7 @@ from dashboard.models import BillDay, Job, Provider
 from dashboard.naming import Names
 from dashboard.scope import Span
 
-from .conftest import at, make_job
+from .conftest import at, examples, make_job
 
 HOUR = 3_600_000_000
 instants = st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))
@@ -40,6 +40,7 @@ def test_the_day_on_which_clocks_go_forward_has_23_hours():
     assert pieces == [(date(2025, 3, 30), 23 * HOUR)]
 
 
+@settings(max_examples=examples(100))
 @given(instants, st.timedeltas(timedelta(0), timedelta(days=9)), counts, clocks)
 def test_the_pieces_of_a_job_add_up_to_its_time(start, length, gpu_count, clock):
     pieces = split_by_day(start, start + length, gpu_count, clock)
