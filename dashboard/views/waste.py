@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +24,7 @@ from ..reports.allocation import IDLE, UNUSED
 from ..reports.idle import Idle
 from ..reports.stuck import FEWEST, HAS_END, HAS_START, NO_END, TOO_LONG, Stuck, StuckJobs, stuck_jobs
 from ..reports.waste import CANCELLED, FAILED, Lost, Runs, Waste, changed
-from ..tables import duration_in_words
+from ..tables import DASH, duration_in_words
 from ..tables.rows import Made
 from ..tables.waste import IdleTable, LostTable, RunsTable, StuckTable
 from ..templatetags import ui
@@ -62,11 +63,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
 class Found:
     waste: Waste
     stuck: StuckJobs
-    teams: Mapping[UUID, str]
+    teams: Mapping[UUID, str]  # any other was deleted since the state that the page goes by
 
     @classmethod
     def of(cls, asked: Asked) -> Found:
-        teams = dict(Team.objects.values_list("pk", "name"))
+        teams = defaultdict(lambda: DASH, Team.objects.values_list("pk", "name"))
         return cls(Waste.of(asked.scope, asked.names), stuck_jobs(asked.scope, asked.names), teams)
 
 
