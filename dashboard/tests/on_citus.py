@@ -26,7 +26,7 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def distributed(django_db_setup: None, django_db_blocker: Any) -> None:
+def workers_hold_the_jobs(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         try:
             call_command("distribute")
