@@ -54,6 +54,7 @@ OF_ONE_MACHINE = (
     "test_jobs_are_compared_alike_one_by_one_and_in_groups",
     "test_jobs_are_cut_alike_with_and_without_workers",
     "test_jobs_are_listed_and_filtered_as_ever",
+    "test_no_page_of_many_names_reads_all_jobs",
     "test_no_page_of_the_list_reads_all_jobs",
     "test_plain_sql_keeps_the_sums",
     "test_settling_changes_by_what_is_known_that_nothing_is_noted",
