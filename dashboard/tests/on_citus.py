@@ -58,12 +58,14 @@ OF_ONE_MACHINE = (
     "test_no_page_of_the_list_reads_all_jobs",
     "test_plain_sql_keeps_the_sums",
     "test_settling_changes_by_what_is_known_that_nothing_is_noted",
+    "test_sums_are_made_while_others_write",
     "test_the_models_of_days_that_are_over_are_counted_once",
     "test_the_models_of_days_that_go_on_are_counted_each_time",
     "test_the_parts_of_a_page_of_days_that_are_over_are_read_once",
     "test_triggers_are_installed_once_and_can_be_dropped",
     "test_triggers_that_are_missing_and_sums_that_differ_are_bad",
     "test_what_is_noted_is_read_only_where_something_is",
+    "test_within_a_transaction_writers_wait_instead",
 )
 
 # To note what is written takes statements of its own.
