@@ -5,9 +5,10 @@ BIN := .venv/bin
 
 # Without production's secret key, commands work on the local demonstration's database.
 LOCAL := $(if $(HELIOX_SECRET_KEY)$(HELIOX_DEBUG),,HELIOX_DEMO=1)
-# Checks and tests bring their own settings, but for where this machine has its programs.
+# Checks and tests bring their own settings, but for where this machine has its programs. They start many
+# processes, of which each would compile all of the project where nothing compiled may be kept.
 OURS := $(filter-out HELIOX_CHROMIUM HELIOX_PG_BIN,$(filter HELIOX_%,$(.VARIABLES)))
-CLEAN := env -u DATABASE_URL -u DATABASE_REPLICA_URL $(OURS:%=-u %)
+CLEAN := env -u DATABASE_URL -u DATABASE_REPLICA_URL -u PYTHONDONTWRITEBYTECODE $(OURS:%=-u %)
 # Neighbours stay together, so that what a module builds is built once; who has no tests left takes half of the rest.
 PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 

@@ -240,7 +240,7 @@ def gpu_microseconds(alias: str) -> int:
     """Of the jobs that have ended, whatever the hour in which each side is asked."""
     with reading_from(alias), connections[alias].cursor() as cursor:
         cursor.execute(
-            f"SELECT SUM({gpu_time.piece('j.start_time', 'j.end_time')}) FROM jobs j "
+            f"SELECT SUM({gpu_time.piece('j.start_time', 'j.end_time', any_length=True)}) FROM jobs j "
             "WHERE j.end_time >= j.start_time",
             [],
         )

@@ -228,7 +228,7 @@ def of_many(rows: QuerySet[Any], conditions: Sequence[Any], column: str, by_end:
     one_of_many = Among(named[0].lhs, values)
     if has_few(rows, column, values):
         return Part(narrowed(rows, [*others, one_of_many]), rare=True)
-    return part_of(rows, [*others, looked_at(one_of_many)], by_end)
+    return part_of(rows, [*others, nearly_all_meet(one_of_many)], by_end)
 
 
 def has_few(rows: QuerySet[Any], column: str, values: Sequence[Any]) -> bool:

@@ -25,7 +25,7 @@ from .calendar import FIRST_INSTANT, LAST_INSTANT, midnight
 from .exact import CentSum, RandomUUID
 from .names import name_key
 from .noted import Noted, NotedQuerySet
-from .overlap import DAY, WEEK, AnyOf, OfIndex, long_or_open, looked_at, overlap
+from .overlap import DAY, WEEK, AnyOf, OfIndex, Window, long_or_open, looked_at, overlap
 
 KNOWN_STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 NO_JOB = uuid.UUID(int=0)  # Django has no SQL for an empty list, and hours are summed in SQL
@@ -158,7 +158,7 @@ class JobQuerySet(NotedQuerySet["Job"]):
 
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> JobQuerySet:
         """Jobs of which some time may lie in [starts_at, ends_at)."""
-        return self.filter(AnyOf(*overlap(starts_at, ends_at)))
+        return self.filter(AnyOf(*overlap(Window(starts_at, ends_at))))
 
     def within(
         self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None
@@ -169,12 +169,11 @@ class JobQuerySet(NotedQuerySet["Job"]):
         named = {c: p for c, p in (providers_by_clock or {}).items() if c != "UTC"}
         of_clock = {clock: Q(provider__in=providers) for clock, providers in named.items()}
         rest = ~Q(provider__in=[name for names in named.values() for name in names]) if named else Q()
-        picked = [
-            whose & times
+        windows = [
+            Window(midnight(span.start, clock), midnight(span.end, clock), whose)
             for clock, whose in {"UTC": rest, **of_clock}.items()
-            for times in overlap(midnight(span.start, clock), midnight(span.end, clock))
         ]
-        return self.filter(AnyOf(*picked))
+        return self.filter(AnyOf(*overlap(*windows)))
 
     def unusual_within(
         self, span: Span | None, providers_by_clock: dict[str, list[str]] | None = None

@@ -7,7 +7,11 @@ thousand: those have indexes of their own, and of all others it is enough to loo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import BooleanField, Case, Func, IntegerField, Q, Value, When
@@ -74,28 +78,92 @@ def nearly_all_meet(condition: Any) -> LessThan:
     return LessThan(missed, 1)
 
 
-def overlap(starts_at: datetime, ends_at: datetime) -> list[Q]:
-    """start < ends_at and (end > starts_at or none), as conditions for `AnyOf`."""
-    day_before, week_before, day_after = starts_at - DAY, starts_at - WEEK, ends_at + DAY
-    began_in = Q(start_time__gte=day_before, start_time__lt=ends_at)
-    reached_in = Q(start_time__lt=day_before) & runs_after(starts_at)
-    reaches_out = began_in & runs_after(day_after)
-    ran_a_week = day_after - WEEK  # who began before and reaches out
-    ends_near = began_in & Q(end_time__gt=starts_at, end_time__lte=day_after)
+@dataclass(frozen=True)
+class Window:
+    """The time [starts_at, ends_at), of those jobs that meet the condition."""
+
+    starts_at: datetime
+    ends_at: datetime
+    whose: Q = field(default_factory=Q)
+
+    @property
+    def day_before(self) -> datetime:
+        return self.starts_at - DAY
+
+    @property
+    def week_before(self) -> datetime:
+        return self.starts_at - WEEK
+
+    @property
+    def day_after(self) -> datetime:
+        return self.ends_at + DAY
+
+    @property
+    def ran_a_week(self) -> datetime:
+        """Who began before and reaches out."""
+        return self.day_after - WEEK
+
+    @property
+    def began_in(self) -> Q:
+        return Q(start_time__gte=self.day_before, start_time__lt=self.ends_at)
+
+    @property
+    def ends_near(self) -> Q:
+        return self.began_in & Q(end_time__gt=self.starts_at, end_time__lte=self.day_after)
+
+    @property
+    def reached_in(self) -> Q:
+        return Q(start_time__lt=self.day_before) & runs_after(self.starts_at)
+
+    @property
+    def reaches_out(self) -> Q:
+        return self.began_in & runs_after(self.day_after)
+
+
+def overlap(*windows: Window) -> list[Q]:
+    """start < ends_at and (end > starts_at or none), as conditions for `AnyOf`. No job is of two windows.
+
+    The few long jobs are looked for in all windows at once.
+    """
+    near = [window.whose & window.ends_near for window in windows]
+    week_before = min(window.week_before for window in windows)
+    day_before = max(window.day_before for window in windows)
+    ran_a_week = min(window.ran_a_week for window in windows)
+    ends_at = max(window.ends_at for window in windows)
     if ran_a_week <= day_before:
         return [
-            ends_near,
-            began(DAY, week_before, ends_at) & (reached_in | reaches_out),
-            long_or_open(WEEK) & Q(start_time__lt=week_before) & reached_in,
+            *near,
+            began(DAY, week_before, ends_at)
+            & of_any(windows, lambda one: since_week_before(one) & (one.reached_in | one.reaches_out)),
+            long_or_open(WEEK)
+            & Q(start_time__lt=max(window.week_before for window in windows))
+            & of_any(windows, lambda one: Q(start_time__lt=one.week_before) & one.reached_in),
         ]
     return [
-        ends_near,
-        began(DAY, week_before, day_before) & reached_in,
-        began(DAY, ran_a_week, ends_at) & reaches_out,
+        *near,
+        began(DAY, week_before, day_before)
+        & of_any(windows, lambda one: since_week_before(one) & one.reached_in),
+        began(DAY, ran_a_week, ends_at)
+        & of_any(windows, lambda one: Q(start_time__gte=one.ran_a_week) & one.reaches_out),
         long_or_open(WEEK)
-        & Q(start_time__lt=ran_a_week)
-        & (Q(start_time__lt=week_before) & reached_in | reaches_out),
+        & Q(start_time__lt=max(window.ran_a_week for window in windows))
+        & of_any(
+            windows,
+            lambda one: (
+                Q(start_time__lt=one.week_before) & one.reached_in
+                | Q(start_time__lt=one.ran_a_week) & one.reaches_out
+            ),
+        ),
     ]
+
+
+def since_week_before(window: Window) -> Q:
+    return Q(start_time__gte=window.week_before)
+
+
+def of_any(windows: Sequence[Window], condition: Callable[[Window], Q]) -> Q:
+    """Said so that the index of long jobs is read, and not those of all ends or providers as well."""
+    return Q(nearly_all_meet(reduce(or_, (window.whose & condition(window) for window in windows))))
 
 
 def began(ran: timedelta, since: datetime, before: datetime) -> Q:

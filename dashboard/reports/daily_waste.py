@@ -16,6 +16,7 @@ from . import shared_months
 from .allocation import IDLE, UNUSED, CellPool, wanted
 from .billed import Billed
 from .idle import idle_cents
+from .job_time import remembered
 from .outcomes import Outcome, by_outcome
 
 Days = dict[date, Counter[str]]  # cents by FAILED, CANCELLED, IDLE and UNUSED
@@ -23,10 +24,15 @@ Days = dict[date, Counter[str]]  # cents by FAILED, CANCELLED, IDLE and UNUSED
 
 def daily_waste(scope: Scope, names: Names, span: Span) -> Days:
     """Of the days of the span, and of others of its months."""
-    question = "waste", scope.teams, scope.models
     scope = scope.but(idle="apart").over(in_whole_months(span))
-    months = shared_months.by_month(question, scope, names, partial(by_month, names), len)
-    return {day: parts for month in months for day, parts in month.items()}
+
+    def read() -> Days:
+        question = "waste", scope.teams, scope.models
+        months = shared_months.by_month(question, scope, names, partial(by_month, names), len)
+        return {day: parts for month in months for day, parts in month.items()}
+
+    asked = "waste by day", scope.providers, scope.gpu_types, scope.basis
+    return remembered(asked, scope, names, read)
 
 
 def in_whole_months(span: Span) -> Span:

@@ -6,6 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -173,15 +176,20 @@ TOLD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
-    """usd: so far, of it estimated on days that are not closed; both None where no price is known."""
+class RunningJob(NamedTuple):
+    """microseconds: of GPU time so far. usd: so far, of it estimated on days that are not closed; both None
+    where no price is known.
+    """
 
     job: Job
-    gpu_hours: Decimal
+    microseconds: int
     usd_per_hour: Decimal | None
     usd: Decimal | None
     estimated: Decimal | None
+
+    @property
+    def gpu_hours(self) -> Decimal:
+        return gpu_time.hours(self.microseconds)
 
 
 def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
@@ -189,9 +197,17 @@ def running_jobs(scope: Scope, names: Names) -> list[RunningJob]:
 
     Amounts are before whole cents are shared out: a job's own page may differ by a cent a day.
     """
+    known, at = that_run(scope, names)
+    # Worked out once for the many that began before today, on one of few numbers of GPUs.
+    until_now = cache(lambda since, gpu_count: gpu_time.gpu_microseconds(at - since, gpu_count))
+    found = [one.with_today(until_now(one.since, one.job.gpu_count)) for one in known]
+    return sorted(found, key=lambda r: (r.usd_per_hour or 0, r.microseconds), reverse=True)
+
+
+def that_run(scope: Scope, names: Names) -> tuple[list[BeforeToday], datetime]:
+    """Running jobs within the scope that have begun, in the order of their ids, and the moment of that."""
     known, at = known_before_today(scope, names), now()  # a day may come to its end meanwhile
-    found = [one.as_of(at) for one in known if one.since <= at]
-    return sorted(found, key=lambda r: (-(r.usd_per_hour or 0), -r.gpu_hours, str(r.job.pk)))
+    return [one for one in known if one.since <= at], at
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +215,8 @@ class BeforeToday:
     """What a running job came to before today by its provider's clock, and by what its further hours count.
 
     since: when today or the job itself began. billed, waiting: USD until then, not rounded; the rates are
-    those of a GPU-hour of today, of which one is 0. price: what another hour costs, None where unknown.
+    those of a GPU-hour of today, of which one is 0. usd_per_hour: what another hour of all its GPUs costs,
+    None where no price is known.
     """
 
     job: Job
@@ -209,20 +226,24 @@ class BeforeToday:
     waiting: Decimal
     billed_rate: Decimal
     waiting_rate: Decimal
-    price: Decimal | None
+    usd_per_hour: Decimal | None
 
     def as_of(self, at: datetime) -> RunningJob:
-        today = gpu_time.gpu_microseconds(at - self.since, self.job.gpu_count)
-        spent, hours = gpu_time.hours(self.microseconds + today), gpu_time.hours(today)
+        return self.with_today(gpu_time.gpu_microseconds(at - self.since, self.job.gpu_count))
+
+    def with_today(self, microseconds: int) -> RunningJob:
+        """microseconds: of GPU time since today began, or the job."""
+        spent, hours = self.microseconds + microseconds, gpu_time.hours(microseconds)
         billed, waiting = self.billed + self.billed_rate * hours, self.waiting + self.waiting_rate * hours
-        if self.price is None and not billed and not waiting:
+        if self.usd_per_hour is None and not billed and not waiting:
             return RunningJob(self.job, spent, None, None, None)
-        hourly = None if self.price is None else self.price * self.job.gpu_count
-        return RunningJob(self.job, spent, hourly, to_cents(billed + waiting), to_cents(waiting))
+        estimated = to_cents(waiting)
+        usd = to_cents(billed + waiting) if billed else estimated
+        return RunningJob(self.job, spent, self.usd_per_hour, usd, estimated)
 
 
 def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
-    """Of each running job, also of one that begins later than now."""
+    """Of each running job in the order of their ids, also of one that begins later than now."""
     freshness = Freshness.load(names)
     # Later days have no price yet, and those that are not over would be worked out each time.
     closed = max((one.through for one in freshness.providers), default=today())
@@ -234,7 +255,7 @@ def known_before_today(scope: Scope, names: Names) -> list[BeforeToday]:
         first = (min(began(job) for job in jobs).date() - PRICE_AGE).replace(day=1)
         all_hardware = scope.but(providers=(), gpu_types=()).over(Span.inclusive(first, max(first, closed)))
         prices = Prices.of(priced_cells(all_hardware, names), freshness)
-        return [before_today(job, prices, names) for job in jobs]
+        return [before_today(job, prices, names) for job in sorted(jobs, key=attrgetter("pk"))]
 
     days = today(), *(today_by(clock) for clock in sorted(names.spellings_by_clock()))
     asked, closed_days = ("running", scope.basis, scope.idle, days), Span.inclusive(closed, closed)
@@ -252,6 +273,7 @@ def before_today(job: Job, prices: Prices, names: Names) -> BeforeToday:
     since = max(began(job), midnight(this_day, clock))
     pieces = gpu_time.split_by_day(began(job), since, job.gpu_count, clock)
     rates = [(*rates_of(prices, hardware, day), gpu_time.hours(us)) for day, us in pieces]
+    price = prices.latest(hardware, today())
     return BeforeToday(
         job,
         since,
@@ -259,7 +281,7 @@ def before_today(job: Job, prices: Prices, names: Names) -> BeforeToday:
         sum((billed * hours for billed, _, hours in rates), Decimal(0)),
         sum((waiting * hours for _, waiting, hours in rates), Decimal(0)),
         *rates_of(prices, hardware, this_day),
-        prices.latest(hardware, today()),
+        None if price is None else price * job.gpu_count,
     )
 
 

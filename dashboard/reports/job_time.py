@@ -36,10 +36,13 @@ def picked(scope: Scope, names: Names) -> Picked:
 def remembered(
     asked: Hashable, scope: Scope, names: Names, work_out: Callable[[], Found], weight: int = 1
 ) -> Found:
-    """What the jobs of days that are over come to; but of a search or a check, which are worked out anew."""
+    """What the scope's jobs come to on its days, if these are over; a search or a check is worked out anew.
+
+    asked: what is asked beside the scope's days and what it narrows to.
+    """
     if scope.seeks_jobs:
         return work_out()
-    of_jobs = asked, picked(scope, names).as_key()
+    of_jobs = asked, scope.span, picked(scope, names).as_key()
     return remembered_when_over(of_jobs, scope.span, names, work_out, weight)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +17,8 @@ from ..models.calendar import midnight
 from ..naming import Names
 from ..remembered import until_written
 from ..scope import Scope
-from .job_cost import RunningJob, began, running_jobs
-from .job_time import jobs_of
+from .job_cost import ROWS_OF_A_JOB, TOLD, BeforeToday, RunningJob, began, that_run
+from .job_time import jobs_of, picked
 
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
 LATELY = timedelta(days=183)  # before today, in which they began
@@ -68,35 +69,45 @@ class StuckJobs:
 
 def stuck_jobs(scope: Scope, names: Names) -> StuckJobs:
     """As of now, whatever the days of the scope: the dearest by the hour first, then the longest stuck."""
-    running = running_jobs(scope, names)
-    usual = usual_lengths({(one.job.team_id, one.job.model_name) for one in longest(running)})
-    too_long = [stuck for one in running if (stuck := runs_too_long(one, usual))]
+    running, at = that_run(scope, names)
+    by_kind = kinds_of(running)
+    # Of the kinds that began first: one statement takes no more of them.
+    usual = usual_lengths(list(by_kind)[:MOST_KINDS])
+    too_long = [
+        stuck(one.as_of(at), known)
+        for kind, known in usual.items()
+        for one in by_kind[kind]
+        if at - began(one.job) > known.length
+    ]
     belied = status_belied(scope, names)
     found = too_long + belied[:MOST_LISTED]
-    unjudged = sum(1 for one in running if (one.job.team_id, one.job.model_name) not in usual)
+    judged = sum(len(by_kind[kind]) for kind in usual)
     ordered = sorted(found, key=lambda one: (-(one.usd_per_hour or 0), one.since, str(one.job.pk)))
-    return StuckJobs(ordered, len(running), unjudged, len(belied) > MOST_LISTED)
+    return StuckJobs(ordered, len(running), len(running) - judged, len(belied) > MOST_LISTED)
 
 
-def longest(running: Iterable[RunningJob]) -> list[RunningJob]:
-    """Those that began first, so that no page asks for more kinds of jobs than one statement takes."""
-    by_kind: dict[Kind, RunningJob] = {}
+def kinds_of(running: Iterable[BeforeToday]) -> dict[Kind, list[BeforeToday]]:
+    """The jobs of each kind, by the first start among them."""
+    by_kind: defaultdict[Kind, list[BeforeToday]] = defaultdict(list)
     for one in sorted(running, key=lambda one: began(one.job)):
-        by_kind.setdefault((one.job.team_id, one.job.model_name), one)
-    return list(by_kind.values())[:MOST_KINDS]
+        by_kind[one.job.team_id, one.job.model_name].append(one)
+    return by_kind
 
 
-def runs_too_long(one: RunningJob, usual: dict[Kind, Usual]) -> Stuck | None:
-    job = one.job
-    known = usual.get((job.team_id, job.model_name))
-    if known is None or now() - began(job) <= known.length:
-        return None
-    return Stuck(job, TOO_LONG, began(job), known, one.gpu_hours, one.usd, one.usd_per_hour)
+def stuck(one: RunningJob, usual: Usual) -> Stuck:
+    return Stuck(one.job, TOO_LONG, began(one.job), usual, one.gpu_hours, one.usd, one.usd_per_hour)
 
 
 def status_belied(scope: Scope, names: Names) -> list[Stuck]:
-    jobs = jobs_of(scope.but(quality=BELIED), names).select_related("team")
-    return [Stuck(job, why(job), job.start_time or now()) for job in jobs.newest_first()[: MOST_LISTED + 1]]
+    """The newest of them; which they are is known until something is written."""
+
+    def read() -> list[Job]:
+        jobs = jobs_of(scope.but(quality=BELIED), names).select_related("team").only(*TOLD)
+        return list(jobs.newest_first()[: MOST_LISTED + 1])
+
+    asked = "status belied", picked(scope, names).as_key(), scope.q
+    jobs = until_written(asked, read, weight=ROWS_OF_A_JOB)
+    return [Stuck(job, why(job), job.start_time or now()) for job in jobs]
 
 
 def why(job: Job) -> str:
@@ -114,7 +125,8 @@ def usual_lengths(kinds: Iterable[Kind]) -> dict[Kind, Usual]:
     if not asked:
         return {}
     lately = midnight(today() - LATELY, "UTC")
-    return until_written(("usual lengths", asked, lately), lambda: newest_lengths(asked, lately))
+    known_by = [(team.int, model) for team, model in asked]
+    return until_written(("usual lengths", known_by, lately), lambda: newest_lengths(asked, lately))
 
 
 def newest_lengths(asked: list[Kind], lately: datetime) -> dict[Kind, Usual]:

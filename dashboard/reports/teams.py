@@ -116,7 +116,7 @@ def hours_by_bucket(scope: Scope, names: Names, bucket: str) -> list[tuple[date,
             found[bucket_start(day, bucket, settings.HELIOX_FISCAL_MONTH), team] += microseconds
         return [(*of, microseconds) for of, microseconds in found.items()]
 
-    return remembered(("hours by team", bucket, scope.span), scope, names, summed)
+    return remembered(("hours by team", bucket), scope, names, summed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def jobs_by_cell(scope: Scope, names: Names) -> dict[posted.Cell, int]:
 
 def cells(scope: Scope, names: Names) -> list[Hours]:
     """Every cell with cost, metered or job hours, oldest first."""
-    asked = "cells", scope.span, scope.providers, scope.gpu_types, scope.basis
+    asked = "cells", scope.providers, scope.gpu_types, scope.basis
     return remembered(asked, scope, names, lambda: read_cells(scope, names))
 
 

@@ -19,11 +19,12 @@ from .allocation import DIRECT, wanted
 from .compare import Change, Sides, change
 from .daily_waste import Days, added_up, by_day, daily_waste, is_narrowed
 from .idle import Idle, idle_gpus
-from .job_time import count_by
+from .job_time import count_by, remembered
 from .known import Known
 from .outcomes import CANCELLED, COMPLETED, FAILED, LOST, Summed, shared_by_outcome
 
 Jobs = Mapping[tuple[UUID, str, str, str], Counter[str]]  # by team, model, provider, GPU type; then status
+ROWS_OF_A_SUM = 3  # that one of a remembered waste weighs as much as, with what tables make of it
 
 
 @dataclass(slots=True)
@@ -133,8 +134,17 @@ class Waste:
     bill: int
     direct: int
 
+    def __len__(self) -> int:
+        return len(self.sums) + len(self.jobs)
+
     @classmethod
     def of(cls, scope: Scope, names: Names) -> Waste:
+        """Of days that are over it is remembered until something is written; nobody changes it."""
+        asked = "waste", scope.providers, scope.gpu_types, scope.basis
+        return remembered(asked, scope, names, lambda: cls.read(scope, names), ROWS_OF_A_SUM)
+
+    @classmethod
+    def read(cls, scope: Scope, names: Names) -> Waste:
         scope = scope.but(idle="apart")
         found, months = shared_by_outcome(scope, names)
         return cls(

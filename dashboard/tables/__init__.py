@@ -20,6 +20,7 @@ from ..exports import plain_number
 from ..gpu_time import job_gpu_hours
 from ..joblist import duration
 from ..naming import Names
+from ..reports.job_cost import RunningJob
 from ..scope import Span
 from ..templatetags import ui
 from .rows import FigureTable
@@ -230,34 +231,36 @@ class RunningTable(FigureTable):
         self.names = names
         super().__init__(data, **kwargs)
 
-    def render_model(self, record: Any, value: str) -> str:
-        return mark_safe(f'<a href="/jobs/{record.job.pk}/">{ui.name(value or "unspecified")}</a>')
+    def html_rows(self) -> SafeString:
+        return self.in_html(map(RunningCells(self.names).of, self.paginated_rows.data))
 
-    def render_team(self, record: Any, value: str) -> str:
-        return mark_safe(f'<a href="/teams/{record.job.team_id}/">{ui.name(value)}</a>')
 
-    def render_provider(self, value: str) -> str:
-        return self.names.provider(value)
+class RunningCells:
+    """The HTML of a running job's cells by column; each name and price is looked up once."""
 
-    def render_gpu_type(self, value: str) -> str:
-        return self.names.gpu_type(value)
+    def __init__(self, names: Names) -> None:
+        self.name = cache(ui.name)
+        self.provider = cache(lambda stored: ui.name(names.provider(stored)) or EMPTY)
+        self.gpu_type = cache(lambda stored: ui.name(names.gpu_type(stored)) or EMPTY)
+        self.rate = cache(lambda usd: EMPTY if usd is None else ui.rate(usd))
 
-    def render_gpus(self, value: Decimal) -> str:
-        return format(plain_number(value), "f")
+    def of(self, running: RunningJob) -> dict[str, str]:
+        job, usd, estimated = running.job, running.usd, running.estimated
+        return {
+            "model": self.linked(f"/jobs/{job.pk}/", job.model_name),
+            "team": self.linked(f"/teams/{job.team_id}/", job.team.name),
+            "provider": self.provider(job.provider),
+            "gpu_type": self.gpu_type(job.gpu_type),
+            "gpus": format(plain_number(job.gpu_count), "f"),
+            "start": moment(job.start_time),
+            "gpu_hours": two_places(running.gpu_hours),
+            "usd_per_hour": self.rate(running.usd_per_hour),
+            "usd": EMPTY if usd is None else ui.usd(usd),
+            "estimated": EMPTY if estimated is None else ui.usd(estimated),
+        }
 
-    def render_start(self, value: datetime) -> str:
-        return moment(value)
-
-    def render_gpu_hours(self, value: Decimal) -> str:
-        return two_places(value)
-
-    def render_usd_per_hour(self, value: Decimal) -> str:
-        return ui.rate(value)
-
-    def render_usd(self, value: Decimal) -> str:
-        return ui.usd(value)
-
-    render_estimated = render_usd
+    def linked(self, address: str, name: str) -> str:
+        return f'<a href="{address}">{self.name(name)}</a>' if name else EMPTY
 
 
 class TeamTable(FigureTable):

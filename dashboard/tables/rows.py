@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property, lru_cache, partial
 from html import escape
@@ -47,6 +47,29 @@ class Records(TableListData):
         return column.order_by.opposite if turned else column.order_by
 
 
+class Made(Records):
+    """Rows that are made where they are looked at: those of a page, or all where a column sorts them.
+
+    make: a row of one of what is listed.
+    """
+
+    def __init__(self, listed: Sequence[Any], make: Callable[[Any], Any]) -> None:
+        super().__init__(listed)
+        self.make = make
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self.data[key]
+        return [self.make(one) for one in found] if isinstance(key, slice) else self.make(found)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.make, self.data)
+
+    def order_by(self, aliases: Iterable[str]) -> None:
+        if aliases:
+            self.data, self.make = list(self), shown
+            super().order_by(aliases)
+
+
 class Columns(OrderedDict[str, Any]):
     """Each table has copies of its class's columns; what these hold nobody changes, and it is not copied."""
 
@@ -85,8 +108,14 @@ class FigureTable(tables.Table):
 
     def html_rows(self) -> SafeString:
         cells = [self.cell_of(column) for column in self.columns]
-        rows = ("".join([cell(row.record) for cell in cells]) for row in self.paginated_rows)
+        rows = ("".join([cell(record) for cell in cells]) for record in self.paginated_rows.data)
         return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
+
+    def in_html(self, rows: Iterable[Mapping[str, str]]) -> SafeString:
+        """rows: what stands in their cells, as HTML by column, where these are made all at once."""
+        columns = [(name, f"<td {attrs['td']}>") for name, attrs in self.attrs_of.items()]
+        cells = ("".join([f"{opens}{row[name]}</td>" for name, opens in columns]) for row in rows)
+        return mark_safe("".join(f"<tr>{row}</tr>\n" for row in cells))
 
     def cell_of(self, column: Any) -> Cell:
         opens = f"<td {self.attrs_of[column.name]['td']}>"

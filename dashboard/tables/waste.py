@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from html import escape
 from typing import Any
 
 import django_tables2 as tables
-from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from ..exports import plain_number
 from ..templatetags import ui
@@ -32,7 +33,7 @@ class WasteTable(FigureTable):
         super().__init__(data, **kwargs)
 
     def linked(self, record: Any, value: str) -> str:
-        return format_html('<a href="{}">{}</a>', self.link(record), ui.name(value or "unspecified"))
+        return mark_safe(f'<a href="{escape(self.link(record))}">{ui.name(value or "unspecified")}</a>')
 
     def render_count(self, value: int) -> str:
         return ui.count(value)

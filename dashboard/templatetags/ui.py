@@ -60,6 +60,7 @@ OWN_TEAMS_PAGES: list[Page] = [
 STAFF_PAGES: list[Page] = [("imports", "Imports"), ("admin:index", "Admin")]
 
 NOTHING = "n/a"
+LAST_DIGIT = [Decimal(1).scaleb(-places) for places in range(7)]
 ONE_LINE = 40  # characters of a name
 
 
@@ -116,7 +117,7 @@ def count(number) -> str:
 def _figure(amount, places: int, before: str = "", after: str = "") -> str:
     if amount is None:
         return NOTHING
-    rounded = _exact(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    rounded = _exact(amount).quantize(LAST_DIGIT[places], ROUND_HALF_UP)
     sign = MINUS if rounded < 0 else ""
     return f"{sign}{before}{abs(rounded):,}{after}"
 

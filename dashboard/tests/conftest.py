@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
+from django.template.backends.django import Template
 from django.test import Client, override_settings
 
 from dashboard import audit, remembered
@@ -196,6 +197,24 @@ def in_april(db: None, as_of: Any) -> None:
     as_of("2025-04-10 12:00")
 
 
+@pytest.fixture
+def week(db: None, as_of: Any) -> None:
+    """AWS and GCP over 1–7 March; 7 March is open, 4 March has no GCP row."""
+    as_of("2025-03-08 12:00")
+    for day in range(1, 8):
+        make_cost(f"2025-03-0{day}", "100.00")
+        make_usage(f"2025-03-0{day}", "50.00")
+        if day != 4:
+            make_cost(f"2025-03-0{day}", "10.50", provider="GCP", gpu_type="L4")
+            make_usage(f"2025-03-0{day}", "20.00", provider="GCP", gpu_type="L4")
+    make_cost("2025-03-02", "-25.00", gpu_type="H100-80GB")
+    make_job("2025-03-01 20:00", "2025-03-02 04:00", gpu_count=4)
+    make_job(
+        "2025-03-03 00:00", "2025-03-03 06:00", team="speech", provider="GCP", gpu_type="L4", status="failed"
+    )
+    make_job("2025-03-08 10:00", None, team="speech", status="running", model_name="whisper")
+
+
 DAILY_USD = {
     ("AWS", "H100-80GB"): 400,
     ("AWS", "A100-80GB"): 300,
@@ -209,15 +228,20 @@ DAILY_USD = {
     ("Lambda", "RTX A6000"): 5,
 }
 MODELS = ["resnet", "whisper", "llama-3-8b", "bert-base"]
+LAST_OF_MARCH = "2025-03-31 12:00"
 
 
 @pytest.fixture
 def company(db: None, as_of: Any) -> None:
+    as_of(LAST_OF_MARCH)
+    make_company()
+
+
+def make_company() -> None:
     """February and March 2025 of four providers and three teams; it is the 31st, noon.
 
     AWS costs $720 a day. GCP has no rows on 12 March, and a credit of $1,000 on the 20th.
     """
-    now = as_of("2025-03-31 12:00")
     days = [date(2025, 2, 1) + timedelta(days=n) for n in range(58)]
     cells = [
         (day, provider, gpu_type, Decimal(usd))
@@ -235,7 +259,7 @@ def company(db: None, as_of: Any) -> None:
     )
     make_cost("2025-03-20", "-1000.00", provider="GCP", gpu_type="Credits")
     teams = [make_team(name) for name in ("vision", "speech", "research")]
-    Job.objects.bulk_create(job_of_the_company(n, teams, now) for n in range(60))
+    Job.objects.bulk_create(job_of_the_company(n, teams, at(LAST_OF_MARCH)) for n in range(60))
 
 
 def job_of_the_company(n: int, teams: list[Team], now: datetime) -> Job:
@@ -271,3 +295,13 @@ def partly_metered(db: None, as_of: Any) -> None:
         make_cost(day, "20.00", provider="OCI", gpu_type="A10G")
     make_usage("2025-03-01", "30.00", provider="Lambda", gpu_type="H100-80GB")
     make_usage("2025-03-02", "20.00", provider="GCP", gpu_type="L4")
+
+
+@pytest.fixture
+def contexts(monkeypatch: Any) -> list[Any]:
+    """What pages would show: to draw them takes ten times as long."""
+    held: list[Any] = []
+    monkeypatch.setattr(
+        Template, "render", lambda self, context=None, request=None: held.append(context) or ""
+    )
+    return held

@@ -175,6 +175,7 @@ def test_quiet_weeks_raise_at_most_one_alarm_a_month(seed: int) -> None:
     assert len(found(days)) <= 12
 
 
+@settings(max_examples=examples(100))
 @given(
     st.integers(-(10**7), 10**7),
     st.one_of(st.none(), st.decimals(0, 10**5, places=2)),

@@ -16,7 +16,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connection, transaction
 from django.test import Client
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .. import audit
@@ -30,9 +30,10 @@ from ..log_lines import JsonLines, ReadableLines, printable
 from ..models import AuditEvent, Job, Team
 from ..models.audit import AddOnly
 from ..people import signals
-from .conftest import PROJECT, make_job, make_team
+from .conftest import PROJECT, examples, make_job, make_team
 
 pytestmark = pytest.mark.django_db
+quick = settings(max_examples=examples(100))
 FORGED = "vision\n12:00 INFO ada signed in\r\x1b[2J\u2028\u0085\u202e"
 
 
@@ -280,6 +281,7 @@ def test_a_file_that_nobody_began_to_read_is_told(signed_in, finance, company):
     assert told() == [("exported", "fiona", "/jobs/", 0)]
 
 
+@quick
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5))
 def test_rows_are_counted_as_a_reader_counts_them(rows):
     assert rows_in(written(rows)) == len(rows)
@@ -356,6 +358,7 @@ def test_a_name_forges_no_line(django_capture_on_commit_callbacks, caplog):
     assert json.loads(JsonLines().format(record))["who"] == FORGED
 
 
+@quick
 @given(st.text())
 def test_whatever_is_typed_is_one_printable_line(text):
     assert len(printable(text).splitlines()) <= 1

@@ -7,13 +7,15 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.reports.allocation import DIRECT, IDLE, NO_MODEL, UNALLOCATED, UNBILLED, USE, Share
 from dashboard.reports.breakdown import broken_down, cells
 from dashboard.reports.idle import EITHER_WAY, RELEASABLE, UNKNOWN, by_purchase
 from dashboard.scope import bucket_start
+
+from .conftest import examples
 
 TEAMS = {UUID(int=1): "vision", UUID(int=2): "speech"}
 FIRST = date(2025, 3, 1)
@@ -47,6 +49,7 @@ def sums(shares) -> tuple[int, int]:
     return sum(one.cents or 0 for one in found), sum(one.microseconds for one in found)
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(any_share(), max_size=40), st.sampled_from(["team", "model", "provider", "gpu_type"]))
 def test_rows_columns_and_cells_add_up_to_the_shares(found, by):
     rows = broken_down(found, by, "provider", TEAMS)

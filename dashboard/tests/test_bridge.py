@@ -5,17 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import CostSnapshot
 from dashboard.reports.bridge import Parts, Side, bridged, reasons
 
-from .conftest import make_cost, make_usage
-from .downloads import rows_of
+from .conftest import examples, make_cost, make_usage
+from .downloads import chart, rows_of
 from .loading import bill, load_rows
-from .test_pages import chart
 
+quick = settings(max_examples=examples(100))
 H100, L4 = ("AWS", "H100-80GB", "on_demand"), ("GCP", "L4", "on_demand")
 
 
@@ -100,6 +100,7 @@ cells = st.tuples(
 sides = st.dictionaries(cells, st.builds(Side, cents, hours))
 
 
+@quick
 @given(sides, sides)
 def test_the_parts_add_up_to_the_difference_for_any_bills(before, now):
     found = bridged(before, now)
@@ -113,6 +114,7 @@ def test_the_parts_add_up_to_the_difference_for_any_bills(before, now):
         assert sum((group.parts for group in groups.values()), Parts()) == found.parts
 
 
+@quick
 @given(sides, sides)
 def test_each_part_of_a_cell_is_within_a_cent_of_its_formula(before, now):
     for step in bridged(before, now).steps:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import Budget, CostSnapshot, Provider
@@ -19,7 +19,7 @@ from dashboard.reports.budgets import BudgetState, Spent, budget_states
 from dashboard.reports.freshness import Freshness
 from dashboard.scope import Scope, Span, shift_month
 
-from .conftest import make_cost, make_job, make_team, make_usage
+from .conftest import examples, make_cost, make_job, make_team, make_usage
 
 
 def budget(usd: str = "3100", first: str = "2025-01-01", **facts: Any) -> Budget:
@@ -201,6 +201,7 @@ def test_nothing_billed_is_told_as_such(db, as_of):
     assert (one.booked, one.forecast, one.status) == (Decimal(0), None, "unknown")
 
 
+@settings(max_examples=examples(100))
 @given(
     month=st.dates(date(2024, 1, 1), date(2027, 12, 1)), usd=st.integers(1, 10**7), closed=st.integers(0, 40)
 )

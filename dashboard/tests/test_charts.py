@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.charts import MOST_NUMBERS, MOST_SERIES, Chart, Grid, Series
+
+from .conftest import examples
 
 cents = st.decimals(-1000, 1000, places=2)
 amounts = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcdefghijkl"), cents), max_size=40)
 
 
+@settings(max_examples=examples(100))
 @given(amounts)
 def test_the_series_of_a_grid_add_up_to_what_was_put_in(put):
     grid = Grid(range(4))

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import CostSnapshot, ImportRun, LogSpan, PeriodEntry, Provider, UsageSnapshot
@@ -19,8 +19,9 @@ from dashboard.reports.usage import cells
 from dashboard.reports.waste import Waste, changed
 from dashboard.scope import Scope, Span
 
-from .conftest import at, make_cost, make_job, make_usage
+from .conftest import at, examples, make_cost, make_job, make_usage
 
+quick = settings(max_examples=examples(100))
 days = st.dates(date(2001, 1, 1), date(2098, 12, 31))
 spans = st.builds(lambda day, length: Span(day, day + timedelta(days=length)), days, st.integers(1, 800))
 againsts = st.sampled_from(sorted(AGAINST))
@@ -34,6 +35,7 @@ def in_words_of(found: Sides) -> str:
     return found.reason or f"{in_words(found.now)} against {in_words(found.before)}"
 
 
+@quick
 @given(spans, st.integers(-5, 900), st.sampled_from(["", *PRESETS]), againsts)
 def test_both_sides_are_as_long_closed_and_apart(span, closed, preset, against):
     through = span.start + timedelta(days=closed)
@@ -46,6 +48,7 @@ def test_both_sides_are_as_long_closed_and_apart(span, closed, preset, against):
         assert found.now.last <= min(span.last, through)
 
 
+@quick
 @given(days, st.integers(1, 12), againsts, st.sampled_from(sorted(PRESETS)))
 def test_every_preset_is_compared_on_as_many_closed_days(today, fiscal_month, against, preset):
     through = today - timedelta(days=2)
@@ -55,6 +58,7 @@ def test_every_preset_is_compared_on_as_many_closed_days(today, fiscal_month, ag
     assert found.reason or found.now.last <= through
 
 
+@quick
 @given(spans, st.sampled_from(["last_month", "last_year"]))
 def test_the_same_days_keep_their_day_of_the_month_within_one_month(span, against):
     found = spans_to_compare(span, span.last, "", against)

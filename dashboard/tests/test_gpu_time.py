@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard import gpu_time
@@ -15,7 +15,7 @@ from dashboard.models import BillDay, Job, Provider
 from dashboard.naming import Names
 from dashboard.scope import Span
 
-from .conftest import at, make_job
+from .conftest import at, examples, make_job
 
 HOUR = 3_600_000_000
 instants = st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))
@@ -40,6 +40,7 @@ def test_the_day_on_which_clocks_go_forward_has_23_hours():
     assert pieces == [(date(2025, 3, 30), 23 * HOUR)]
 
 
+@settings(max_examples=examples(100))
 @given(instants, st.timedeltas(timedelta(0), timedelta(days=9)), counts, clocks)
 def test_the_pieces_of_a_job_add_up_to_its_time(start, length, gpu_count, clock):
     pieces = split_by_day(start, start + length, gpu_count, clock)
@@ -62,6 +63,18 @@ def test_the_database_cuts_jobs_as_python_does(db, gpu_count):
         expected.update(dict(split_by_day(at(start), at(end), Decimal(gpu_count), "America/Los_Angeles")))
     found = {day: us for day, us, _ in gpu_time.by(["day"], Job.objects.all(), Names.load())}
     assert {d: us for d, us in found.items() if us} == {d: us for d, us in expected.items() if us}
+
+
+@pytest.mark.parametrize("microsecond", range(0, 1_000_000, 76_923))
+def test_the_time_of_a_century_is_known_to_the_microsecond(db, as_of, microsecond):
+    """A double that counts seconds is half a microsecond off after 136 years."""
+    as_of("2099-12-01")
+    start = at("2000-01-02 00:00:00.000001")
+    end = at("2099-11-30 23:59:58") + timedelta(microseconds=microsecond)
+    job = make_job("2000-01-02 00:00", None, gpu_count="1")
+    Job.objects.filter(pk=job.pk).update(start_time=start, end_time=end)
+    [(spent,)] = gpu_time.spent_by([], Job.objects.all(), Names.load())
+    assert spent == (end - start) // timedelta(microseconds=1)
 
 
 def test_a_running_job_counts_until_now_and_a_pending_one_not_at_all(db, as_of):

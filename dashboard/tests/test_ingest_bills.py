@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.checks import stored_basis
@@ -31,7 +31,7 @@ from dashboard.models import (
 )
 from dashboard.money import carry_cents, to_cents
 
-from .conftest import REAL, make_cost, make_usage
+from .conftest import REAL, examples, make_cost, make_usage
 from .focus_bills import ROW, a_file, p4d
 from .loading import A_DAY, bill, cost, load_files, load_rows
 
@@ -98,6 +98,7 @@ def test_carried_cents_by_hand() -> None:
     assert carry_cents(amounts) == [Decimal("0.00"), Decimal("0.01"), Decimal("0.00"), Decimal("0.00")]
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(st.decimals(-1000, 1000, places=9), max_size=31))
 def test_carried_cents_keep_the_sum_and_stay_near(amounts: list[Decimal]) -> None:
     cents = carry_cents(amounts)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.ingest.load import Source, load
@@ -17,7 +17,7 @@ from dashboard.reports.differences import reasons
 from dashboard.reports.invoices import PARTS, STATES, Bill, TieOut, spans_of, tie_out
 from dashboard.scope import Scope, Span
 
-from .conftest import REAL, make_cost
+from .conftest import REAL, examples, make_cost
 from .contracts import make_entry
 from .loading import bill, load_rows
 
@@ -95,6 +95,7 @@ def test_parts_of_cents_add_up_to_the_rounded_total():
     assert (found.shown["gpu"], found.shown["services"]) == (Decimal("3.25"), Decimal("2.74"))
 
 
+@settings(max_examples=examples(100))
 @given(
     st.lists(
         st.tuples(st.sampled_from(list(PARTS)), st.decimals(-(10**9), 10**9, places=18)),

@@ -16,11 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard import joblist
+from dashboard import joblist, rollups
 from dashboard.joblist import stretches
 from dashboard.joblist.paging import BadCursor, Cursor, Order, Place, keyset_page
 from dashboard.models import Job
+from dashboard.models.calendar import midnight
 from dashboard.naming import Names
+from dashboard.rollups import Picked
 from dashboard.scope import Span
 
 from .conftest import at, examples, make_job, make_team
@@ -188,6 +190,51 @@ def test_the_jobs_of_a_range_are_those_that_overlap_it(db, times, days):
     rows = joblist.sorted_by("-start", found, Names(), None, NOW)
     page = keyset_page(rows, Order(True, nullable=False), 50, Place(NOW))
     assert sorted(row.pk for row in page.rows) == sorted(expected)
+
+
+CLOCKS = {"UTC": "AWS", "Asia/Tokyo": "Sakura", "America/Los_Angeles": "GCP"}  # the last changes on 9 March
+NEAR = st.integers(-20, 20) | st.sampled_from([-12 * 24, -8 * 24, -30, 30, 8 * 24])  # hours
+
+
+@settings(max_examples=examples(40))
+@given(
+    times=st.lists(
+        st.tuples(
+            st.sampled_from(sorted(CLOCKS)),
+            st.tuples(st.sampled_from(["start", "end"]), NEAR),
+            st.none() | st.tuples(st.sampled_from(["start", "end"]), NEAR),
+            st.integers(-1, 1),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    days=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    named=st.sets(st.sampled_from(sorted(CLOCKS))),
+    chosen=st.none() | st.sampled_from(sorted(CLOCKS.values())),
+)
+def test_jobs_of_several_clocks_are_each_found_once_by_their_own(db, times, days, named, chosen):
+    """Starts and ends near the edges of the range, or days away."""
+    Job.objects.all().delete()
+    first = date(2025, 3, days[0])
+    span, expected = Span(first, first + timedelta(days=days[1])), set()
+
+    def instant(edge, hours, microseconds):
+        midnight_there = midnight(getattr(span, edge), "UTC")
+        return midnight_there + timedelta(hours=hours, microseconds=microseconds)
+
+    for clock, began, ended, odd in times:
+        start, end = instant(*began, odd), ended and instant(*ended, -odd)
+        job = make_job(None, None, provider=CLOCKS[clock], start_time=start, end_time=end)
+        own = clock if clock in named else "UTC"
+        overlaps = start < midnight(span.end, own) and (end is None or end > midnight(span.start, own))
+        if overlaps and chosen in (None, CLOCKS[clock]):
+            expected.add(job.pk)
+    found = Job.objects.on([chosen] if chosen else []).within(
+        span, {clock: [CLOCKS[clock]] for clock in named}
+    )
+    assert sorted(found.values_list("pk", flat=True)) == sorted(expected)
+    for sort in ("-start", "end", "gpus"):
+        assert sorted(walk(sort, jobs=found, span=span)[0]) == sorted(expected)
 
 
 def test_a_range_is_that_of_each_providers_clock(db):
@@ -447,6 +494,14 @@ def test_each_index_is_read_by_a_page(many, read):
     with plans() as found:
         page("-start", Place(NOW), jobs=READ[read](Job.objects.all()))
     assert INDEXES[read] in "\n".join(found)
+
+
+def test_what_a_model_comes_to_is_read_from_an_index_alone(many):
+    rollups.settle()
+    with plans() as found:
+        rollups.by([], Picked(models=["model 1"]), Names.load())
+    alone = "Index Only Scan using" if connection.vendor == "postgresql" else "USING COVERING INDEX"
+    assert f"{alone} gpu_days_models_sums_idx" in "\n".join(found)
 
 
 def test_one_job_is_told_as_one(client, finance, as_of):

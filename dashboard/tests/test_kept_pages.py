@@ -23,7 +23,7 @@ from dashboard.urls import urlpatterns
 from dashboard.views import kept
 
 from .conftest import make_cost, make_job, make_team, make_user
-from .test_team_limits import limited
+from .limited import limited
 
 MARCH = "?start=2025-03-01&end=2025-03-31"
 MEGABYTE = 1024**2

@@ -3,11 +3,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.money import carry_cents, cents, settle, share_out, usd
 
+from .conftest import examples
+
+quick = settings(max_examples=examples(100))
 WEIGHTS = st.lists(st.integers(0, 10**18), min_size=1, max_size=12).map(
     lambda weights: weights if any(weights) else [1, *weights[1:]]
 )
@@ -25,6 +28,7 @@ def test_a_credit_is_shared_like_a_cost():
     assert share_out(-2500, [6, 2, 2]) == [-1500, -500, -500]
 
 
+@quick
 @given(st.integers(-(10**12), 10**12), WEIGHTS)
 def test_shares_add_up_and_lie_within_a_cent_of_the_exact_part(total, weights):
     parts = share_out(total, weights)
@@ -37,6 +41,7 @@ def test_shares_add_up_and_lie_within_a_cent_of_the_exact_part(total, weights):
 AMOUNTS = st.lists(st.decimals(-(10**6), 10**6, places=18, allow_nan=False), min_size=1, max_size=8)
 
 
+@quick
 @given(st.lists(AMOUNTS, min_size=1, max_size=5))
 def test_parts_of_the_days_of_a_month_are_settled_to_the_carried_cents(days):
     exact = [sum(parts, Decimal(0)) for parts in days]

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, models, transaction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliox_site.databases import database
@@ -27,7 +27,7 @@ from heliox_site.databases import database
 from .. import moving, rollups, row_lines
 from ..models import BillDay, ImportRun, Job, Provider, ProviderClock, Team, Upload, UploadPart
 from ..moving import SOURCE, source_at
-from .conftest import make_job, make_team, make_user
+from .conftest import examples, make_job, make_team, make_user
 from .servers import connected_to, new_database
 
 AWKWARD = "tab\t line\n return\r back\\slash \\N \\t 'quote' \"double\" é 訓練 \u2028 \x01 🚀"
@@ -258,6 +258,7 @@ def test_each_table_comes_after_those_it_refers_to():
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(TEXT | st.none(), min_size=1))
 def test_any_text_survives_the_way_through_lines(texts):
     pieces = list(row_lines.lines_of_sqlite(Memory(texts), "t", [TextColumn]))

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import NameAlias, Provider
 from dashboard.models.names import name_key
 from dashboard.naming import Names
 
-from .conftest import make_cost, make_job, make_usage
+from .conftest import examples, make_cost, make_job, make_usage
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
 
 
+@settings(max_examples=examples(100))
 @given(st.lists(words, min_size=1, max_size=4), st.integers(1, 3))
 def test_blanks_and_capitals_make_no_other_name(parts, blanks):
     assert name_key(" " + (" " * blanks).join(parts)) == name_key(" ".join(parts))

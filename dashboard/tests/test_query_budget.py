@@ -11,9 +11,7 @@ from dashboard.models import ImportRun
 
 from .conftest import make_team
 from .loading import job, load_rows
-from .test_pages import week
 
-__all__ = ["week"]
 PAGES = [
     ("/help/", 5),
     ("/teams/{team}/", 79),

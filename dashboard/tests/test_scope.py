@@ -3,18 +3,22 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.periods import PRESETS, in_words, preset_span
 from dashboard.scope import BUCKETS, Span, bucket_end, bucket_start, buckets, fiscal_year_start
 
+from .conftest import examples
+
+quick = settings(max_examples=examples(100))
 days = st.dates(date(2001, 1, 1), date(2098, 12, 31))
 spans = st.builds(lambda day, length: Span(day, day + timedelta(days=length)), days, st.integers(0, 800))
 fiscal_months = st.integers(1, 12)
 SATURDAY = date(2025, 3, 8)
 
 
+@quick
 @given(spans, st.sampled_from(BUCKETS), fiscal_months)
 def test_buckets_cover_a_span_without_gap_or_overlap(span, bucket, fiscal_month):
     starts = buckets(span, bucket, fiscal_month)
@@ -26,12 +30,14 @@ def test_buckets_cover_a_span_without_gap_or_overlap(span, bucket, fiscal_month)
         assert start <= day < bucket_end(start, bucket)
 
 
+@quick
 @given(spans)
 def test_the_span_before_has_as_many_days_and_ends_where_this_one_starts(span):
     assert span.before().length == span.length
     assert span.before().end == span.start
 
 
+@quick
 @given(days, days)
 def test_inclusive_days_are_half_open_inside(one, other):
     first, last = sorted([one, other])
@@ -41,6 +47,7 @@ def test_inclusive_days_are_half_open_inside(one, other):
     assert span.last == last
 
 
+@quick
 @given(days, fiscal_months)
 def test_a_quarter_starts_on_a_month_of_the_fiscal_year(day, fiscal_month):
     start = bucket_start(day, "quarter", fiscal_month)
@@ -77,6 +84,7 @@ def test_quarters_and_the_year_follow_the_fiscal_month():
     )
 
 
+@quick
 @given(days, st.sampled_from(sorted(PRESETS)), fiscal_months)
 def test_no_preset_reaches_past_today(today, preset, fiscal_month):
     span = preset_span(preset, today, today - timedelta(days=1), fiscal_month)

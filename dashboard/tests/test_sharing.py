@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.reports.sharing import Pool, Shares, share, spread
 
+from .conftest import examples
+
+quick = settings(max_examples=examples(100))
 HOUR = 3_600_000_000
 
 
@@ -68,6 +71,7 @@ CENTS = st.integers(-(10**12), 10**12)
 HOURS = st.integers(0, 10**15)
 
 
+@quick
 @given(CENTS, st.none() | HOURS, st.dictionaries(st.text(max_size=3), HOURS, max_size=6), st.booleans())
 def test_shares_add_up_to_the_pool_and_have_its_sign(cents, metered, used, covered):
     shared = share(Pool(cents, metered, used, covered))
@@ -76,6 +80,7 @@ def test_shares_add_up_to_the_pool_and_have_its_sign(cents, metered, used, cover
     assert all(part * cents >= 0 for part in parts)
 
 
+@quick
 @given(CENTS, st.dictionaries(st.text(max_size=3), HOURS, max_size=6), st.sampled_from(["by_use", "evenly"]))
 def test_spread_idle_cost_loses_nothing(cents, used, view):
     upon = spread(cents, used, view)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin as admin_site
 from django.contrib.auth.models import User
-from django.template.backends.django import Template
 from django.test import Client, RequestFactory
 from django_tables2 import Table
 
-from dashboard.models import Budget, CostSnapshot, DayNote, DismissedAnomaly, Invoice
+from dashboard.models import Invoice
 
 from .cast import name_everything
-from .conftest import make_job
-from .contracts import make_commitment, make_entry, per_hour
+from .conftest import LAST_OF_MARCH, make_company, make_job, written_once
 
 pytestmark = pytest.mark.django_db
 DAYS = "start=2025-03-20&end=2025-03-31"
@@ -39,24 +36,26 @@ PAGES = (
 )
 
 
+@pytest.fixture(scope="module")
+def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Two rows or more of each table of each page."""
+
+    def write() -> None:
+        make_company()
+        name_everything(f"n{number}" for number in range(8))
+        for model in ("open", "still open"):
+            make_job(end=None, model_name=model)
+
+    with written_once(django_db_blocker, LAST_OF_MARCH, write):
+        yield
+
+
 @pytest.fixture
-def root(company: None) -> Client:
+def root(stored: None, db: None, as_of: Any) -> Client:
+    as_of(LAST_OF_MARCH)
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
-    name_everything(f"n{number}" for number in range(8))
-    for model in ("open", "still open"):
-        make_job(end=None, model_name=model)
     return client
-
-
-@pytest.fixture
-def contexts(monkeypatch: Any) -> list[Any]:
-    """What pages would show: to draw them takes ten times as long."""
-    held: list[Any] = []
-    monkeypatch.setattr(
-        Template, "render", lambda self, context=None, request=None: held.append(context) or ""
-    )
-    return held
 
 
 def tables(client: Client, contexts: list[Any], path: str, query: str) -> dict[str, Table]:
@@ -165,79 +164,6 @@ def test_no_page_has_more_than_200_rows(root, contexts):
         assert 1 <= len(contexts[-1]["rows"]) <= 200
         root.get(f"/jobs/?per_page={asked}")
         assert len(contexts[-1]["table"].data) <= 200
-
-
-@pytest.fixture
-def long_lists(db: None, as_of: Any) -> Client:
-    """250 of each thing that is typed in, and of notes."""
-    as_of("2025-03-31 12:00")
-    for n in range(250):
-        hardware = {"provider": f"P{n:03}", "gpu_type": "fox"}
-        per_hour("1.00", "2025-03-01", **hardware)
-        make_entry("2025-03-05", "2025-03-06", "1.00", **hardware, note=f"entry {n}")
-        make_commitment("1", "2025-03-01", "2025-03-31", **hardware)
-        Budget.objects.create(provider=hardware["provider"], first_month="2025-03-01", monthly_usd=1)
-        DayNote.objects.create(day="2025-03-05", text=f"note {n}")
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
-
-
-@pytest.fixture
-def days_that_stand_out(db: None) -> None:
-    """500: $10 a day for five weeks, and once $1,000; of every second one somebody knew."""
-    days = [date(2025, 2, 20) + timedelta(days=n) for n in range(36)]
-    cells = [("AWS" if n % 2 else "GCP", f"G{n:03}") for n in range(500)]
-    CostSnapshot.objects.bulk_create(
-        CostSnapshot(date=day, provider=provider, gpu_type=gpu_type, cost_usd=1000 if day == days[32] else 10)
-        for day in days
-        for provider, gpu_type in cells
-    )
-    DismissedAnomaly.objects.bulk_create(
-        DismissedAnomaly(day=days[32], provider=provider, gpu_type=gpu_type, reason="known")
-        for provider, gpu_type in cells[::2]
-    )
-
-
-LISTS = {
-    "/contracts/": {"rates": "rates-page", "entries": "entries-page", "commitments": "commitments-page"},
-    "/unit-prices/": {"commitments": "commitments-page", "contracts": "contracts-page"},
-    "/budgets/": {"budgets": "page"},
-    "/anomalies/": {"anomalies": "page", "dismissed": "dismissed-page", "notes": "notes-page"},
-}
-
-
-@pytest.mark.parametrize("path", LISTS)
-def test_the_pages_of_a_list_are_its_rows_each_once_and_200_at_most(long_lists, contexts, path, request):
-    if path == "/anomalies/":
-        request.getfixturevalue("days_that_stand_out")
-
-    def lists(per_page: int | str, number: int = 1) -> list[Any]:
-        contexts.clear()
-        turned = "&".join(f"{field}={number}" for field in LISTS[path].values())
-        long_lists.get(f"{path}?{MARCH}&per_page={per_page}&{turned}")
-        return [contexts[-1][name] for name in LISTS[path]]
-
-    assert {len(one.rows) for one in lists(1_000_000)} == {200}
-    assert {len(one.rows) for one in lists("all")} == {50}
-    for first, second in zip(lists(125), lists(125, 2), strict=True):
-        shown = [repr(row) for row in (*first.rows, *second.rows)]
-        assert len(set(shown)) == len(shown) == len(first) == 250
-    assert {one.page.number for one in lists(125, 99)} == {2}, "past the end is the last page"
-
-
-def test_the_files_of_long_lists_have_all_of_them(long_lists, days_that_stand_out):
-    for path in ("/contracts/?file=entries&", "/budgets/?", "/anomalies/?"):
-        answer = long_lists.get(f"{path}{MARCH}&_export=csv")
-        lines = b"".join(answer.streaming_content).splitlines()
-        assert len(lines) == 1 + (500 if "anomalies" in path else 250), path
-
-
-def test_each_long_list_leads_to_its_other_pages(long_lists, days_that_stand_out):
-    for path, fields in LISTS.items():
-        page = long_lists.get(f"{path}?{MARCH}").content.decode()
-        assert page.count("Page 1 of 5, 250 rows") >= len(fields), path
-        assert all(f"{field}=2#" in page for field in fields.values()), path
 
 
 @pytest.mark.parametrize("query", ["all=", "all=1", ""])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from drills import properties as drilled
 
 APP = Path(__file__).resolve().parents[1]
 # Each room with what it must not know. The order is that of ARCHITECTURE.md.
@@ -143,3 +146,31 @@ def test_templates_ask_nothing_and_hold_no_style_or_script():
         text = template.read_text()
         assert " style=" not in text and "<style" not in text, template
         assert "javascript:" not in text and " onclick=" not in text, template
+
+
+def properties(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Each by its name, and whether `examples` bounds it, beside it or by a name of the module."""
+    named = [node for node in tree.body if isinstance(node, ast.Assign) and is_bound(node.value)]
+    bounds = {ast.unparse(node.targets[0]) for node in named}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any(map(is_given, node.decorator_list)):
+            yield node.name, any(is_bound(one) or ast.unparse(one) in bounds for one in node.decorator_list)
+
+
+def is_given(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("given")
+
+
+def is_bound(value: ast.expr) -> bool:
+    return bool(re.fullmatch(r"\w*settings\(max_examples=examples\(\d+\)\)", ast.unparse(value)))
+
+
+def test_the_drill_lengthens_every_property():
+    lengthened = drilled.files()
+    found = {
+        f"{file.name} {name}": bounded and file.name in lengthened
+        for file in (APP / "tests").glob("test_*.py")
+        for name, bounded in properties(ast.parse(file.read_text()))
+    }
+    assert found
+    assert not [name for name, longer in found.items() if not longer], "@settings(max_examples=examples(…))"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -9,7 +10,14 @@ import pytest
 from django.http import QueryDict
 from django.utils.html import conditional_escape, format_html
 
-from dashboard.tables.rows import FigureTable
+from dashboard.models import Job
+from dashboard.models import Team as TeamOfJobs
+from dashboard.naming import Names
+from dashboard.reports.job_cost import RunningJob
+from dashboard.tables import RunningTable
+from dashboard.tables.rows import FigureTable, Made
+
+from .conftest import at
 
 Team = namedtuple("Team", "name head")
 
@@ -91,6 +99,33 @@ def test_headings_lead_to_the_same_page_in_another_order():
     assert '<th scope="col" class="desc orderable" aria-sort="descending">' in usd
     assert '<a href="?q=%22%3E&amp;q=b&amp;by=usd">Usd</a>' in usd
     assert "href" not in Costs(ROWS, orderable=False).html_headings(QueryDict("by=usd"))
+
+
+def test_rows_are_made_where_they_are_looked_at():
+    looked_at = []
+
+    def made(day: str) -> Row:
+        looked_at.append(day)
+        return Row(day, Team("x", None), None, None)
+
+    def days(order: str, page: int) -> str:
+        table = Costs(Made("badcfe", made), order_by=order)
+        table.paginate(page=page, per_page=2)
+        return "".join(re.findall(r">(\w)</a>", table.html_rows()))
+
+    assert (days("", 2), looked_at) == ("dc", ["d", "c"])
+    assert (days("day", 2), days("-day", 1)) == ("cd", "fe")
+    assert [row.record.day for row in Costs(Made("ba", made)).rows] == ["b", "a"]
+
+
+def test_a_running_job_without_a_model_a_provider_or_a_price():
+    job = Job(team=TeamOfJobs(name="vision & co"), gpu_type="A100", gpu_count=Decimal("2.500000"))
+    job.start_time = at("2025-03-20 08:00")
+    table = RunningTable([RunningJob(job, 9_000_000_000, None, None, None)], names=Names())
+    cells = Cells()
+    cells.feed(table.html_rows())
+    team = f'<a href="/teams/{job.team_id}/">vision &amp; co</a>'
+    assert cells.found == ["—", team, "—", "A100", "2.5", "2025-03-20 08:00", "2.50", "—", "—", "—"]
 
 
 def test_names_and_notes_cannot_be_markup():

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.models import Commitment, NameAlias, Provider
@@ -16,10 +16,9 @@ from dashboard.reports.kinds import Part, hours_of
 from dashboard.reports.outliers import outliers
 from dashboard.reports.unit_prices import Priced, dearer, rates
 
-from .conftest import make_cost, make_usage
-from .downloads import rows_of
+from .conftest import examples, make_cost, make_usage
+from .downloads import chart, rows_of
 from .loading import bill, load_rows
-from .test_pages import chart
 
 MARCH = {"start": "2025-03-01", "end": "2025-03-31"}
 D1 = date(2025, 3, 1)
@@ -253,6 +252,7 @@ some_parts = st.dictionaries(
 )
 
 
+@settings(max_examples=examples(100))
 @given(some_parts, st.decimals(0, 4000, places=2))
 def test_hours_by_kind_add_up_to_the_metered_hours(parts, metered):
     hours = hours_of(parts, metered)

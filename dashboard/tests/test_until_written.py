@@ -18,11 +18,13 @@ from dashboard.naming import Names
 from dashboard.remembered.days_over import remembered_when_over
 from dashboard.reports import spend, usage
 from dashboard.reports.allocation import allocate_in_sum
+from dashboard.reports.daily_waste import added_up, daily_waste
 from dashboard.reports.freshness import jobs_through
 from dashboard.reports.job_cost import running_jobs
 from dashboard.reports.prices import priced_cells
-from dashboard.reports.stuck import Usual, usual_lengths
+from dashboard.reports.stuck import Usual, stuck_jobs, usual_lengths
 from dashboard.reports.teams import hours_by_bucket, running_by_team
+from dashboard.reports.waste import Waste
 from dashboard.rollups import asking
 from dashboard.rollups.unsettled import NOTED, if_any
 from dashboard.scope import Scope, Span
@@ -131,7 +133,16 @@ def figures(forget: bool = False) -> dict[str, list[Any]]:
         "all jobs": sorted(rollups.count_by(["status"], picked, names)),
         "running": [(one, one.job.team.name) for one in running_jobs(Scope(), names)],
         "running by team": sorted(running_by_team(Scope(), names).items()),
+        "waste": [of_days(Waste.of(ALL_OF_IT, names)), of_days(Waste.of(ALL_OF_IT.over(CUT), names))],
+        "waste by day": [added_up(daily_waste(ALL_OF_IT, names, span), span) for span in (QUARTER, CUT)],
+        "stuck": [(one, one.job.team.name) for one in stuck_jobs(Scope(), names).jobs],
     }
+
+
+def of_days(waste: Waste) -> tuple:
+    runs = sorted((one.team, one.model, one.completed, one.failed, one.usd) for one in waste.runs)
+    lost = sorted((one.team, one.model, one.usd, len(one.days)) for one in waste.lost)
+    return waste.bill_usd, waste.idle_usd, waste.usd, runs, lost
 
 
 RUNNING = "2025-03-09 12:00", None
@@ -139,12 +150,20 @@ WRITES = {
     "a cost": (lambda: make_cost("2025-02-12", "7.00"), {"costs", "cells"}),
     "a dearer cost": (
         lambda: CostSnapshot.objects.filter(date="2025-03-10").update(cost_usd=200),
-        {"costs", "cells", "prices", "shares", "spread"},
+        {"costs", "cells", "prices", "shares", "spread", "waste"},
     ),
     "metered hours": (lambda: make_usage("2025-02-12", "7.00"), {"cells"}),
     "a job": (
         lambda: make_job("2025-02-10 01:00", "2025-02-10 02:00"),
-        {"cells", "hours", "jobs", "all jobs"},
+        {"cells", "hours", "jobs", "all jobs", "waste", "waste by day"},
+    ),
+    "a job that failed": (
+        lambda: Job.objects.filter(start_time__lt=at("2025-02-01 00:00")).update(status="failed"),
+        {"jobs", "all jobs", "waste", "waste by day"},
+    ),
+    "a job that waits and has begun": (
+        lambda: make_job("2025-02-10 01:00", None, status="pending"),
+        {"stuck"},
     ),
     "a job that runs": (
         lambda: make_job(*RUNNING, status="running", team="speech"),
@@ -162,7 +181,7 @@ WRITES = {
         lambda: NameAlias.objects.create(kind="provider", alias="AWS", name="Amazon"),
         {"costs", "cells", "prices"},
     ),
-    "a team's name": (lambda: Team.objects.filter(name="vision").update(name="sight"), {"running"}),
+    "a team's name": (lambda: Team.objects.filter(name="vision").update(name="sight"), {"running", "stuck"}),
     "a total of days": (
         lambda: make_entry("2025-02-01", "2025-02-28", "2800.00"),
         {"costs", "cells", "prices"},
@@ -177,6 +196,7 @@ WRITES = {
 @pytest.mark.parametrize("what", WRITES)
 def test_what_is_remembered_until_something_is_written_is_right_after_it(quarter, until_written, what):
     make_job(*RUNNING, status="running")
+    make_job(*RUNNING, status="pending")
     write, changed = WRITES[what]
     before = figures()
     assert figures() == before
@@ -200,6 +220,18 @@ def test_what_runs_goes_on_and_days_come_to_an_end_without_a_write(quarter, unti
         [(running, _)] = found["running"]
         assert (running.job, running.gpu_hours) == (job, Decimal(hours))
         assert found == figures(forget=True)
+
+
+def test_the_waste_of_other_days_is_not_that_of_these(quarter, until_written):
+    """Each month has one day of $100, of which 2 of 10 hours are idle; January's failed job used 6."""
+    Job.objects.filter(start_time=at("2025-01-10 01:00"), team__name="vision").update(status="failed")
+    february = Span(date(2025, 2, 1), date(2025, 3, 1))
+    for _ in range(2):
+        whole, part = (Waste.of(ALL_OF_IT.over(span), Names.load()) for span in (QUARTER, february))
+        assert (whole.bill_usd, whole.lost_usd, whole.idle_usd) == (300, 60, 60)
+        assert (part.bill_usd, part.lost_usd, part.idle_usd) == (100, 0, 20)
+        days = daily_waste(ALL_OF_IT, Names.load(), QUARTER), daily_waste(ALL_OF_IT, Names.load(), february)
+        assert list(map(len, days)) == [3, 1]
 
 
 def test_idle_cost_that_is_spread_over_a_month_that_goes_on_is_shared_anew(quarter, until_written, as_of):

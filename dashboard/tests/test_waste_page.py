@@ -11,7 +11,7 @@ from dashboard.models import Team, UsageSnapshot
 
 from .conftest import make_cost, make_job, make_usage
 from .downloads import rows_of
-from .test_waste import hours
+from .test_waste import hours, waste
 
 pytestmark = pytest.mark.django_db
 WHERE = {"start": "2025-03-01", "end": "2025-03-31"}
@@ -164,3 +164,14 @@ def test_what_stands_on_no_bill_is_not_told_as_free(reader, march):
 def files(reader, name: str, column: str) -> list[dict[str, str]]:
     rows = rows_of(reader.get("/waste/", {**WHERE, "file": name, "_export": "csv"}))
     return [{"team": row["team"], "usd": row[column]} for row in rows]
+
+
+def test_a_team_that_is_deleted_while_the_page_is_made_is_no_error(reader, march, monkeypatch):
+    found = waste()
+    Team.objects.all().delete()
+    monkeypatch.setattr("dashboard.views.waste.Waste.of", lambda *asked: found)
+    page = reader.get("/waste/", WHERE)
+    assert page.status_code == 200 and "–" in text_of(page)
+    assert [
+        row["team"] for row in rows_of(reader.get("/waste/", WHERE | {"file": "lost", "_export": "csv"}))
+    ] == ["–"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +12,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from ..access import viewing
@@ -24,7 +24,8 @@ from ..reports.allocation import IDLE, UNUSED
 from ..reports.idle import Idle
 from ..reports.stuck import FEWEST, HAS_END, HAS_START, NO_END, TOO_LONG, Stuck, StuckJobs, stuck_jobs
 from ..reports.waste import CANCELLED, FAILED, Lost, Runs, Waste, changed
-from ..tables import duration_in_words
+from ..tables import DASH, duration_in_words
+from ..tables.rows import Made
 from ..tables.waste import IdleTable, LostTable, RunsTable, StuckTable
 from ..templatetags import ui
 from . import drawn
@@ -62,11 +63,11 @@ def page(request: HttpRequest) -> HttpResponseBase:
 class Found:
     waste: Waste
     stuck: StuckJobs
-    teams: Mapping[UUID, str]
+    teams: Mapping[UUID, str]  # any other was deleted since the state that the page goes by
 
     @classmethod
     def of(cls, asked: Asked) -> Found:
-        teams = dict(Team.objects.values_list("pk", "name"))
+        teams = defaultdict(lambda: DASH, Team.objects.values_list("pk", "name"))
         return cls(Waste.of(asked.scope, asked.names), stuck_jobs(asked.scope, asked.names), teams)
 
 
@@ -192,13 +193,9 @@ def chart(asked: Asked, waste: Waste) -> Chart:
 # Failed and cancelled jobs
 
 
-def lost_rows(asked: Asked, found: Found) -> list[dict[str, Any]]:
-    return [lost_row(one, found.teams[one.team]) for one in found.waste.lost]
-
-
-def lost_row(one: Lost, team: str) -> dict[str, Any]:
+def lost_row(asked: Asked, found: Found, one: Lost) -> dict[str, Any]:
     return {
-        "team": team,
+        "team": found.teams[one.team],
         "model": one.model,
         "provider": one.provider,
         "gpu_type": one.gpu_type,
@@ -226,13 +223,9 @@ def lost_jobs(asked: Asked, row: dict[str, Any]) -> str:
 # Successful runs
 
 
-def run_rows(asked: Asked, found: Found) -> list[dict[str, Any]]:
-    return [run_row(one, found.teams[one.team]) for one in found.waste.runs]
-
-
-def run_row(one: Runs, team: str) -> dict[str, Any]:
+def run_row(asked: Asked, found: Found, one: Runs) -> dict[str, Any]:
     return {
-        "team": team,
+        "team": found.teams[one.team],
         "model": one.model,
         "completed": one.completed,
         "failed": one.failed,
@@ -257,11 +250,7 @@ def runs_behind(asked: Asked, row: dict[str, Any]) -> str:
 # Idle GPUs
 
 
-def idle_rows(asked: Asked, found: Found) -> list[dict[str, Any]]:
-    return [idle_row(one) for one in found.waste.idle or []]
-
-
-def idle_row(one: Idle) -> dict[str, Any]:
+def idle_row(asked: Asked, found: Found, one: Idle) -> dict[str, Any]:
     return {
         "provider": one.provider,
         "gpu_type": one.gpu_type,
@@ -286,27 +275,24 @@ def hours_behind(asked: Asked, row: dict[str, Any]) -> str:
 # Stuck jobs
 
 
-def stuck_rows(asked: Asked, found: Found) -> list[dict[str, Any]]:
-    return [stuck_row(asked, one) for one in found.stuck.jobs]
-
-
-def stuck_row(asked: Asked, one: Stuck) -> dict[str, Any]:
+def stuck_row(asked: Asked, found: Found, one: Stuck) -> dict[str, Any]:
     job, usual = one.job, one.usual
+    provider, gpu_type = asked.names.hardware((job.provider, job.gpu_type))
     return {
         "id": str(job.pk),
         "model": job.model_name,
         "team": job.team.name,
-        "provider": asked.names.provider(job.provider),
-        "gpu_type": asked.names.gpu_type(job.gpu_type),
+        "provider": provider,
+        "gpu_type": gpu_type,
         "gpus": job.gpu_count,
         "status": job.status,
         "since": one.since,
         "end": job.end_time,
         "reason": one.why,
         "why": why_in_words(one),
-        "usual_hours": None if usual is None else six_decimals(hours(usual.length // MICROSECOND)),
+        "usual_hours": None if usual is None else hours(usual.length // MICROSECOND),
         "runs": None if usual is None else usual.runs,
-        "gpu_hours": None if one.gpu_hours is None else six_decimals(one.gpu_hours),
+        "gpu_hours": one.gpu_hours,
         "usd_per_hour": one.usd_per_hour,
         "usd": one.usd,
     }
@@ -322,7 +308,7 @@ def why_in_words(one: Stuck) -> str:
 
 
 def job_page(asked: Asked, row: dict[str, Any]) -> str:
-    return reverse("job", args=[row["id"]])
+    return f"{ui.path_of('jobs')}{row['id']}/"
 
 
 # Tables and their files
@@ -330,18 +316,22 @@ def job_page(asked: Asked, row: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class File:
-    """A table and its file. columns: of the file, each with the name of a row's value."""
+    """A table and its file. columns: of the file, each with the name of a row's value.
+
+    listed: what has a row each. row: the row of one of them.
+    """
 
     name: str
     shows: type
-    rows: Callable[[Asked, Found], list[dict[str, Any]]]
+    listed: Callable[[Found], Sequence[Any]]
+    row: Callable[[Asked, Found, Any], dict[str, Any]]
     link: Callable[[Asked, dict[str, Any]], str]
     columns: Mapping[str, str]
     control: Callable[[Found], str]
 
     def table(self, asked: Asked, found: Found) -> Any:
         prefix = "" if self.name == LOST else f"{self.name}-"
-        rows = self.rows(asked, found)
+        rows = Made(self.listed(found), lambda one: self.row(asked, found, one))
         return asked.sorted(self.shows(rows, link=lambda row: self.link(asked, row), prefix=prefix))
 
     def answer(self, asked: Asked, found: Found) -> HttpResponseBase | None:
@@ -370,7 +360,8 @@ FILES = {
     LOST: File(
         LOST,
         LostTable,
-        lost_rows,
+        lambda found: found.waste.lost,
+        lost_row,
         lost_jobs,
         same("team", "model", "provider", "gpu_type")
         | {"failed_jobs": "failed", "cancelled_jobs": "cancelled", "days": "days"}
@@ -381,7 +372,8 @@ FILES = {
     RUNS: File(
         RUNS,
         RunsTable,
-        run_rows,
+        lambda found: found.waste.runs,
+        run_row,
         runs_behind,
         same("team", "model")
         | {"completed_runs": "completed", "failed_runs": "failed", "cancelled_runs": "cancelled"}
@@ -392,7 +384,8 @@ FILES = {
     IDLE_GPUS: File(
         IDLE_GPUS,
         IdleTable,
-        idle_rows,
+        lambda found: found.waste.idle or [],
+        idle_row,
         hours_behind,
         same("provider", "gpu_type", "days", metered_gpu_hours="metered_hours", job_gpu_hours="used_hours")
         | same("utilisation", idle_gpu_hours="idle_hours", usd_per_gpu_hour="usd_per_hour", idle_usd="usd")
@@ -403,7 +396,8 @@ FILES = {
     STUCK: File(
         STUCK,
         StuckTable,
-        stuck_rows,
+        lambda found: found.stuck.jobs,
+        stuck_row,
         job_page,
         same("id", "team", "model", "provider", "gpu_type", "gpus", "status", start="since", end="end")
         | same("reason", usual_hours="usual_hours", finished_runs="runs", gpu_hours="gpu_hours")
