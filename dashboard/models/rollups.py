@@ -91,7 +91,10 @@ class GpuDayOfModel(Rollup):
         ]
         indexes = [
             models.Index(fields=["team_id", "day"], name="gpu_days_models_team_day_idx"),
-            models.Index(fields=["model_name", "day"], name="gpu_days_models_model_day_idx"),
+            models.Index(
+                fields=["model_name", "day", "microseconds", "job_days", "jobs"],
+                name="gpu_days_models_sums_idx",
+            ),
             models.Index(fields=["id"], condition=Q(job_days=0, jobs=0), name="gpu_days_models_gone_idx"),
         ]
 

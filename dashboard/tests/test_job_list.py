@@ -16,12 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard import joblist
+from dashboard import joblist, rollups
 from dashboard.joblist import stretches
 from dashboard.joblist.paging import BadCursor, Cursor, Order, Place, keyset_page
 from dashboard.models import Job
 from dashboard.models.calendar import midnight
 from dashboard.naming import Names
+from dashboard.rollups import Picked
 from dashboard.scope import Span
 
 from .conftest import at, examples, make_job, make_team
@@ -493,6 +494,14 @@ def test_each_index_is_read_by_a_page(many, read):
     with plans() as found:
         page("-start", Place(NOW), jobs=READ[read](Job.objects.all()))
     assert INDEXES[read] in "\n".join(found)
+
+
+def test_what_a_model_comes_to_is_read_from_an_index_alone(many):
+    rollups.settle()
+    with plans() as found:
+        rollups.by([], Picked(models=["model 1"]), Names.load())
+    alone = "Index Only Scan using" if connection.vendor == "postgresql" else "USING COVERING INDEX"
+    assert f"{alone} gpu_days_models_sums_idx" in "\n".join(found)
 
 
 def test_one_job_is_told_as_one(client, finance, as_of):
