@@ -11,7 +11,7 @@ if os.environ.get("HELIOX_CITUS") == "1":
 # CI tries the same examples each time: no change is refused for a fault that another made.
 settings.register_profile(
     "heliox",
-    derandomize=bool(os.environ.get("CI")),
+    derandomize=os.environ.get("CI", "").lower() in {"1", "true"},
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -20,4 +20,8 @@ def today() -> date:
 
 def today_by(clock: str) -> date:
     """Today by a bill's clock, the name of a time zone."""
-    return now().astimezone(ZoneInfo(clock)).date()
+    return day_by(clock, now())
+
+
+def day_by(clock: str, moment: datetime) -> date:
+    return moment.astimezone(ZoneInfo(clock)).date()

@@ -14,15 +14,41 @@ class AddIndexBeside(migrations.AddIndex):
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        connection = schema_editor.connection
-        if connection.vendor != "postgresql" or connection.in_atomic_block:
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
         model = to_state.apps.get_model(app_label, self.model_name)
-        if self.allow_migrate_model(connection.alias, model):
-            name = schema_editor.quote_name(self.index.name)
-            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-            schema_editor.add_index(model, self.index, concurrently=True)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            drop_beside(schema_editor, self.index.name)
+            add_beside(schema_editor, model, self.index)
+
+
+class RemoveIndexBeside(migrations.RemoveIndex):
+    """The same of one that goes: nobody waits behind a long reader of the table."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            drop_beside(schema_editor, self.name)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            state = to_state.models[app_label, self.model_name_lower]
+            drop_beside(schema_editor, self.name)
+            add_beside(schema_editor, model, state.get_index_by_name(self.name))
+
+
+def drop_beside(schema_editor: Any, index: str) -> None:
+    beside = "CONCURRENTLY" if others_may_go_on(schema_editor) else ""
+    schema_editor.execute(f"DROP INDEX {beside} IF EXISTS {schema_editor.quote_name(index)}")
+
+
+def add_beside(schema_editor: Any, model: Any, index: models.Index) -> None:
+    beside = {"concurrently": True} if others_may_go_on(schema_editor) else {}
+    schema_editor.add_index(model, index, **beside)
+
+
+def others_may_go_on(schema_editor: Any) -> bool:
+    connection = schema_editor.connection
+    return connection.vendor == "postgresql" and not connection.in_atomic_block
 
 
 class AddUniqueBeside(migrations.AddConstraint):
@@ -32,7 +58,7 @@ class AddUniqueBeside(migrations.AddConstraint):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         connection = schema_editor.connection
-        if connection.vendor != "postgresql" or connection.in_atomic_block:
+        if not others_may_go_on(schema_editor):
             with transaction.atomic(connection.alias):  # SQLite makes the table anew
                 super().database_forwards(app_label, schema_editor, from_state, to_state)
             return

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from .clock import now
 from .databases import reading
 from .models import Commitment, CostSnapshot, NameAlias, PeriodEntry, Provider, Rate, UsageSnapshot
 from .models.distinct import distinct, found
@@ -144,6 +145,11 @@ class Names:
         if asked not in self.answers:
             self.answers[asked] = answer()
         return self.answers[asked]
+
+    def moment(self) -> datetime:
+        """Until when running jobs count, for all figures of a page."""
+        at: datetime = self.once(Names.moment, now)
+        return at
 
     def hardware(self, stored: tuple[str, ...]) -> tuple[str, str]:
         """Display names of a stored provider and GPU type: of the few pairs, asked for each of many rows."""

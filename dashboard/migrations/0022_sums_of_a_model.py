@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from dashboard.migrating import AddIndexBeside
+from dashboard.migrating import AddIndexBeside, RemoveIndexBeside
 
 
 class Migration(migrations.Migration):
@@ -17,5 +17,5 @@ class Migration(migrations.Migration):
                 name="gpu_days_models_sums_idx",
             ),
         ),
-        migrations.RemoveIndex("gpudayofmodel", "gpu_days_models_model_day_idx"),
+        RemoveIndexBeside("gpudayofmodel", "gpu_days_models_model_day_idx"),
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 
-from ..clock import today_by
+from ..clock import day_by
 from ..scope import Span
 from . import until_written
 
@@ -28,6 +28,8 @@ def remembered_when_over(
 
 
 def are_over(span: Span | None, names: Names) -> bool:
-    """By every clock: no job comes to overlap them, or to run longer in them."""
+    """By every clock at the page's moment: no job comes to overlap them, or to run longer in them."""
+    if span is None:
+        return False
     clocks = ("UTC", *names.spellings_by_clock())
-    return span is not None and all(today_by(clock) >= span.end for clock in clocks)
+    return all(day_by(clock, names.moment()) >= span.end for clock in clocks)

@@ -17,12 +17,13 @@ from ..models.calendar import midnight
 from ..naming import Names
 from ..remembered import until_written
 from ..scope import Scope
-from .job_cost import ROWS_OF_A_JOB, TOLD, BeforeToday, RunningJob, began, that_run
+from .job_cost import TOLD, BeforeToday, RunningJob, began, that_run
 from .job_time import jobs_of, picked
 
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
 LATELY = timedelta(days=183)  # before today, in which they began
 MOST_KINDS, MOST_LISTED = 400, 5_000
+ROWS_OF_A_JOB = 8  # that a remembered one weighs as much as; a full list of them fits
 TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
 BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names
 Kind = tuple[UUID, str]  # team and model

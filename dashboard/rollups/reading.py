@@ -20,7 +20,6 @@ from django.db.models import DateTimeField, Expression, Q, Value
 from django.db.models.functions import Coalesce
 
 from .. import gpu_time
-from ..clock import now
 from ..databases import database_id, reading
 from ..models import Job
 from ..models.among import among
@@ -373,7 +372,7 @@ IN_TIME = ("start_time", "end_time", "gpu_count", *OF_JOBS)
 
 def that_go_on(picked: Picked, names: Names, but: Iterable[str]) -> tuple[datetime, Sql]:
     """Jobs that run at the moment, or will: the same moment for all figures of a page. but: providers."""
-    at = names.once(that_go_on, now)
+    at = names.moment()
     moment = at if reading().vendor == "postgresql" else gpu_time.sqlite_text(at)
     make = going_on_at_any_moment if len(picked.models) <= FEW_NAMES else going_on_at_any_moment.__wrapped__
     text, params = make(reading().vendor, picked.as_key(), tuple(but))

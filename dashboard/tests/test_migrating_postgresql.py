@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
 from .. import rollups
-from ..migrating import AddIndexBeside, AddUniqueBeside, Together
+from ..migrating import AddIndexBeside, AddUniqueBeside, RemoveIndexBeside, Together
 from ..models import CostSnapshot, GpuDay, GpuTimeChange, Job
 from ..rollups import settling
 from .conftest import make_job
@@ -90,6 +91,34 @@ def test_an_index_is_made_beside_writers_and_anew_where_it_was_broken_off():
     with connection.schema_editor(atomic=False) as editor:
         AddIndexBeside("job", index).database_forwards("dashboard", editor, state, state)
     assert column(valid) == [True]
+
+
+def test_nobody_waits_behind_a_reader_of_a_table_that_loses_an_index():
+    """A plain DROP INDEX waits for the reader, and all who come later wait for it."""
+    name, state = "gpu_days_models_sums_idx", MigrationLoader(connection).project_state()
+    remove = RemoveIndexBeside("gpudayofmodel", name)
+    there = f"SELECT COUNT(*) FROM pg_index WHERE indexrelid = to_regclass('{name}') AND indisvalid"
+    read = "SELECT COUNT(*) FROM gpu_days_of_models"
+
+    def dropped() -> None:
+        with connection.schema_editor(atomic=False) as editor:
+            remove.database_forwards("dashboard", editor, state, state)
+        connection.close()
+
+    with psycopg.connect(address()) as reader:
+        reader.execute(read)
+        dropping = Thread(target=dropped)
+        dropping.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DROP%'"
+        while not column(waits):
+            assert dropping.is_alive()
+        written_by_another(read)
+    dropping.join()
+    assert column(there) == [0]
+    for _ in range(2):  # as after one that was broken off
+        with connection.schema_editor(atomic=False) as editor:
+            remove.database_backwards("dashboard", editor, state, state)
+        assert column(there) == [1]
 
 
 def test_a_unique_constraint_is_made_beside_writers_and_anew_where_it_was_broken_off(tmp_path):

@@ -68,6 +68,19 @@ def models(span: Span = QUARTER) -> dict[str, int]:
     return {Team.objects.get(pk=pk).name: number for pk, number in found.items()}
 
 
+def test_a_day_that_ends_while_a_page_is_made_is_not_over_for_it(quarter, until_written, as_of):
+    """What runs counts until the page's moment, not for the whole day."""
+    make_job("2025-04-10 12:00", None, status="running")
+    day = Scope(span=Span(date(2025, 4, 10), date(2025, 4, 11)))
+    as_of("2025-04-10 23:59")
+    names = Names.load()
+    names.moment()
+    as_of("2025-04-11 00:01")
+    for asked_by, minutes in ((names, 719), (Names.load(), 720)):
+        [(_, _, microseconds)] = hours_by_bucket(day, asked_by, "day")
+        assert microseconds == minutes * 60_000_000
+
+
 def test_the_models_of_days_that_are_over_are_counted_once(quarter, until_written, counted):
     assert models() == models() == {"vision": 1, "speech": 1}
     assert counted == [QUARTER]
