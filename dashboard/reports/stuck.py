@@ -23,7 +23,7 @@ from .job_time import jobs_of, picked
 NEWEST, FEWEST = 300, 100  # finished runs that a percentile is taken of
 LATELY = timedelta(days=183)  # before today, in which they began
 MOST_KINDS, MOST_LISTED = 400, 5_000
-ROWS_OF_A_JOB = 8  # that a remembered one weighs as much as; a full list of them fits
+ROWS_OF_ONE_BELIED = 8  # that a remembered one weighs as much as; a full list of them fits
 TOO_LONG, HAS_END, NO_END, HAS_START = "too-long", "running-with-end", "no-end", "pending-with-start"
 BELIED = (HAS_END, NO_END, HAS_START)  # also checks of data quality, by these names
 Kind = tuple[UUID, str]  # team and model
@@ -107,7 +107,7 @@ def status_belied(scope: Scope, names: Names) -> list[Stuck]:
         return list(jobs.newest_first()[: MOST_LISTED + 1])
 
     asked = "status belied", picked(scope, names).as_key(), scope.q
-    jobs = until_written(asked, read, weight=ROWS_OF_A_JOB)
+    jobs = until_written(asked, read, weight=ROWS_OF_ONE_BELIED)
     return [Stuck(job, why(job), job.start_time or now()) for job in jobs]
 
 

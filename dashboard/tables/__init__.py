@@ -12,7 +12,7 @@ import django_tables2 as tables
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from django_tables2.utils import OrderByTuple
 
@@ -69,10 +69,7 @@ class JobTable(SortedElsewhere):
         super().__init__(data, **kwargs)
 
     def html_rows(self) -> SafeString:
-        columns = [(name, f"<td {attrs['td']}>") for name, attrs in self.attrs_of.items()]
-        cells = map(JobCells(self.names, self.span).of, self.data)
-        rows = ("".join(f"{opens}{cell[name]}</td>" for name, opens in columns) for cell in cells)
-        return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))
+        return self.in_html(map(JobCells(self.names, self.span).of, self.data))
 
 
 class JobCells:

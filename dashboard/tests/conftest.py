@@ -157,6 +157,22 @@ def finance(db: None) -> User:
 
 
 @pytest.fixture
+def two_teams(db: None, as_of: Any) -> None:
+    from .limited import NOW, make_two_teams
+
+    as_of(NOW)
+    make_two_teams()
+
+
+@pytest.fixture
+def own(two_teams: None) -> Client:
+    """Of a manager who is limited to vision, one of two teams."""
+    from .limited import client_of, limited
+
+    return client_of(limited("lena", "vision"))
+
+
+@pytest.fixture
 def manager(db: None) -> User:
     return make_user("max", "Manager")
 

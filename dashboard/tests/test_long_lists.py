@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard.models import Budget, CostSnapshot, DayNote, DismissedAnomaly
@@ -36,11 +35,9 @@ def type_in() -> None:
 
 
 @pytest.fixture
-def long_lists(typed_in: None, db: None, as_of: Any) -> Client:
+def long_lists(typed_in: None, as_of: Any, root: Client) -> Client:
     as_of(LAST_OF_MARCH)
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
+    return root
 
 
 @pytest.fixture

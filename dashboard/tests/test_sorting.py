@@ -51,11 +51,9 @@ def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def root(stored: None, db: None, as_of: Any) -> Client:
+def root(stored: None, as_of: Any, root: Client) -> Client:
     as_of(LAST_OF_MARCH)
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    return client
+    return root
 
 
 def tables(client: Client, contexts: list[Any], path: str, query: str) -> dict[str, Table]:

@@ -20,11 +20,9 @@ from .conftest import make_user
 from .limited import (
     FURTHER_FILES,
     MARCH,
-    NOW,
     PAGES,
     client_of,
     limited,
-    make_two_teams,
     team,
     text_of,
     without_tokens,
@@ -49,16 +47,7 @@ CLOSED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def two_teams(db, as_of):
-    as_of(NOW)
-    make_two_teams()
-
-
-@pytest.fixture
-def own() -> Client:
-    """Of a manager who is limited to vision."""
-    return client_of(limited("lena", "vision"))
+pytestmark = pytest.mark.usefixtures("two_teams")
 
 
 def test_without_a_choice_it_is_their_teams_and_not_all(own):

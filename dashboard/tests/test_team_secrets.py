@@ -31,11 +31,8 @@ from .conftest import at, make_cost, make_job, make_team, make_usage, make_user
 from .limited import (
     FURTHER_FILES,
     MARCH,
-    NOW,
     PAGES,
     client_of,
-    limited,
-    make_two_teams,
     team,
     text_of,
     without_tokens,
@@ -59,20 +56,11 @@ VIEWS = (*(f"idle={view}" for view in IDLE_VIEWS), "basis=billed", "bucket=week"
 MONTHS = ("2025-03", "2025-03&idle=evenly", "2025-03&basis=billed", "2025-02", "2025-02&as=now", "2025-04")
 
 
-@pytest.fixture(autouse=True)
-def two_teams(db, as_of):
-    as_of(NOW)
-    make_two_teams()
+pytestmark = pytest.mark.usefixtures("two_teams")
 
 
 @pytest.fixture
-def own() -> Client:
-    """Of a manager who is limited to vision."""
-    return client_of(limited("lena", "vision"))
-
-
-@pytest.fixture
-def closed_february(two_teams) -> None:
+def closed_february(two_teams: None) -> None:
     """$110.34 for 10 metered hours: 3 of vision for $33.10, 6 of covert for $66.21, and $11.03 idle."""
     make_cost("2025-02-03", "110.34")
     make_usage("2025-02-03", "10.00")
